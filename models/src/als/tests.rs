@@ -1,0 +1,236 @@
+use super::*;
+use ndarray::Array2;
+use proptest::prelude::*;
+
+fn params(rank: usize) -> AlsParams {
+    AlsParams::new(rank, 5, 2.0, 0.1, 0.05, 1.0, 42).unwrap()
+}
+
+fn numbers(n: usize, rank: usize, seed: f32) -> Array2<f32> {
+    Array2::from_shape_fn((n, rank), |(i, k)| ((i * rank + k) as f32 * 0.731 + seed).sin() * 0.4)
+}
+
+/// The textbook formula with Gaussian elimination, sharing nothing with the code under test.
+fn dense_solution(factors: &Array2<f32>, entries: &[(u32, f32)], n_total: usize, p: &AlsParams) -> Vec<f64> {
+    let (n, rank) = factors.dim();
+    let y = |i: usize, k: usize| f64::from(factors[(i, k)]);
+    let (w0, alpha) = (p.unobserved_weight(), p.alpha());
+    let n_u = entries.iter().filter(|e| e.1 > 0.0).count() as f64;
+    let lambda = p.regularization() * (n_u + w0 * n_total as f64).powf(p.reg_exponent());
+    let mut a = vec![vec![0f64; rank + 1]; rank];
+    for r in 0..rank {
+        for c in 0..rank {
+            a[r][c] = w0 * (0..n).map(|i| y(i, r) * y(i, c)).sum::<f64>();
+        }
+        a[r][r] += lambda;
+    }
+    for &(i, s) in entries {
+        let i = i as usize;
+        if s <= 0.0 {
+            continue;
+        }
+        for r in 0..rank {
+            for c in 0..rank {
+                a[r][c] += alpha * f64::from(s) * y(i, r) * y(i, c);
+            }
+            a[r][rank] += (w0 + alpha * f64::from(s)) * y(i, r);
+        }
+    }
+    for col in 0..rank {
+        let best = (col..rank).max_by(|&i, &j| a[i][col].abs().total_cmp(&a[j][col].abs())).unwrap();
+        a.swap(col, best);
+        for row in 0..rank {
+            if row != col {
+                let factor = a[row][col] / a[col][col];
+                for k in col..=rank {
+                    a[row][k] -= factor * a[col][k];
+                }
+            }
+        }
+    }
+    (0..rank).map(|r| a[r][rank] / a[r][r]).collect()
+}
+
+fn relative_error(got: &[f32], want: &[f64]) -> f64 {
+    let error: f64 = got.iter().zip(want).map(|(g, w)| (f64::from(*g) - w).powi(2)).sum();
+    let size: f64 = want.iter().map(|w| w * w).sum();
+    if size == 0.0 { error.sqrt() } else { (error / size).sqrt() }
+}
+
+#[test]
+fn a_fold_in_is_the_dense_solution() {
+    for rank in [1, 7, 8, 64, 100] {
+        let factors = numbers(600, rank, 0.3);
+        for nu in [0.0, 0.5, 1.0] {
+            let p = AlsParams::new(rank, 1, 3.0, 0.05, 0.01, nu, 0).unwrap();
+            let side = ItemSide::new(factors.clone(), p).unwrap();
+            for n in [1usize, 10, 30, 63, 64, 65, 500] {
+                let entries: Vec<(u32, f32)> =
+                    (0..n).map(|i| ((i * 7 % 600) as u32, 0.01 + (i * i % 97) as f32)).collect();
+                let got = side.fold_in(&entries, &mut FoldScratch::default()).unwrap();
+                let want = dense_solution(&factors, &entries, 600, &p);
+                let error = relative_error(&got, &want);
+                assert!(error < 1e-5, "rank {rank}, nu {nu}, {n} interactions: {error}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_fold_in_is_the_dense_solution(
+        rank in 1usize..20,
+        entries in prop::collection::btree_map(0u32..40, 0f32..50.0, 0..40),
+        alpha in 0.01f64..50.0, w0 in 0.001f64..2.0, lambda in 0.001f64..5.0, nu in 0.0f64..1.0,
+    ) {
+        let factors = numbers(40, rank, alpha as f32);
+        let p = AlsParams::new(rank, 1, alpha, w0, lambda, nu, 0).unwrap();
+        let side = ItemSide::new(factors.clone(), p).unwrap();
+        let entries: Vec<(u32, f32)> = entries.into_iter().collect();
+        let got = side.fold_in(&entries, &mut FoldScratch::default()).unwrap();
+        prop_assert!(relative_error(&got, &dense_solution(&factors, &entries, 40, &p)) < 1e-5);
+        let mut turned = entries.clone();
+        turned.reverse();
+        let again = side.fold_in(&turned, &mut FoldScratch::default()).unwrap();
+        prop_assert!(relative_error(&again, &got.iter().map(|x| f64::from(*x)).collect::<Vec<_>>()) < 1e-5);
+    }
+}
+
+#[test]
+fn arguments_that_cannot_be_folded_in_are_named() {
+    let side = ItemSide::new(numbers(5, 3, 0.0), params(3)).unwrap();
+    let mut scratch = FoldScratch::default();
+    let mut error = |entries: &[(u32, f32)]| side.fold_in(entries, &mut scratch).unwrap_err();
+    assert_eq!(error(&[(5, 1.0)]), FoldInError::Unknown { index: 5, n_known: 5 });
+    assert_eq!(error(&[(2, 1.0), (0, 1.0), (2, 1.0)]), FoldInError::Duplicate { index: 2 });
+    assert_eq!(error(&[(2, -1.0)]), FoldInError::Strength { index: 2, strength: -1.0 });
+    assert!(matches!(error(&[(2, f32::NAN)]), FoldInError::Strength { .. }));
+    assert_eq!(side.fold_in(&[], &mut scratch).unwrap(), vec![0.0; 3]);
+    assert_eq!(side.fold_in(&[(1, 0.0)], &mut scratch).unwrap(), vec![0.0; 3]);
+    let extreme = side.fold_in(&[(0, f32::MAX), (1, f32::MIN_POSITIVE)], &mut scratch);
+    assert!(extreme.map_or_else(|e| e == FoldInError::Singular, |x| x.iter().all(|x| x.is_finite())));
+}
+
+#[test]
+fn factors_that_cannot_be_a_side_are_refused() {
+    assert_eq!(
+        ItemSide::new(numbers(5, 4, 0.0), params(3)).unwrap_err(),
+        SideError::Rank { found: 4, rank: 3 }
+    );
+    let mut bad = numbers(5, 3, 0.0);
+    bad[(4, 1)] = f32::INFINITY;
+    assert_eq!(ItemSide::new(bad, params(3)).unwrap_err(), SideError::NotFinite { row: 4 });
+    let none = ItemSide::new(Array2::zeros((0, 3)), params(3)).unwrap();
+    assert_eq!((none.n_items(), none.item(0)), (0, None));
+}
+
+/// Two groups of users and items that never mix, and a little noise in the strengths.
+fn two_groups(n_users: usize, n_items: usize) -> Interactions {
+    let rows = (0..n_users).map(|u| {
+        let mine = (0..n_items).filter(move |i| i % 2 == u % 2 && (u * 31 + i * 17) % 5 < 3);
+        mine.map(|i| (i as u32, 1.0 + ((u + i) % 4) as f32)).collect()
+    });
+    Interactions::from_rows(n_items, rows.collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn the_loss_is_the_objective_and_falls() {
+    let (data, p) = (two_groups(30, 20), params(6));
+    let mut losses = Vec::new();
+    let factors = fit(&data, &p, None, &mut |sweep| losses.push(sweep.loss)).unwrap();
+    assert_eq!(losses.len(), 5);
+    assert!(losses.windows(2).all(|w| w[1] <= w[0] * (1.0 + 1e-6)), "{losses:?}");
+
+    let by_item = data.transpose();
+    let mut plain = 0.0;
+    for u in 0..30 {
+        let (cols, vals) = data.row(u);
+        for i in 0..20 {
+            let s = cols.iter().position(|&c| c as usize == i).map_or(0.0, |at| f64::from(vals[at]));
+            let dot: f64 =
+                (0..6).map(|k| f64::from(factors.users[(u, k)]) * f64::from(factors.items[(i, k)])).sum();
+            let target = if s > 0.0 { 1.0 } else { 0.0 };
+            plain += (0.1 + 2.0 * s) * (target - dot) * (target - dot);
+        }
+    }
+    for (factors, of) in [(&factors.users, &data), (&factors.items, &by_item)] {
+        for (row, x) in factors.outer_iter().enumerate() {
+            let size: f64 = x.iter().map(|x| f64::from(*x).powi(2)).sum();
+            plain += p.lambda(of.row(row).0.len(), of.n_cols()) * size;
+        }
+    }
+    let (users, items) = (factors.users.as_slice().unwrap(), factors.items.as_slice().unwrap());
+    let ours = loss(&data, &by_item, users, items, &p);
+    assert!((ours - plain).abs() < 1e-5 * plain, "{ours} is not {plain}");
+    assert!(ours <= losses[4] * (1.0 + 1e-6));
+}
+
+#[test]
+fn the_same_bytes_at_any_number_of_threads() {
+    let (data, p) = (two_groups(200, 90), params(16));
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| fit(&data, &p, None, &mut |_| ()).unwrap())
+    };
+    let one = with(1);
+    for threads in [2, 3, 8] {
+        assert_eq!(with(threads), one);
+    }
+}
+
+#[test]
+fn users_are_the_fold_in_against_the_items() {
+    let (data, p) = (two_groups(40, 30), params(9));
+    let factors = fit(&data, &p, None, &mut |_| ()).unwrap();
+    let side = ItemSide::new(factors.items.clone(), p).unwrap();
+    for u in 0..40 {
+        let (cols, vals) = data.row(u);
+        let entries: Vec<(u32, f32)> = cols.iter().copied().zip(vals.iter().copied()).collect();
+        let folded = side.fold_in(&entries, &mut FoldScratch::default()).unwrap();
+        assert_eq!(folded, factors.users.row(u).to_vec());
+    }
+}
+
+#[test]
+fn refreshed_items_are_the_dense_solution() {
+    let (data, p) = (two_groups(40, 30), params(9));
+    let factors = fit(&data, &p, None, &mut |_| ()).unwrap();
+    let by_item = data.transpose();
+    let touched: Vec<(u32, Vec<(u32, f32)>)> = [3u32, 0, 29]
+        .map(|i| {
+            let (users, strengths) = by_item.row(i as usize);
+            (i, users.iter().copied().zip(strengths.iter().copied()).collect())
+        })
+        .to_vec();
+    let all = UserSide::new(factors.users.view(), p).unwrap();
+    let fresh = refresh_items(&all, &touched).unwrap();
+    for ((item, got), (wanted, by)) in fresh.iter().zip(&touched) {
+        assert_eq!(item, wanted);
+        assert!(relative_error(got, &dense_solution(&factors.users, by, 40, &p)) < 1e-5);
+    }
+    // The same, holding only the rows referred to.
+    let gram = gram(factors.users.view());
+    let some = UserSide::with_gram(factors.users.view(), gram.view(), 40, p).unwrap();
+    assert_eq!(refresh_items(&some, &touched).unwrap(), fresh);
+    let unknown = refresh_items(&all, &[(1, vec![(40, 1.0)])]).unwrap_err();
+    assert_eq!(unknown, FoldInError::Unknown { index: 40, n_known: 40 });
+}
+
+#[test]
+fn a_warm_start_goes_on_where_it_was() {
+    let (data, p) = (two_groups(60, 40), params(8));
+    let mut cold = Vec::new();
+    let factors = fit(&data, &p, None, &mut |s| cold.push(s.loss)).unwrap();
+    let mut warm = Vec::new();
+    fit(&data, &p, Some(factors.items.view()), &mut |s| warm.push(s.loss)).unwrap();
+    assert!(warm[0] <= cold[4] * (1.0 + 1e-6), "{warm:?} after {cold:?}");
+    // New items at the end start as they would alone; a warm start of another shape is refused.
+    let fewer = factors.items.slice(ndarray::s![..30, ..]);
+    assert!(fit(&data, &p, Some(fewer), &mut |_| ()).is_ok());
+    let error = fit(&data, &params(7), Some(factors.items.view()), &mut |_| ()).unwrap_err();
+    assert_eq!(error, FitError::WarmShape { rows: 40, cols: 8, n_items: 40, rank: 7 });
+    let mut bad = factors.items;
+    bad[(2, 0)] = f32::NAN;
+    let error = fit(&data, &p, Some(bad.view()), &mut |_| ()).unwrap_err();
+    assert_eq!(error, FitError::WarmNotFinite { row: 2 });
+}

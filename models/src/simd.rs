@@ -1,0 +1,222 @@
+//! The inner loops, compiled twice and chosen at run time: for AVX2 + FMA, and portable.
+//!
+//! A fused multiply-add rounds once where the portable code rounds twice, so the two disagree in the last bits:
+//! results are the same bytes on the same CPU target, not across targets. Within one target the order of every
+//! sum is fixed by the lengths alone, never by threads.
+
+/// Numbers in one padded row are a multiple of this, so that no loop here has a remainder in `f64`.
+pub(crate) const LANES: usize = 8;
+
+/// Smallest multiple of [`LANES`] that is at least `n`.
+pub(crate) fn padded(n: usize) -> usize {
+    n.div_ceil(LANES) * LANES
+}
+
+/// A piece of work whose body is compiled for each CPU target. `FUSED` tells it which one it is in.
+pub(crate) trait Kernel {
+    type Out;
+    /// Must be `#[inline(always)]`, else it is compiled for the portable target only.
+    fn run<const FUSED: bool>(self) -> Self::Out;
+}
+
+/// Runs `kernel` with the widest instructions this machine has. The look-up is one cached load.
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Out {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        #[target_feature(enable = "avx2,fma")]
+        fn wide<K: Kernel>(kernel: K) -> K::Out {
+            kernel.run::<true>()
+        }
+        // SAFETY: both features were just found on this machine.
+        return unsafe { wide(kernel) };
+    }
+    kernel.run::<false>()
+}
+
+#[inline(always)]
+fn fma64<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+#[inline(always)]
+fn fma32<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+#[inline(always)]
+fn sum8<T: Copy + std::ops::Add<Output = T>>(v: [T; 8]) -> T {
+    ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+}
+
+/// `y += a x` over the common length.
+#[inline(always)]
+pub(crate) fn axpy<const FUSED: bool>(a: f64, x: &[f64], y: &mut [f64]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = fma64::<FUSED>(a, x, *y);
+    }
+}
+
+/// `x'y` over the common length.
+#[inline(always)]
+pub(crate) fn dot<const FUSED: bool>(x: &[f64], y: &[f64]) -> f64 {
+    let n = x.len().min(y.len());
+    let (x8, x_rest) = x[..n].as_chunks::<LANES>();
+    let (y8, y_rest) = y[..n].as_chunks::<LANES>();
+    let mut acc = [0f64; LANES];
+    for (x, y) in x8.iter().zip(y8) {
+        for l in 0..LANES {
+            acc[l] = fma64::<FUSED>(x[l], y[l], acc[l]);
+        }
+    }
+    x_rest.iter().zip(y_rest).fold(sum8(acc), |sum, (&x, &y)| fma64::<FUSED>(x, y, sum))
+}
+
+/// `x'y` in `f32` over the common length.
+#[inline(always)]
+pub(crate) fn dot32<const FUSED: bool>(x: &[f32], y: &[f32]) -> f32 {
+    let n = x.len().min(y.len());
+    let (x8, x_rest) = x[..n].as_chunks::<LANES>();
+    let (y8, y_rest) = y[..n].as_chunks::<LANES>();
+    let mut acc = [0f32; LANES];
+    for (x, y) in x8.iter().zip(y8) {
+        for l in 0..LANES {
+            acc[l] = fma32::<FUSED>(x[l], y[l], acc[l]);
+        }
+    }
+    x_rest.iter().zip(y_rest).fold(sum8(acc), |sum, (&x, &y)| fma32::<FUSED>(x, y, sum))
+}
+
+/// Adds `MᵀM` of the `(n, ld)` matrix `m` to the upper triangle of the `(ld, ld)` matrix `out`.
+///
+/// `ld` is a multiple of [`LANES`]. Works in 4 x 8 tiles held in registers, eight multiply-adds for six loads; tiles on
+/// the diagonal also write some entries below it, which nobody reads.
+#[inline(always)]
+pub(crate) fn add_gram<const FUSED: bool>(m: &[f64], n: usize, ld: usize, out: &mut [f64]) {
+    debug_assert!(ld.is_multiple_of(LANES) && n * ld <= m.len() && ld * ld <= out.len());
+    for a in (0..ld).step_by(4) {
+        for b in (a / LANES * LANES..ld).step_by(LANES) {
+            let mut acc = [[0f64; LANES]; 4];
+            for row in m[..n * ld].chunks_exact(ld) {
+                let (left, right) = (&row[a..a + 4], &row[b..b + LANES]);
+                for i in 0..4 {
+                    for l in 0..LANES {
+                        acc[i][l] = fma64::<FUSED>(left[i], right[l], acc[i][l]);
+                    }
+                }
+            }
+            for (i, acc) in acc.iter().enumerate() {
+                let at = (a + i) * ld + b;
+                for (out, acc) in out[at..at + LANES].iter_mut().zip(acc) {
+                    *out += acc;
+                }
+            }
+        }
+    }
+}
+
+struct Scores<'a> {
+    rows: &'a [f32],
+    rank: usize,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Scores<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        // Four rows at a time: four independent chains of additions hide each other's latency.
+        let rank = self.rank;
+        let (out4, out_rest) = self.out.as_chunks_mut::<4>();
+        let (rows4, rows_rest) = self.rows.split_at(out4.len() * 4 * rank);
+        let (x8, x_rest) = self.x[..rank].as_chunks::<LANES>();
+        for (out, rows) in out4.iter_mut().zip(rows4.chunks_exact(4 * rank)) {
+            let (r0, rows) = rows.split_at(rank);
+            let (r1, rows) = rows.split_at(rank);
+            let (r2, r3) = rows.split_at(rank);
+            let rows = [r0.as_chunks(), r1.as_chunks(), r2.as_chunks(), r3.as_chunks::<LANES>()];
+            let mut acc = [[0f32; LANES]; 4];
+            for (k, x) in x8.iter().enumerate() {
+                for i in 0..4 {
+                    let row: &[f32; LANES] = &rows[i].0[k];
+                    for l in 0..LANES {
+                        acc[i][l] = fma32::<FUSED>(row[l], x[l], acc[i][l]);
+                    }
+                }
+            }
+            for i in 0..4 {
+                let rest = rows[i].1.iter().zip(x_rest);
+                out[i] = rest.fold(sum8(acc[i]), |sum, (&r, &x)| fma32::<FUSED>(r, x, sum));
+            }
+        }
+        for (out, row) in out_rest.iter_mut().zip(rows_rest.chunks_exact(rank)) {
+            *out = dot32::<FUSED>(row, self.x);
+        }
+    }
+}
+
+/// `out[i] = rows[i]'x`: one user's score of every item.
+/// - `rows`: `(n, rank)` row-major, `x`: `(rank,)`, `out`: `(n,)`; does what their lengths allow
+pub(crate) fn scores(rows: &[f32], rank: usize, x: &[f32], out: &mut [f32]) {
+    if rank == 0 || x.len() < rank {
+        out.fill(0.0);
+        return;
+    }
+    let n = (rows.len() / rank).min(out.len());
+    let (out, rest) = out.split_at_mut(n);
+    rest.fill(0.0);
+    dispatch(Scores { rows, rank, x, out });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct All<'a>(&'a [f64], &'a [f64], usize);
+    impl Kernel for All<'_> {
+        type Out = (f64, Vec<f64>, Vec<f64>);
+        #[inline(always)]
+        fn run<const FUSED: bool>(self) -> Self::Out {
+            let mut y = self.1.to_vec();
+            axpy::<FUSED>(0.5, self.0, &mut y);
+            let ld = self.2;
+            let mut gram = vec![0.0; ld * ld];
+            add_gram::<FUSED>(self.0, self.0.len() / ld, ld, &mut gram);
+            (dot::<FUSED>(self.0, self.1), y, gram)
+        }
+    }
+
+    #[test]
+    fn both_targets_agree_with_plain_loops() {
+        for (n, ld) in [(1, 8), (3, 16), (5, 24), (17, 8)] {
+            let x: Vec<f64> = (0..n * ld).map(|i| (i as f64 * 0.7).sin()).collect();
+            let y: Vec<f64> = (0..n * ld).map(|i| (i as f64 * 0.3).cos()).collect();
+            for (sum, moved, gram) in [dispatch(All(&x, &y, ld)), All(&x, &y, ld).run::<false>()] {
+                let plain: f64 = x.iter().zip(&y).map(|(x, y)| x * y).sum();
+                assert!((sum - plain).abs() < 1e-12);
+                assert!(moved.iter().zip(&y).zip(&x).all(|((m, y), x)| (m - (y + 0.5 * x)).abs() < 1e-12));
+                for a in 0..ld {
+                    for b in a..ld {
+                        let plain: f64 = (0..n).map(|i| x[i * ld + a] * x[i * ld + b]).sum();
+                        assert!((gram[a * ld + b] - plain).abs() < 1e-12, "{a} {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn scores_are_dot_products_at_any_shape() {
+        for (n, rank) in [(0, 3), (1, 1), (4, 8), (7, 13), (10, 64)] {
+            let rows: Vec<f32> = (0..n * rank).map(|i| (i as f32 * 0.7).sin()).collect();
+            let x: Vec<f32> = (0..rank).map(|i| (i as f32 * 0.3).cos()).collect();
+            let mut out = vec![9.0; n];
+            scores(&rows, rank, &x, &mut out);
+            for (row, out) in rows.chunks(rank).zip(&out) {
+                let plain: f32 = row.iter().zip(&x).map(|(r, x)| r * x).sum();
+                assert!((out - plain).abs() < 1e-4);
+            }
+        }
+    }
+}

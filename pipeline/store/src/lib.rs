@@ -1,0 +1,129 @@
+//! The truth and the cache. [`Truth`] is what one transaction makes: states, lists, counters, dead letters and offsets
+//! together, compare-and-set on (offset, epoch). [`Cache`] holds ready lists and is never newer than the truth.
+
+mod cache;
+mod rows;
+mod sql;
+
+use async_trait::async_trait;
+use shoptide_schemas::{ItemId, Topic, UserId};
+
+pub use cache::{LocalCache, LocalCacheOptions};
+pub use rows::*;
+pub use sql::{SqliteTruth, SqliteTruthOptions};
+
+/// What a caller can do about a failure.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Retry with backoff: the same call may succeed later. Nothing was written.
+    #[error("{store} cannot be reached: {reason}")]
+    Unavailable { store: &'static str, reason: String },
+    /// The outcome of a commit is unknown: read the offsets again, never run it again blindly.
+    #[error("{store} was lost during a commit: {reason}")]
+    Unknown { store: &'static str, reason: String },
+    /// Another owner took the shard, or the offsets moved: drop everything held of it.
+    #[error("shard {shard} {topic} is not at offset {expected} of epoch {epoch} any more")]
+    Fenced { shard: u32, topic: Topic, expected: i64, epoch: i64 },
+    /// Stop: stored data is of another version or damaged.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// The truth.
+#[async_trait]
+pub trait Truth: Send + Sync {
+    /// Takes a shard over: raises the epoch of each topic's offset row (made at `base` if missing) and returns them.
+    async fn assign(&self, shard: u32, bases: &[(Topic, i64)]) -> Result<Vec<OffsetRow>, StoreError>;
+
+    /// The one transaction. All of it or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] if any offset row is not where the commit expects it, or of another epoch.
+    async fn commit(&self, commit: Commit) -> Result<(), StoreError>;
+
+    /// Users with all their parts and what is known of their list, in the order asked; unknown users have no parts.
+    async fn users(&self, shard: u32, users: &[UserId]) -> Result<Vec<UserRow>, StoreError>;
+
+    /// Which of these order lines were seen before.
+    async fn known_lines(&self, shard: u32, lines: &[OrderLineRow]) -> Result<Vec<bool>, StoreError>;
+
+    /// All offset rows.
+    async fn offsets(&self) -> Result<Vec<OffsetRow>, StoreError>;
+
+    /// One user's stored list, as bytes of [`shoptide_schemas::StoredList`].
+    async fn list(&self, shard: u32, user: &UserId) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Users whose list is still to be made, in order of id.
+    async fn todo(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError>;
+
+    /// Pages through a shard's lists in order of user, for the sweep after a publish.
+    async fn lists_after(&self, shard: u32, after: Option<&UserId>, limit: usize) -> Result<Vec<ListHead>, StoreError>;
+
+    /// Users in order of (shard, id), at most `limit` after `after`.
+    async fn users_after(&self, after: Option<(u32, UserId)>, limit: usize) -> Result<Vec<(u32, UserId)>, StoreError>;
+
+    async fn count_users(&self) -> Result<u64, StoreError>;
+
+    /// The smallest model version that a stored list names, if there is a list.
+    async fn oldest_model_in_lists(&self) -> Result<Option<u64>, StoreError>;
+
+    /// Walks every part that changed since a cut (all parts if `since` is empty) and returns the offset rows, both of one
+    /// consistent read: the cut at which the parts are exact. Order: shard, user, topic.
+    async fn scan_parts(
+        &self,
+        since: &[(u32, Topic, i64)],
+        sink: &mut (dyn FnMut(PartRow) + Send),
+    ) -> Result<Vec<OffsetRow>, StoreError>;
+
+    /// Walks a folded table in canonical order, each row as its columns' bytes, for verification.
+    async fn dump(&self, table: FoldedTable, sink: &mut (dyn FnMut(&[u8]) + Send)) -> Result<(), StoreError>;
+
+    /// Outbox rows of a shard in order, at most `limit`.
+    async fn outbox(&self, shard: u32, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
+    async fn outbox_done(&self, shard: u32, rows: &[(Topic, i64)]) -> Result<(), StoreError>;
+
+    async fn dead_letters(&self, page: DeadPage) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// Sums of `item_count` over shards and days `from..=to` by (item, type); all items if `items` is empty.
+    async fn item_counts(&self, items: &[ItemId], from_day: u32, to_day: u32) -> Result<Vec<ItemCount>, StoreError>;
+
+    /// Sums of the quality counters over shards, by (day, metric).
+    async fn quality(&self, from_day: u32) -> Result<Vec<(u32, u32, i64)>, StoreError>;
+
+    /// The whole catalogue in order of number, and the offset row of its topic, of one consistent read.
+    async fn catalogue(&self) -> Result<(Vec<ItemRow>, Option<OffsetRow>), StoreError>;
+
+    /// The catalogue as it was before `offset`: of each item the newest version with `from_off < offset`.
+    async fn catalogue_at(&self, offset: i64) -> Result<Vec<ItemRow>, StoreError>;
+
+    async fn budget(&self, shard: u32, user: &UserId) -> Result<Option<Budget>, StoreError>;
+    async fn set_budget(&self, shard: u32, user: &UserId, budget: Option<Budget>) -> Result<(), StoreError>;
+
+    /// Adds a model row and flips the pointer, in one transaction; the file is there before.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] never; [`StoreError::Unusable`] if the version is not the pointer's successor.
+    async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError>;
+    async fn model_pointer(&self) -> Result<Option<u64>, StoreError>;
+    async fn models(&self) -> Result<Vec<ModelRow>, StoreError>;
+    async fn forget_models(&self, versions: &[u64]) -> Result<(), StoreError>;
+
+    /// A cheap round trip, for readiness.
+    async fn ping(&self) -> Result<(), StoreError>;
+    async fn close(&self);
+}
+
+/// The cache of ready lists: a value is replaced only by a newer one, and may vanish at any moment.
+#[async_trait]
+pub trait Cache: Send + Sync {
+    /// The packed list of a user, if held and not expired.
+    async fn get(&self, shard: u32, user: &UserId) -> Result<Option<std::sync::Arc<[u8]>>, StoreError>;
+
+    /// Sets lists whose version key is greater than what is held; others are left alone.
+    async fn set_if_newer(&self, entries: Vec<CacheEntry>) -> Result<(), StoreError>;
+
+    /// Forgets a user (erasure).
+    async fn remove(&self, shard: u32, user: &UserId) -> Result<(), StoreError>;
+
+    async fn clear(&self) -> Result<(), StoreError>;
+}

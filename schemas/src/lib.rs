@@ -1,0 +1,25 @@
+//! What travels and what rests: shop events, catalogue events, topics, stored lists, SQL migrations.
+//! Pure: bytes in, typed values or a typed [`Reject`] out. Whoever holds a type from here need not check it again.
+
+pub mod arrow;
+pub mod catalogue;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod list;
+pub mod migrations;
+pub mod money;
+pub mod partition;
+pub mod reject;
+pub mod time;
+pub mod topic;
+pub mod wire;
+
+pub use catalogue::{CatalogueChange, CatalogueEvent};
+pub use event::{EventKind, EventType, Feedback, ShopEvent};
+pub use ids::{EventId, ItemId, UserId};
+pub use list::{ListEntry, StoredList};
+pub use money::{Currency, Micros};
+pub use reject::{Code, Reject};
+pub use time::{EventMs, TimeVerdict};
+pub use topic::{Topic, USER_TOPICS};

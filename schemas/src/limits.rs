@@ -1,0 +1,39 @@
+//! Every bound of the wire in one place, each with its reason.
+
+/// An event as JSON. Kafka's default `max.message.bytes` is 1 MiB; one event that large is a mistake, not an event.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Events of one request: enough to amortise a round trip, few enough to answer each one.
+pub const BATCH_EVENTS_MAX: usize = 1_000;
+/// A request body after decompression, so that a gzip bomb costs at most this much memory.
+pub const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Chosen by the producer; a UUID with a prefix fits.
+pub const EVENT_ID_BYTES_MAX: usize = 64;
+/// Users and items: fits the primary key of InnoDB with room for shard and topic.
+pub const ID_BYTES_MAX: usize = 128;
+/// Session, order, list and thread ids.
+pub const SHORT_ID_BYTES_MAX: usize = 128;
+/// A search query; longer ones are pasted texts.
+pub const QUERY_BYTES_MAX: usize = 512;
+/// A forum text.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// `context` is carried, never interpreted.
+pub const CONTEXT_BYTES_MAX: usize = 4 * 1024;
+/// Pieces in one line of an order.
+pub const QUANTITY_MAX: i64 = 100_000;
+/// Lines of one event's `items`.
+pub const LINES_MAX: usize = 200;
+/// Item texts.
+pub const TITLE_BYTES_MAX: usize = 1_024;
+pub const BRAND_BYTES_MAX: usize = 256;
+pub const CATEGORY_BYTES_MAX: usize = 256;
+pub const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
+pub const TAGS_MAX: usize = 32;
+pub const TAG_BYTES_MAX: usize = 64;
+/// Languages of one item's titles.
+pub const TITLES_MAX: usize = 8;
+/// Pieces in stock.
+pub const STOCK_MAX: i64 = 1_000_000_000;
+/// An event this much older than its append time is `late`, unless it says `historical`.
+pub const LATE_MS: i64 = 30 * 86_400_000;
+/// A producer's clock may run ahead by this much.
+pub const FUTURE_MS: i64 = 5 * 60_000;

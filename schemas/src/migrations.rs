@@ -1,0 +1,17 @@
+//! SQL of the truth and of the embedded log, in order. A `{blob_id}`-style placeholder is filled by the store's dialect.
+
+/// One step of the schema: its number, its name, its statements separated by `;`.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    pub version: i64,
+    pub name: &'static str,
+    pub sql: &'static str,
+}
+
+/// The truth: user parts, lists, counters, dead letters, offsets, catalogue, models.
+pub const STORE: &[Migration] =
+    &[Migration { version: 1, name: "the truth", sql: include_str!("../migrations/0001_truth.sql") }];
+
+/// The embedded log.
+pub const LOG: &[Migration] =
+    &[Migration { version: 1, name: "the log", sql: include_str!("../migrations/log_0001.sql") }];

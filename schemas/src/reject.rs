@@ -1,0 +1,118 @@
+//! Why an event was refused: a code for machines, the field, and a sentence with the value's bound.
+
+use std::borrow::Cow;
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $variant:ident => $text:literal,)*) => {
+        /// The closed set of reasons; the text is what dead letters, verdicts and metrics carry.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $($(#[doc = $doc])* $variant,)* }
+
+        impl Code {
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $text,)* }
+            }
+
+            /// What the code means, for the generated event reference.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Code::$variant => concat!($($doc,)*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// not JSON, or JSON of another shape
+    Malformed => "malformed",
+    /// a key that no event has
+    UnknownField => "unknown_field",
+    /// a key given twice
+    DuplicateField => "duplicate_field",
+    /// a required field is absent
+    Missing => "missing",
+    /// an id that is empty or only white space
+    Blank => "blank",
+    /// more bytes or entries than the bound
+    TooLong => "too_long",
+    /// a number outside its bounds
+    OutOfRange => "out_of_range",
+    /// a value that cannot be read as what the field holds
+    BadValue => "bad_value",
+    /// `type` names no event
+    UnknownType => "unknown_type",
+    /// the event belongs to another topic
+    WrongTopic => "wrong_topic",
+    /// the record lies in a partition that its user does not hash to
+    WrongPartition => "wrong_partition",
+    /// the record's key is not its user's (or item's) id
+    WrongKey => "wrong_key",
+    /// more than 5 minutes ahead of the log's append time
+    Future => "future",
+    /// `items` must be split into one record a line before the log
+    Unsplit => "unsplit",
+    /// a wire version this program does not know
+    UnknownVersion => "unknown_version",
+    /// reserved for records the program itself writes
+    Internal => "internal",
+    /// folding the event failed twice, alone the second time
+    Panicked => "panicked",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A refused event. The message names the field and its bound and never repeats the payload.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct Reject {
+    pub code: Code,
+    pub field: Cow<'static, str>,
+    pub message: String,
+}
+
+impl Reject {
+    pub fn new(code: Code, field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code, field: field.into(), message: message.into() }
+    }
+
+    pub(crate) fn missing(field: &'static str) -> Self {
+        Self::new(Code::Missing, field, format!("{field} is missing"))
+    }
+
+    /// Turns serde's words into a code and a field. Serde quotes field names in backticks.
+    pub(crate) fn from_json(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        let field = text.split('`').nth(1).unwrap_or("body").to_owned();
+        let code = if text.starts_with("unknown field") {
+            Code::UnknownField
+        } else if text.starts_with("duplicate field") {
+            Code::DuplicateField
+        } else if text.starts_with("missing field") {
+            Code::Missing
+        } else {
+            return Self::new(Code::Malformed, "body", first_sentence(&text));
+        };
+        let message = match code {
+            Code::UnknownField => format!("{} is not a field of an event", shortened(&field)),
+            Code::DuplicateField => format!("{field} is given twice"),
+            _ => format!("{field} is missing"),
+        };
+        Self::new(code, shortened(&field), message)
+    }
+}
+
+/// Serde repeats strings of the input ("invalid type: string \"...\""); a message must not grow with the input.
+fn first_sentence(text: &str) -> String {
+    shortened(text)
+}
+
+fn shortened(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 160;
+    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect()
+}
