@@ -1,1 +1,150 @@
-//! placeholder
+//! The commented `default.toml` and the checked types it becomes: defaults, a file over them, the environment over that.
+//! Whoever holds a [`Config`] need not check it again; what cannot be used is a [`ConfigError`] that names the key.
+
+mod bounds;
+mod error;
+mod layers;
+mod nearest;
+mod ranking;
+mod raw;
+mod rules;
+mod running;
+mod secret;
+mod serve;
+mod shown;
+mod value;
+
+use std::path::Path;
+
+use shoptide_models::als::AlsParams;
+use shoptide_models::blend::BlendParams;
+use shoptide_models::item_item::ItemItemParams;
+use shoptide_models::list::ListParams;
+use shoptide_models::mmr::MmrParams;
+use shoptide_models::popularity::PopularityParams;
+use shoptide_models::state::TasteParams;
+
+pub use error::{ConfigError, Origin};
+pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
+pub use ranking::ListRules;
+pub use running::{Kind, LogConfig, ShopConfig, StoreConfig, StreamConfig, TrainConfig};
+pub use secret::{MASK, Secret};
+pub use serve::{CorsOrigins, ServeConfig};
+pub use shown::{check, process_variables, show};
+
+use layers::Effective;
+use raw::Raw;
+
+/// Everything that is configured, checked. Made only by [`Config::load`]; it is passed down, there is no global one.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub shop: ShopConfig,
+    pub log: LogConfig,
+    pub store: StoreConfig,
+    /// `[weights]`, `[half_lives_days]` and `list.bought_hidden_days`.
+    pub tastes: TasteParams,
+    pub als: AlsParams,
+    pub item_item: ItemItemParams,
+    pub popularity: PopularityParams,
+    pub blend: BlendParams,
+    pub mmr: MmrParams,
+    pub list: ListRules,
+    pub stream: StreamConfig,
+    pub train: TrainConfig,
+    pub serve: ServeConfig,
+    rules_version: u64,
+    effective: Effective,
+}
+
+impl Config {
+    /// Reads the defaults, then `file` over them, then those of `env` that begin with [`VARIABLE_PREFIX`].
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first thing found that cannot be used.
+    ///
+    /// ```
+    /// use shoptide_config::Config;
+    /// let env = [("SHOPTIDE_SERVE__PORT".to_owned(), "9000".to_owned())];
+    /// let config = Config::load(None, env.into_iter())?;
+    /// assert_eq!(config.serve.address().to_string(), "127.0.0.1:9000");
+    /// # Ok::<(), shoptide_config::ConfigError>(())
+    /// ```
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let effective = Effective::load(file, env)?;
+        let raw: Raw = effective.to_table().try_into().map_err(|e: toml::de::Error| {
+            // Types were checked key by key before, so this can only be about a key that one side lacks.
+            ConfigError::Defaults { reason: e.message().to_owned() }
+        })?;
+        let blame = |problem| effective.blame(problem);
+        Ok(Self {
+            shop: ShopConfig::try_from(&raw.shop).map_err(blame)?,
+            log: LogConfig::try_from(&raw.log).map_err(blame)?,
+            store: StoreConfig::try_from(&raw.store).map_err(blame)?,
+            tastes: ranking::tastes(&raw.weights, &raw.half_lives_days, raw.list.bought_hidden_days)
+                .map_err(blame)?,
+            als: ranking::als(&raw.als).map_err(blame)?,
+            item_item: ranking::item_item(&raw.item_item).map_err(blame)?,
+            popularity: ranking::popularity(&raw.popularity).map_err(blame)?,
+            blend: ranking::blend(&raw.blend).map_err(blame)?,
+            mmr: ranking::mmr(&raw.mmr).map_err(blame)?,
+            list: ListRules::try_from(&raw.list).map_err(blame)?,
+            stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
+            train: TrainConfig::try_from(&raw.train).map_err(blame)?,
+            serve: ServeConfig::check(&raw.serve, &effective)?,
+            rules_version: rules::rules_version(&effective),
+            effective,
+        })
+    }
+
+    /// Hash of everything that changes what a list contains; equal rules give equal numbers.
+    pub fn rules_version(&self) -> u64 {
+        self.rules_version
+    }
+
+    /// Everything that shapes a list, as `shoptide-models` takes it.
+    pub fn list_params(&self) -> ListParams {
+        ListParams {
+            taste: self.tastes.clone(),
+            blend: self.blend,
+            mmr: self.mmr,
+            length: self.list.length,
+            seen_again: self.list.seen_again,
+        }
+    }
+
+    /// What is in force as TOML, secrets masked, with where each value came from.
+    pub fn show(&self) -> String {
+        shown::render(&self.effective)
+    }
+}
+
+/// Two configurations are equal if they say the same, wherever each value came from.
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        // Taken apart by name, so that a new table cannot be forgotten here.
+        let Config {
+            shop,
+            log,
+            store,
+            tastes,
+            als,
+            item_item,
+            popularity,
+            blend,
+            mmr,
+            list,
+            stream,
+            train,
+            serve,
+            rules_version: _,
+            effective: _,
+        } = self;
+        (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
+            && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
+            && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
+            && (stream, train, serve) == (&other.stream, &other.train, &other.serve)
+    }
+}

@@ -1,1 +1,6 @@
-//! placeholder
+//! Everything that runs beside the stream: the generated shop, imports of real data, the trainer, verification.
+
+pub mod import;
+pub mod shop;
+pub mod train;
+pub mod verify;

@@ -1,8 +1,20 @@
-//! placeholder
+//! What is known of a user and how it changes: folds, factors, neighbours, ranking. Pure: no I/O, no async, no clock,
+//! no randomness without a seed. The same inputs give the same bytes, whatever the number of threads.
 
 pub mod als;
+pub mod blend;
+pub mod evaluate;
+pub mod item_item;
 mod linalg;
 pub mod matrix;
+pub mod mmr;
 pub mod params;
+pub mod popularity;
 mod simd;
+pub mod snapshot;
+pub mod snapshot_file;
 pub mod vector;
+pub mod catalogue;
+pub mod codec;
+pub mod list;
+pub mod state;

@@ -5,7 +5,8 @@
 
 /// Sparse `(n_rows, n_cols)` matrix of strengths `s > 0` (unitless), usually users x items.
 ///
-/// A strength of zero is the same as an absent entry and is not stored.
+/// A strength of zero is the same as an absent entry and is not stored. Each entry remembers its place in the list it came
+/// in, which is how [`crate::item_item`] knows what a user turned to shortly before or after.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interactions {
     n_rows: usize,
@@ -13,7 +14,11 @@ pub struct Interactions {
     row_ptr: Vec<usize>,
     cols: Vec<u32>,
     vals: Vec<f32>,
+    places: Vec<u32>,
 }
+
+/// An entry on its way into a matrix: column, strength, place in its history.
+type Entry = (u32, f32, u32);
 
 /// Why rows were refused. The caller's data is wrong: nothing to retry.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -29,7 +34,8 @@ pub enum MatrixError {
 }
 
 impl Interactions {
-    /// Builds the matrix from its rows, each a list of `(column, strength)` in any order.
+    /// Builds the matrix from its rows, each a list of `(column, strength)`: oldest first where their order in time is known
+    /// and is to count, else in any order.
     ///
     /// # Errors
     /// [`MatrixError`] on the first entry that is out of range, repeated, negative or not finite.
@@ -47,12 +53,13 @@ impl Interactions {
         if u32::try_from(n_cols).is_err() {
             return Err(MatrixError::TooManyColumns { n_cols });
         }
-        let mut made = Self { n_rows: 0, n_cols, row_ptr: vec![0], cols: Vec::new(), vals: Vec::new() };
-        for mut entries in rows {
-            let row = made.n_rows;
-            entries.sort_unstable_by_key(|&(col, _)| col);
+        let mut made = Self::empty(n_cols);
+        for (row, entries) in rows.into_iter().enumerate() {
+            let placed = entries.into_iter().zip(0u32..).map(|((col, strength), place)| (col, strength, place));
+            let mut entries: Vec<Entry> = placed.collect();
+            entries.sort_unstable_by_key(|&(col, ..)| col);
             let mut before = None;
-            for (col, strength) in entries {
+            for &(col, strength, _) in &entries {
                 if n_cols <= col as usize {
                     return Err(MatrixError::ColumnRange { row, col, n_cols });
                 }
@@ -63,15 +70,42 @@ impl Interactions {
                     return Err(MatrixError::Strength { row, col, strength });
                 }
                 before = Some(col);
-                if 0.0 < strength {
-                    made.cols.push(col);
-                    made.vals.push(strength);
-                }
             }
-            made.n_rows += 1;
-            made.row_ptr.push(made.cols.len());
+            made.push(entries.into_iter().filter(|&(_, strength, _)| 0.0 < strength));
         }
         Ok(made)
+    }
+
+    fn empty(n_cols: usize) -> Self {
+        Self { n_rows: 0, n_cols, row_ptr: vec![0], cols: vec![], vals: vec![], places: vec![] }
+    }
+
+    /// Adds a row of good entries: ascending unique columns in range, strengths above 0.
+    fn push(&mut self, entries: impl Iterator<Item = Entry>) {
+        for (col, strength, place) in entries {
+            self.cols.push(col);
+            self.vals.push(strength);
+            self.places.push(place);
+        }
+        self.n_rows += 1;
+        self.row_ptr.push(self.cols.len());
+    }
+
+    /// The same rows cut to their `max` strongest entries, ties to the lower column.
+    pub(crate) fn strongest(&self, max: usize) -> Self {
+        let mut made = Self::empty(self.n_cols);
+        for row in 0..self.n_rows {
+            let (cols, vals) = self.row(row);
+            let mut entries: Vec<Entry> =
+                cols.iter().zip(vals).zip(self.places(row)).map(|((c, v), p)| (*c, *v, *p)).collect();
+            if max < entries.len() {
+                entries.select_nth_unstable_by(max, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                entries.truncate(max);
+                entries.sort_unstable_by_key(|&(col, ..)| col);
+            }
+            made.push(entries.into_iter());
+        }
+        made
     }
 
     /// Number of rows (users), empty ones included.
@@ -98,6 +132,12 @@ impl Interactions {
         (&self.cols[range.clone()], &self.vals[range])
     }
 
+    /// The place of each entry of [`Interactions::row`] in the list it came in, 0 the first. A transposed matrix has the
+    /// places of the original.
+    pub fn places(&self, row: usize) -> &[u32] {
+        if self.n_rows <= row { &[] } else { &self.places[self.row_ptr[row]..self.row_ptr[row + 1]] }
+    }
+
     /// The same entries as `(n_cols, n_rows)`: items x users. Cost `O(nnz)`.
     pub fn transpose(&self) -> Self {
         let mut row_ptr = vec![0usize; self.n_cols + 1];
@@ -108,17 +148,19 @@ impl Interactions {
             row_ptr[i + 1] += row_ptr[i];
         }
         let mut next = row_ptr.clone();
-        let (mut cols, mut vals) = (vec![0u32; self.nnz()], vec![0f32; self.nnz()]);
+        let nnz = self.nnz();
+        let (mut cols, mut vals, mut places) = (vec![0u32; nnz], vec![0f32; nnz], vec![0u32; nnz]);
         for row in 0..self.n_rows {
             let (row_cols, row_vals) = self.row(row);
-            for (&col, &val) in row_cols.iter().zip(row_vals) {
+            for ((&col, &val), &place) in row_cols.iter().zip(row_vals).zip(self.places(row)) {
                 let slot = &mut next[col as usize];
                 cols[*slot] = row as u32;
                 vals[*slot] = val;
+                places[*slot] = place;
                 *slot += 1;
             }
         }
-        Self { n_rows: self.n_cols, n_cols: self.n_rows, row_ptr, cols, vals }
+        Self { n_rows: self.n_cols, n_cols: self.n_rows, row_ptr, cols, vals, places }
     }
 }
 
@@ -142,6 +184,15 @@ mod tests {
         let m = Interactions::from_rows(2, [vec![(0, 0.0), (1, 1.0)]]).unwrap();
         assert_eq!((m.nnz(), m.row(0)), (1, (&[1][..], &[1.0][..])));
         assert_eq!(m.row(7), (&[][..], &[][..]));
+    }
+
+    #[test]
+    fn an_entry_remembers_its_place() {
+        let m = Interactions::from_rows(9, [vec![(5, 1.0), (8, 3.0), (2, 2.0)], vec![(2, 1.0)]]).unwrap();
+        assert_eq!((m.row(0).0, m.places(0)), (&[2, 5, 8][..], &[2, 0, 1][..]));
+        assert_eq!(m.transpose().places(2), [2, 0]);
+        let two = m.strongest(2);
+        assert_eq!((two.row(0).0, two.places(0), two.places(9)), (&[2, 8][..], &[2, 1][..], &[][..]));
     }
 
     proptest! {

@@ -1,4 +1,5 @@
--- The embedded log: records in order of topic, partition and offset; heads say where each partition begins and ends.
+-- The embedded log: records in order of topic, partition and offset; heads say where each partition begins and ends,
+-- and its greatest append time, which survives the deletion of its records.
 CREATE TABLE record (
     topic BIGINT NOT NULL,
     part BIGINT NOT NULL,
@@ -14,5 +15,6 @@ CREATE TABLE head (
     part BIGINT NOT NULL,
     first_off BIGINT NOT NULL,
     next_off BIGINT NOT NULL,
+    last_ms BIGINT NOT NULL,
     PRIMARY KEY (topic, part)
 ){END};

@@ -47,8 +47,6 @@ codes! {
     WrongTopic => "wrong_topic",
     /// the record lies in a partition that its user does not hash to
     WrongPartition => "wrong_partition",
-    /// the record's key is not its user's (or item's) id
-    WrongKey => "wrong_key",
     /// more than 5 minutes ahead of the log's append time
     Future => "future",
     /// `items` must be split into one record a line before the log

@@ -2,12 +2,19 @@
 //! the embedded and durable one. Every behavioural test of the traits runs against each implementation.
 
 mod embedded;
+mod memory;
+mod reader;
+mod slots;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use shoptide_schemas::{EventMs, Topic};
 
 pub use embedded::{SqliteLog, SqliteLogOptions};
+pub use memory::{MemoryLog, MemoryLogOptions};
+
+/// The log's clock: milliseconds since 1970. Injected, so that tests decide what time it is.
+pub type Clock = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// One record as the log holds it. `None` keys and values come from foreign producers only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +59,8 @@ pub struct Batch {
     pub drained: bool,
 }
 
-/// Bounds of one read.
+/// Bounds of one read; bytes are those of keys and values. One record is returned however large, or nobody would ever
+/// get past it.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadMax {
     pub records: usize,
@@ -91,7 +99,8 @@ pub trait Log: Send + Sync {
     /// Appends all or nothing and returns once the records are durable, positions in the order given.
     ///
     /// # Errors
-    /// [`LogError::Overloaded`] at once when the bounded queue is full; nothing was appended.
+    /// [`LogError::Overloaded`] at once when the bounded queue is full; nothing was appended. After
+    /// [`LogError::Unavailable`] all or none of the records may be in the log, as when an answer is lost on its way.
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError>;
 
     /// Partitions of a topic; equal for all user topics, 1 for the catalogue.
@@ -103,7 +112,13 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     /// [`LogError::Truncated`] when `from` is below the first offset held.
-    async fn read(&self, topic: Topic, partition: u32, from: i64, max: ReadMax) -> Result<Vec<Record>, LogError>;
+    async fn read(
+        &self,
+        topic: Topic,
+        partition: u32,
+        from: i64,
+        max: ReadMax,
+    ) -> Result<Vec<Record>, LogError>;
 
     /// Joins as an owner of shards. The embedded log has one owner at a time.
     ///
@@ -111,7 +126,7 @@ pub trait Log: Send + Sync {
     /// [`LogError::Unusable`] naming the lock when another process owns the shards.
     async fn join(&self) -> Result<Box<dyn Membership>, LogError>;
 
-    /// Waits until `topic`/`partition` holds an offset of at least `next` (true), or for `within_ms` (false).
+    /// Waits until `topic`/`partition` holds offset `next` or a later one (true), or for `within_ms` (false).
     async fn wait_beyond(&self, topic: Topic, partition: u32, next: i64, within_ms: u64) -> bool;
 
     /// Flushes what is queued and closes; later appends fail as unavailable.
@@ -124,7 +139,11 @@ pub trait Membership: Send {
     /// Waits for the next change of ownership.
     async fn next(&mut self) -> Result<Rebalance, LogError>;
 
-    /// Begins to read an assigned shard from the offsets that the *store* names.
+    /// Begins to read an assigned shard from the offsets that the *store* names, in the topics it names.
+    ///
+    /// # Errors
+    /// [`LogError::Truncated`] below the first offset held; [`LogError::Unusable`] beyond the end, for that log is older
+    /// than its store.
     async fn open(&self, shard: u32, from: &[(Topic, i64)]) -> Result<Box<dyn ShardReader>, LogError>;
 }
 
@@ -141,4 +160,12 @@ pub trait ShardReader: Send {
 
     /// Records known to be in the log and not yet returned.
     fn lag(&self) -> u64;
+}
+
+impl Record {
+    /// Bytes of key and value, as [`ReadMax`] counts them.
+    pub fn bytes(&self) -> usize {
+        let length = |field: &Option<Bytes>| field.as_ref().map_or(0, Bytes::len);
+        length(&self.key).saturating_add(length(&self.value))
+    }
 }

@@ -1,1 +1,30 @@
-//! placeholder
+//! Collector and query API: events in over HTTP, ready lists with reasons out. [`router`] is a function, so tests call it
+//! without a socket; [`serve`] is its loop over a listener, with patience and connections bounded.
+//!
+//! The log decides what an event is worth (a 2xx means it is there), the live catalogue decides what may be shown at
+//! this moment, and a reader gets a list whatever else is broken.
+
+mod app;
+mod body;
+mod collect;
+mod error;
+mod gate;
+mod items;
+mod legacy;
+mod openapi;
+mod options;
+mod params;
+mod profile;
+mod read;
+mod recommend;
+mod router;
+mod server;
+mod similar;
+mod status;
+mod users;
+
+pub use app::ServeContext;
+pub use openapi::openapi;
+pub use options::{ApiKey, Cors, ServeOptions};
+pub use router::{router, routes};
+pub use server::{ServeError, serve};

@@ -8,7 +8,7 @@ mod sql;
 use async_trait::async_trait;
 use shoptide_schemas::{ItemId, Topic, UserId};
 
-pub use cache::{LocalCache, LocalCacheOptions};
+pub use cache::{Clock, LocalCache, LocalCacheOptions};
 pub use rows::*;
 pub use sql::{SqliteTruth, SqliteTruthOptions};
 
@@ -57,10 +57,19 @@ pub trait Truth: Send + Sync {
     async fn todo(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError>;
 
     /// Pages through a shard's lists in order of user, for the sweep after a publish.
-    async fn lists_after(&self, shard: u32, after: Option<&UserId>, limit: usize) -> Result<Vec<ListHead>, StoreError>;
+    async fn lists_after(
+        &self,
+        shard: u32,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<ListHead>, StoreError>;
 
     /// Users in order of (shard, id), at most `limit` after `after`.
-    async fn users_after(&self, after: Option<(u32, UserId)>, limit: usize) -> Result<Vec<(u32, UserId)>, StoreError>;
+    async fn users_after(
+        &self,
+        after: Option<(u32, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<(u32, UserId)>, StoreError>;
 
     async fn count_users(&self) -> Result<u64, StoreError>;
 
@@ -76,7 +85,11 @@ pub trait Truth: Send + Sync {
     ) -> Result<Vec<OffsetRow>, StoreError>;
 
     /// Walks a folded table in canonical order, each row as its columns' bytes, for verification.
-    async fn dump(&self, table: FoldedTable, sink: &mut (dyn FnMut(&[u8]) + Send)) -> Result<(), StoreError>;
+    async fn dump(
+        &self,
+        table: FoldedTable,
+        sink: &mut (dyn for<'r> FnMut(&'r [u8]) + Send),
+    ) -> Result<(), StoreError>;
 
     /// Outbox rows of a shard in order, at most `limit`.
     async fn outbox(&self, shard: u32, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
@@ -85,7 +98,12 @@ pub trait Truth: Send + Sync {
     async fn dead_letters(&self, page: DeadPage) -> Result<Vec<DeadLetter>, StoreError>;
 
     /// Sums of `item_count` over shards and days `from..=to` by (item, type); all items if `items` is empty.
-    async fn item_counts(&self, items: &[ItemId], from_day: u32, to_day: u32) -> Result<Vec<ItemCount>, StoreError>;
+    async fn item_counts(
+        &self,
+        items: &[ItemId],
+        from_day: u32,
+        to_day: u32,
+    ) -> Result<Vec<ItemCount>, StoreError>;
 
     /// Sums of the quality counters over shards, by (day, metric).
     async fn quality(&self, from_day: u32) -> Result<Vec<(u32, u32, i64)>, StoreError>;

@@ -31,6 +31,11 @@ impl Tally {
     }
 }
 
+/// What a tombstone keeps of an erased user: 128 bits of XXH3 of the id, big-endian.
+pub fn user_hash(user: &UserId) -> [u8; 16] {
+    xxhash_rust::xxh3::xxh3_128(user.as_bytes()).to_be_bytes()
+}
+
 /// Where a shard stands in a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetRow {
@@ -187,7 +192,8 @@ pub struct ModelRow {
     pub lineage: Vec<u8>,
 }
 
-/// All that one batch of one shard does. Rows are sorted by key by the store before they are written.
+/// All that one batch of one shard does. Rows are sorted by key by the store before they are written; of two rows of one key
+/// the later one stays. What goes (`*_gone`, `*_done`) goes before the other rows come.
 #[derive(Debug, Clone, Default)]
 pub struct Commit {
     pub shard: u32,
@@ -202,8 +208,9 @@ pub struct Commit {
     pub lines_gone: Vec<UserId>,
     pub counts: Vec<CountRow>,
     pub dead: Vec<DeadLetter>,
-    /// Dead letters of these users are redacted (erasure): key and payload go, by record key.
-    pub dead_redacted: Vec<UserId>,
+    /// Dead letters whose key is this user are redacted (erasure): key and payload go. Only those of the same topic
+    /// below the offset, or the interleaving of topics would show.
+    pub dead_redacted: Vec<(UserId, Topic, i64)>,
     /// Erasures: user and the topic and offset at which it was read.
     pub tombstones: Vec<(UserId, Topic, i64)>,
     pub outbox: Vec<OutboxRow>,

@@ -1,1 +1,91 @@
-//! placeholder
+//! The log becomes the truth: each shard is one owner, one thread, one loop of read, fold, rank, commit, publish.
+
+mod batch;
+mod lists;
+mod options;
+mod outbox;
+mod shard;
+mod sweep;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use shoptide_live::Live;
+use shoptide_live::fold::Inspect;
+use shoptide_log::{Log, LogError, Rebalance};
+use shoptide_models::list::ListParams;
+use shoptide_store::{Cache, StoreError, Truth};
+use tokio::sync::watch;
+
+pub use options::StreamOptions;
+
+/// Milliseconds since 1970, for freshness only: nothing that is stored depends on it.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// All that a stream process works with.
+#[derive(Clone)]
+pub struct StreamContext {
+    pub log: Arc<dyn Log>,
+    pub truth: Arc<dyn Truth>,
+    pub cache: Arc<dyn Cache>,
+    pub live: Arc<Live>,
+    pub lists: Arc<ListParams>,
+    /// Names the configuration in every list.
+    pub rules_version: u64,
+    pub options: StreamOptions,
+    pub clock: Clock,
+    /// Sees each event before it is folded; `None` outside tests.
+    pub inspect: Option<Inspect>,
+}
+
+/// Why the stream, or one shard of it, stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("shard {shard}: a stored user cannot be read: {reason}")]
+    Damaged { shard: u32, reason: String },
+    #[error("shard {shard}: its thread ended: {reason}")]
+    Thread { shard: u32, reason: String },
+}
+
+/// Joins the log and runs the shards it is given until `stop` turns true.
+///
+/// # Errors
+/// [`StreamError`] if the log cannot be joined or its membership ends; a shard that fails alone is logged and stays down
+/// until the next assignment, the others run on.
+pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Result<(), StreamError> {
+    let mut membership = context.log.join().await?;
+    let mut shards: HashMap<u32, shard::Handle> = HashMap::new();
+    let outcome = loop {
+        let change = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => break Ok(()),
+            change = membership.next() => change,
+        };
+        match change {
+            Ok(Rebalance::Assigned(numbers)) => {
+                for number in numbers {
+                    let handle = shard::start(context.clone(), &*membership, number).await?;
+                    shards.insert(number, handle);
+                }
+            }
+            // Not drained: what is not committed is the next owner's, and the epoch fences the rest.
+            Ok(Rebalance::Revoked(numbers)) => {
+                for number in numbers {
+                    if let Some(handle) = shards.remove(&number) {
+                        handle.stop().await;
+                    }
+                }
+            }
+            Ok(Rebalance::Closed) => break Ok(()),
+            Err(error) => break Err(error.into()),
+        }
+    };
+    for (_, handle) in shards {
+        handle.stop().await;
+    }
+    outcome
+}

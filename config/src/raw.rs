@@ -1,0 +1,155 @@
+//! The configuration as it is written, one struct a table. Nothing in it is checked yet but the types; whole numbers are
+//! `i64` here, so that a negative one is refused by name and bound and not by the parser.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::secret::Secret;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Raw {
+    pub shop: RawShop,
+    pub log: RawLog,
+    pub store: RawStore,
+    /// By name of the act, and `rating_neutral`.
+    pub weights: BTreeMap<String, f64>,
+    pub half_lives_days: RawHalfLives,
+    pub als: RawAls,
+    pub item_item: RawItemItem,
+    pub popularity: RawPopularity,
+    pub blend: RawBlend,
+    pub mmr: RawMmr,
+    pub list: RawList,
+    pub stream: RawStream,
+    pub train: RawTrain,
+    pub serve: RawServe,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawShop {
+    pub currency: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLog {
+    pub kind: String,
+    pub partitions: i64,
+    pub queue_records_max: i64,
+    pub group_commit_records_max: i64,
+    pub fsync: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStore {
+    pub kind: String,
+    pub cache_entries_max: i64,
+    pub cache_ttl_s: i64,
+    pub read_connections: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawHalfLives {
+    pub browse: f64,
+    pub cart: f64,
+    pub order: f64,
+    pub forum: f64,
+    pub feedback: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAls {
+    pub rank: i64,
+    pub sweeps: i64,
+    pub alpha: f64,
+    pub unobserved_weight: f64,
+    pub regularization: f64,
+    pub reg_exponent: f64,
+    pub seed: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawItemItem {
+    pub k: i64,
+    pub shrinkage: f64,
+    pub user_exponent: f64,
+    pub target_exponent: f64,
+    pub user_items_max: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPopularity {
+    pub half_life_days: f64,
+    pub trending_half_life_days: f64,
+    pub trending_prior: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBlend {
+    pub factors: f64,
+    pub item_item: f64,
+    pub popularity: f64,
+    pub trending: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawMmr {
+    pub lambda: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawList {
+    pub length: i64,
+    pub shown_default: i64,
+    pub seen_again: bool,
+    pub bought_hidden_days: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStream {
+    pub batch_records_max: i64,
+    pub batch_bytes_max: i64,
+    pub users_cached_max: i64,
+    pub list_versions_behind_max: i64,
+    pub sweep_lists_per_s: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTrain {
+    pub full_every_s: i64,
+    pub refresh_every_ms: i64,
+    pub first_after_events: i64,
+    pub models_kept_min: i64,
+    pub full_after_changed_share: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawServe {
+    pub host: String,
+    pub port: i64,
+    pub connections_max: i64,
+    pub header_timeout_ms: i64,
+    pub body_timeout_ms: i64,
+    pub request_timeout_ms: i64,
+    pub drain_ms: i64,
+    pub metrics: bool,
+    pub cors_origins: Vec<String>,
+    pub write_key: Secret,
+    pub write_key_file: String,
+    pub read_key: Secret,
+    pub read_key_file: String,
+}

@@ -1,0 +1,186 @@
+//! The tables that say how the program runs: shop, log, store, stream, train. None of them changes what a list contains
+//! once it is made, but the shop's currency.
+
+use std::time::Duration;
+
+use shoptide_schemas::Currency;
+use shoptide_schemas::limits::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX};
+
+use crate::bounds::{ms, real_above, seconds, text, whole};
+use crate::error::Problem;
+use crate::raw::{RawLog, RawShop, RawStore, RawStream, RawTrain};
+
+/// One request is appended whole or not at all: a shorter queue would refuse a full one for ever.
+const QUEUE_RECORDS_MIN: i64 = BATCH_EVENTS_MAX as i64;
+
+/// A batch must be able to hold the largest event, or its partition would stand still.
+const BATCH_BYTES_MIN: i64 = EVENT_BYTES_MAX as i64;
+
+/// `[shop]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShopConfig {
+    pub currency: Currency,
+}
+
+/// What the event log or the truth is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// SQLite in the data directory.
+    Embedded,
+}
+
+impl Kind {
+    fn read(name: &str) -> Option<Self> {
+        (name == "embedded").then_some(Kind::Embedded)
+    }
+}
+
+const KINDS: &str = "\"embedded\"";
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogConfig {
+    pub kind: Kind,
+    /// Of every user topic.
+    pub partitions: u32,
+    pub queue_records_max: usize,
+    /// At most `queue_records_max`.
+    pub group_commit_records_max: usize,
+    pub fsync: bool,
+}
+
+/// `[store]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreConfig {
+    pub kind: Kind,
+    pub cache_entries_max: usize,
+    pub cache_ttl: Duration,
+    /// Beside the one that writes.
+    pub read_connections: usize,
+}
+
+/// `[stream]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamConfig {
+    pub batch_records_max: usize,
+    pub batch_bytes_max: usize,
+    /// Of each shard.
+    pub users_cached_max: usize,
+    pub list_versions_behind_max: u64,
+    /// Of each shard.
+    pub sweep_lists_per_s: u32,
+}
+
+/// `[train]`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TrainConfig {
+    pub full_every: Duration,
+    /// At most `full_every`.
+    pub refresh_every: Duration,
+    pub first_after_events: u64,
+    pub models_kept_min: usize,
+    pub full_after_changed_share: f64,
+}
+
+impl TryFrom<&RawShop> for ShopConfig {
+    type Error = Problem;
+
+    fn try_from(raw: &RawShop) -> Result<Self, Problem> {
+        let expected = "three capital letters, such as \"CNY\"";
+        let read = |code: &str| Currency::parse(code).ok();
+        Ok(Self { currency: text("shop.currency", &raw.currency, expected, read)? })
+    }
+}
+
+impl TryFrom<&RawLog> for LogConfig {
+    type Error = Problem;
+
+    fn try_from(raw: &RawLog) -> Result<Self, Problem> {
+        let log = Self {
+            kind: text("log.kind", &raw.kind, KINDS, Kind::read)?,
+            partitions: whole("log.partitions", raw.partitions, 1..=256)?,
+            queue_records_max: whole(
+                "log.queue_records_max",
+                raw.queue_records_max,
+                QUEUE_RECORDS_MIN..=1_000_000,
+            )?,
+            group_commit_records_max: whole(
+                "log.group_commit_records_max",
+                raw.group_commit_records_max,
+                1..=100_000,
+            )?,
+            fsync: raw.fsync,
+        };
+        if log.queue_records_max < log.group_commit_records_max {
+            let (group, queue) = (log.group_commit_records_max, log.queue_records_max);
+            let rule = format!("a group of {group} records never forms in a queue of {queue}");
+            return Err(Problem::conflict("log.group_commit_records_max", "log.queue_records_max", &rule));
+        }
+        Ok(log)
+    }
+}
+
+impl TryFrom<&RawStore> for StoreConfig {
+    type Error = Problem;
+
+    fn try_from(raw: &RawStore) -> Result<Self, Problem> {
+        Ok(Self {
+            kind: text("store.kind", &raw.kind, KINDS, Kind::read)?,
+            cache_entries_max: whole("store.cache_entries_max", raw.cache_entries_max, 100..=10_000_000)?,
+            cache_ttl: seconds("store.cache_ttl_s", raw.cache_ttl_s, 1..=2_592_000)?,
+            read_connections: whole("store.read_connections", raw.read_connections, 1..=64)?,
+        })
+    }
+}
+
+impl TryFrom<&RawStream> for StreamConfig {
+    type Error = Problem;
+
+    fn try_from(raw: &RawStream) -> Result<Self, Problem> {
+        Ok(Self {
+            batch_records_max: whole("stream.batch_records_max", raw.batch_records_max, 1..=100_000)?,
+            batch_bytes_max: whole(
+                "stream.batch_bytes_max",
+                raw.batch_bytes_max,
+                BATCH_BYTES_MIN..=67_108_864,
+            )?,
+            users_cached_max: whole("stream.users_cached_max", raw.users_cached_max, 100..=10_000_000)?,
+            list_versions_behind_max: whole(
+                "stream.list_versions_behind_max",
+                raw.list_versions_behind_max,
+                1..=1_000_000,
+            )?,
+            sweep_lists_per_s: whole("stream.sweep_lists_per_s", raw.sweep_lists_per_s, 1..=1_000_000)?,
+        })
+    }
+}
+
+impl TryFrom<&RawTrain> for TrainConfig {
+    type Error = Problem;
+
+    fn try_from(raw: &RawTrain) -> Result<Self, Problem> {
+        let train = Self {
+            full_every: seconds("train.full_every_s", raw.full_every_s, 1..=2_592_000)?,
+            refresh_every: ms("train.refresh_every_ms", raw.refresh_every_ms, 100..=3_600_000)?,
+            first_after_events: whole("train.first_after_events", raw.first_after_events, 1..=1_000_000_000)?,
+            models_kept_min: whole("train.models_kept_min", raw.models_kept_min, 2..=10_000)?,
+            full_after_changed_share: real_above(
+                "train.full_after_changed_share",
+                raw.full_after_changed_share,
+                0.0,
+                1.0,
+            )?,
+        };
+        if train.full_every < train.refresh_every {
+            let rule = "a full training would come before every refresh";
+            return Err(Problem::conflict("train.refresh_every_ms", "train.full_every_s", rule));
+        }
+        Ok(train)
+    }
+}

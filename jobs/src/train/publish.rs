@@ -1,0 +1,71 @@
+//! Publishing: the file whole and synced, then row and pointer in one transaction; then what no list needs any more goes.
+
+use std::sync::Arc;
+
+use shoptide_models::snapshot::{Kind, Snapshot};
+use shoptide_models::snapshot_file::{encode, encode_delta};
+use shoptide_store::ModelRow;
+
+use super::{TrainContext, TrainError};
+
+/// Publishes a version. Until the pointer flips, nobody sees it; a crash before leaves a file that is written again.
+///
+/// # Errors
+/// [`TrainError::Store`] if another trainer published meanwhile; [`TrainError::File`] if the disk is full.
+pub(super) async fn publish(
+    context: &TrainContext,
+    model: &Arc<Snapshot>,
+    parent: Option<&Arc<Snapshot>>,
+) -> Result<(), TrainError> {
+    let bytes = match (model.kind(), parent) {
+        (Kind::Delta, Some(parent)) => encode_delta(parent, model)?,
+        _ => encode(model)?,
+    };
+    let kind = if model.kind() == Kind::Delta { "delta" } else { "full" };
+    let file = format!("model-{:012}-{kind}.arrow", model.version());
+    let size = bytes.len() as u64;
+    let (files, name) = (context.files.clone(), file.clone());
+    tokio::task::spawn_blocking(move || files.write(&name, &bytes))
+        .await
+        .map_err(|e| TrainError::Numbers(e.to_string()))??;
+    let lineage = serde_json::to_vec(model.meta()).map_err(|e| TrainError::Numbers(e.to_string()))?;
+    let row = ModelRow {
+        version: model.version(),
+        parent: model.parent(),
+        kind: kind.to_owned(),
+        file,
+        bytes: size,
+        created_ms: (context.clock)(),
+        lineage,
+    };
+    context.truth.publish_model(row).await?;
+    context.live.note_publish();
+    Ok(())
+}
+
+/// Forgets versions that no stored list names and no kept version is built on. `chain_from`: an erasure began a new chain
+/// there, whatever is older goes even if a list names it (that list is about to be made anew).
+///
+/// # Errors
+/// [`TrainError::Store`]; nothing that is needed was touched.
+pub(super) async fn forget_old(context: &TrainContext, chain_from: Option<u64>) -> Result<(), TrainError> {
+    let rows = context.truth.models().await?;
+    let Some(newest) = rows.iter().map(|r| r.version).max() else { return Ok(()) };
+    let kept_min = newest.saturating_sub(context.params.models_kept_min as u64);
+    let named = context.truth.oldest_model_in_lists().await?.filter(|v| *v != 0).unwrap_or(newest);
+    let mut oldest = named.min(kept_min);
+    if let Some(from) = chain_from {
+        oldest = oldest.max(from);
+    }
+    // The full version that the oldest needed one is built on.
+    let root = rows.iter().filter(|r| r.kind == "full" && r.version <= oldest).map(|r| r.version).max();
+    let root = root.unwrap_or(0);
+    let gone: Vec<&ModelRow> = rows.iter().filter(|r| r.version < root).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let versions: Vec<u64> = gone.iter().map(|r| r.version).collect();
+    context.truth.forget_models(&versions).await?;
+    gone.iter().for_each(|r| context.files.remove(&r.file));
+    Ok(())
+}

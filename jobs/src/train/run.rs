@@ -1,0 +1,267 @@
+//! The trainer's loop: refresh every few seconds, full on schedule, on growth or on demand.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shoptide_live::load_version;
+use shoptide_log::NewRecord;
+use shoptide_models::snapshot::Snapshot;
+use shoptide_schemas::catalogue::WireCatalogue;
+use shoptide_schemas::wire::WireTime;
+use shoptide_schemas::{ItemId, Topic};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::publish::{forget_old, publish};
+use super::tables::Tables;
+use super::{TrainContext, TrainError, delta, full};
+
+/// Requests for a training that may wait; more is a mistake of the caller.
+const ASKS_MAX: usize = 8;
+/// A refresh may take at most this share of the trainer's time: the next waits for the rest.
+const IDLE_FOR_EACH_BUSY: u32 = 4;
+/// Unlisted items of one append.
+const SEEN_RECORDS: usize = 500;
+/// A full training follows when the acts have grown by this factor since the last: early versions know too little.
+const GROWTH: f64 = 1.5;
+/// First and longest pause after a failure.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LAST: Duration = Duration::from_secs(30);
+
+/// What a training came to.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    pub model: Arc<Snapshot>,
+    pub seconds: f64,
+    pub users: usize,
+}
+
+type Answer = oneshot::Sender<Result<Trained, TrainError>>;
+
+/// A running trainer.
+pub struct TrainHandle {
+    asks: mpsc::Sender<Answer>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl TrainHandle {
+    /// Trains in full now.
+    ///
+    /// # Errors
+    /// [`TrainError`], also if the trainer has ended.
+    pub async fn train_now(&self) -> Result<Trained, TrainError> {
+        let ended = || TrainError::Numbers("the trainer has ended".to_owned());
+        let (answer, trained) = oneshot::channel();
+        self.asks.send(answer).await.map_err(|_| ended())?;
+        trained.await.map_err(|_| ended())?
+    }
+
+    /// Waits for the trainer to end after its `stop` turned true.
+    pub async fn join(self) {
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the trainer ended badly");
+        }
+    }
+}
+
+/// Starts the trainer as a task.
+pub fn start(context: TrainContext, stop: watch::Receiver<bool>) -> TrainHandle {
+    let (asks, asked) = mpsc::channel(ASKS_MAX);
+    TrainHandle { asks, task: tokio::spawn(run(context, asked, stop)) }
+}
+
+/// Loads, trains once in full, publishes.
+///
+/// # Errors
+/// [`TrainError`].
+pub async fn train_once(context: &TrainContext) -> Result<Trained, TrainError> {
+    let mut trainer = Trainer::load(context.clone()).await?;
+    trainer.tables.advance(&*context.truth).await?;
+    trainer.full().await
+}
+
+async fn run(context: TrainContext, mut asked: mpsc::Receiver<Answer>, mut stop: watch::Receiver<bool>) {
+    let every = Duration::from_millis(context.params.refresh_every_ms);
+    let (mut trainer, mut pause, mut next): (Option<Trainer>, _, _) = (None, RETRY_FIRST, Instant::now() + every);
+    loop {
+        let ask = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => return,
+            ask = asked.recv() => match ask { Some(ask) => Some(ask), None => return },
+            () = tokio::time::sleep_until(next.into()) => None,
+        };
+        let began = Instant::now();
+        let result = step(&context, &mut trainer, ask.is_some()).await;
+        next = Instant::now() + every.max(began.elapsed() * IDLE_FOR_EACH_BUSY);
+        match (result, ask) {
+            (Ok(trained), Some(answer)) => {
+                pause = RETRY_FIRST;
+                // The asker may have gone.
+                let _ = answer.send(trained.ok_or(TrainError::Nothing));
+            }
+            (Err(error), Some(answer)) => {
+                trainer = None;
+                let _ = answer.send(Err(error));
+            }
+            (Ok(_), None) => pause = RETRY_FIRST,
+            (Err(TrainError::Nothing), None) => {}
+            (Err(error), None) => {
+                tracing::warn!(%error, "training failed, it will be tried again from the store");
+                context.live.metrics().model_failures.with_label_values(&["train"]).inc();
+                // Another trainer may have published: begin again with what is there.
+                trainer = None;
+                next = Instant::now() + pause;
+                pause = (pause * 2).min(RETRY_LAST);
+            }
+        }
+    }
+}
+
+async fn step(
+    context: &TrainContext,
+    held: &mut Option<Trainer>,
+    asked: bool,
+) -> Result<Option<Trained>, TrainError> {
+    let mut trainer = match held.take() {
+        Some(trainer) => trainer,
+        None => Trainer::load(context.clone()).await?,
+    };
+    trainer.tables.advance(&*context.truth).await?;
+    trainer.announce_unlisted().await?;
+    let trained = if asked || trainer.wants_full() { Some(trainer.full().await?) } else { trainer.delta().await? };
+    *held = Some(trainer);
+    Ok(trained)
+}
+
+fn metric(model: &Snapshot, name: &str) -> u64 {
+    model.meta().metrics.get(name).copied().unwrap_or(0.0) as u64
+}
+
+/// What the trainer remembers between two versions.
+struct Trainer {
+    context: TrainContext,
+    tables: Tables,
+    model: Option<Arc<Snapshot>>,
+    full_at: Instant,
+    full_deeds: u64,
+    deeds_before: u64,
+    changed_items: u64,
+}
+
+impl Trainer {
+    async fn load(context: TrainContext) -> Result<Self, TrainError> {
+        let model = match context.truth.model_pointer().await? {
+            Some(version) => {
+                Some(load_version(&*context.truth, &context.files, version, context.live.model().as_ref()).await?)
+            }
+            None => None,
+        };
+        let tables = match &model {
+            Some(model) => {
+                let topic = |name: &str| Topic::from_name(name);
+                let cut = model.meta().cut.iter().filter_map(|(t, shard, next)| Some((*shard, topic(t)?, *next)));
+                Tables::with_items(model.item_ids(), cut.collect(), metric(model, "tombstones"))
+            }
+            None => Tables::default(),
+        };
+        let full_deeds = model.as_ref().map_or(0, |m| metric(m, "full_deeds"));
+        Ok(Self { context, tables, model, full_at: Instant::now(), full_deeds, deeds_before: 0, changed_items: 0 })
+    }
+
+    fn wants_full(&mut self) -> bool {
+        let deeds = self.tables.deeds;
+        let params = &self.context.params;
+        let still = std::mem::replace(&mut self.deeds_before, deeds) == deeds;
+        if self.model.is_none() {
+            // A small shop's first events need not wait for a crowd, only for a quiet moment.
+            return params.first_after_events <= deeds || (0 < deeds && still);
+        }
+        let changed = self.changed_items as f64 / self.tables.item_ids().len().max(1) as f64;
+        self.tables.lost
+            || self.full_deeds as f64 * GROWTH < deeds as f64
+            || (params.full_after_changed_share < changed && self.full_at.elapsed() > Duration::from_secs(60))
+            || (Duration::from_millis(params.full_every_ms) <= self.full_at.elapsed() && 0 < self.changed_items)
+    }
+
+    async fn full(&mut self) -> Result<Trained, TrainError> {
+        let began = Instant::now();
+        let new_chain = std::mem::take(&mut self.tables.lost);
+        if new_chain {
+            // The index of the old chain names items that only the erased may have touched.
+            self.tables = Tables::default();
+            self.tables.advance(&*self.context.truth).await?;
+            self.tables.lost = false;
+        }
+        let version = self.model.as_ref().map_or(0, |m| m.version()) + 1;
+        let parent = self.model.clone().filter(|_| !new_chain);
+        let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
+        // Training is work for the cores, not for the runtime's workers.
+        let (mut tables, model) = tokio::task::spawn_blocking(move || {
+            let model = full::train(&tables, &params, version, parent.as_deref());
+            (tables, model)
+        })
+        .await
+        .map_err(|e| TrainError::Numbers(e.to_string()))?;
+        tables.take_touched();
+        self.tables = tables;
+        let seconds = began.elapsed().as_secs_f64();
+        let model = Arc::new(model?);
+        publish(&self.context, &model, None).await?;
+        self.context.live.metrics().train.with_label_values(&["full"]).observe(seconds);
+        tracing::info!(version, seconds, users = self.tables.n_users(), items = model.n_items(), "trained in full");
+        (self.full_at, self.full_deeds, self.changed_items) = (Instant::now(), self.tables.deeds, 0);
+        self.model = Some(model.clone());
+        forget_old(&self.context, new_chain.then_some(version)).await?;
+        Ok(Trained { model, seconds, users: self.tables.n_users() })
+    }
+
+    async fn delta(&mut self) -> Result<Option<Trained>, TrainError> {
+        let Some(parent) = self.model.clone() else { return Ok(None) };
+        let touched = self.tables.take_touched();
+        if touched.is_empty() {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        self.changed_items += touched.len() as u64;
+        let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
+        let from = parent.clone();
+        let (tables, model) = tokio::task::spawn_blocking(move || {
+            let model = delta::refresh(&tables, &params, &from, &touched);
+            (tables, model)
+        })
+        .await
+        .map_err(|e| TrainError::Numbers(e.to_string()))?;
+        self.tables = tables;
+        let seconds = began.elapsed().as_secs_f64();
+        let model = Arc::new(model?);
+        publish(&self.context, &model, Some(&parent)).await?;
+        self.context.live.metrics().train.with_label_values(&["delta"]).observe(seconds);
+        tracing::debug!(version = model.version(), seconds, "items refreshed");
+        self.model = Some(model.clone());
+        forget_old(&self.context, None).await?;
+        Ok(Some(Trained { model, seconds, users: self.tables.n_users() }))
+    }
+
+    /// Tells the catalogue of items that only events have named, so that lists can number them.
+    async fn announce_unlisted(&self) -> Result<(), TrainError> {
+        let catalogue = self.context.live.catalogue();
+        let ids = self.tables.item_ids().iter().map(|id| ItemId::from_trusted(id));
+        let unlisted: Vec<ItemId> = ids.filter(|id| catalogue.number(id).is_none()).collect();
+        let now_ms = (self.context.clock)();
+        for some in unlisted.chunks(SEEN_RECORDS) {
+            let record = |id: &ItemId| {
+                let wire = WireCatalogue {
+                    event_id: Some(format!("seen:{:016x}", xxhash_rust::xxh3::xxh3_64(id.as_bytes()))),
+                    event_type: Some("item_seen".to_owned()),
+                    item_id: Some(id.to_string()),
+                    occurred_at: Some(WireTime::Ms(now_ms)),
+                    ..WireCatalogue::default()
+                };
+                let value = serde_json::to_vec(&wire).ok()?;
+                Some(NewRecord { topic: Topic::Catalogue, key: id.as_bytes().to_vec().into(), value: value.into() })
+            };
+            let records = some.iter().filter_map(record).collect();
+            self.context.log.append(records).await?;
+        }
+        Ok(())
+    }
+}

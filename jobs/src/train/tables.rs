@@ -1,0 +1,201 @@
+//! The trainer's view of the truth: users in canonical order, each with what his parts say, as small rows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use shoptide_models::matrix::Interactions;
+use shoptide_models::popularity::{Popularity, PopularityParams};
+use shoptide_models::state::{Act, ActCount, Part, TasteParams};
+use shoptide_schemas::time::DAY_MS;
+use shoptide_schemas::topic::PARTS;
+use shoptide_schemas::{Topic, UserId};
+use shoptide_store::{FoldedTable, OffsetRow, PartRow, StoreError, Truth};
+
+use super::TrainError;
+
+/// Where a model was cut: (shard, topic, first offset that is not in it).
+pub type Cut = Vec<(u32, Topic, i64)>;
+
+/// One act of one user with one item: 24 bytes, so that ten million fit a laptop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Deed {
+    item: u32,
+    act: ActCount,
+    /// In hundredths plus one; 0 is none.
+    rating: u16,
+    topic: u8,
+}
+
+#[derive(Debug, Clone, Default)]
+struct User {
+    last_ms: [i64; PARTS],
+    deeds: Vec<Deed>,
+}
+
+/// Everything that training reads.
+#[derive(Debug, Default)]
+pub struct Tables {
+    users: BTreeMap<(u32, UserId), User>,
+    ids: Vec<Vec<u8>>,
+    numbers: HashMap<Vec<u8>, u32>,
+    pub(super) cut: Cut,
+    /// Greatest event time at the cut.
+    pub(super) now_ms: i64,
+    /// Acts counted, of all users.
+    pub(super) deeds: u64,
+    /// Items acted on since the last call of `take_touched`.
+    touched: BTreeSet<u32>,
+    /// Erasures in the truth when the tables were read.
+    pub(super) tombstones: u64,
+    /// A user lost what he had (erasure, identification): the next version begins a new chain.
+    pub(super) lost: bool,
+}
+
+impl Tables {
+    /// Starts with the items of a model, so that its index stays.
+    /// `tombstones`: how many erasures it has seen.
+    pub fn with_items(ids: &[Vec<u8>], cut: Cut, tombstones: u64) -> Self {
+        let numbers = ids.iter().cloned().zip(0..).collect();
+        Self { ids: ids.to_vec(), numbers, cut, tombstones, ..Self::default() }
+    }
+
+    /// Reads what changed since the cut (everything the first time) and moves the cut.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the store cannot be read or a part is damaged.
+    pub async fn advance(&mut self, truth: &dyn Truth) -> Result<(), TrainError> {
+        let since = if self.users.is_empty() { Vec::new() } else { self.cut.clone() };
+        let before: BTreeMap<(u32, Topic), i64> = self.cut.iter().map(|(s, t, o)| ((*s, *t), *o)).collect();
+        let mut damaged = None;
+        let mut sink = |row: PartRow| {
+            let from = before.get(&(row.shard, row.topic)).copied().unwrap_or(0);
+            if let Err(error) = self.take(&row, from) {
+                damaged.get_or_insert(error);
+            }
+        };
+        let offsets = truth.scan_parts(&since, &mut sink).await?;
+        if let Some(error) = damaged {
+            return Err(StoreError::Unusable(error).into());
+        }
+        self.cut = cut_of(&offsets);
+        // An erased part is gone, so no walk over parts can tell of it.
+        let mut tombstones = 0;
+        truth.dump(FoldedTable::Tombstones, &mut |_| tombstones += 1).await?;
+        self.lost |= tombstones != self.tombstones;
+        self.tombstones = tombstones;
+        Ok(())
+    }
+
+    /// Replaces what a user's part of one topic says.
+    fn take(&mut self, row: &PartRow, touched_from: i64) -> Result<(), String> {
+        let part = Part::decode(&row.data).map_err(|e| format!("stored part: {e}"))?;
+        let topic = row.topic.code();
+        let mut deeds = Vec::with_capacity(part.items.len());
+        for entry in &part.items {
+            let item = self.number(entry.item.as_bytes());
+            if touched_from <= entry.last_off {
+                self.touched.insert(item);
+            }
+            let rating = entry.rating.map_or(0, |r| r.saturating_add(1));
+            deeds.extend(entry.acts.iter().map(|act| Deed { item, act: *act, rating, topic }));
+        }
+        let user = self.users.entry((row.shard, row.user.clone())).or_default();
+        let had = user.deeds.iter().filter(|d| d.topic == topic).count();
+        self.lost |= part.items.is_empty() && 0 < had;
+        self.deeds = self.deeds - had as u64 + deeds.len() as u64;
+        user.deeds.retain(|d| d.topic != topic);
+        user.deeds.extend(deeds);
+        // The order in which topics were read must not show.
+        user.deeds.sort_by_key(|d| (d.item, d.topic, d.act.act, d.act.day));
+        if let Some(slot) = user.last_ms.get_mut(usize::from(topic)) {
+            *slot = part.last_ms;
+        }
+        self.now_ms = self.now_ms.max(part.last_ms);
+        Ok(())
+    }
+
+    fn number(&mut self, id: &[u8]) -> u32 {
+        if let Some(number) = self.numbers.get(id) {
+            return *number;
+        }
+        let number = self.ids.len() as u32;
+        self.ids.push(id.to_vec());
+        self.numbers.insert(id.to_vec(), number);
+        number
+    }
+
+    pub fn item_ids(&self) -> &[Vec<u8>] {
+        &self.ids
+    }
+
+    pub fn n_users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Items acted on since the last call.
+    pub(super) fn take_touched(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.touched).into_iter().collect()
+    }
+
+    /// Users times items, strengths decayed to each user's own last event.
+    ///
+    /// # Errors
+    /// [`TrainError::Numbers`] if a strength is no number, which checked parameters rule out.
+    pub(super) fn interactions(&self, taste: &TasteParams) -> Result<Interactions, TrainError> {
+        let rows = self.users.values().map(|user| strengths(user, taste));
+        Interactions::from_rows(self.ids.len(), rows).map_err(|e| TrainError::Numbers(e.to_string()))
+    }
+
+    /// Popularity and trend at the cut, over all users in canonical order.
+    ///
+    /// # Errors
+    /// [`TrainError::Numbers`] as above.
+    pub(super) fn popularity(
+        &self,
+        taste: &TasteParams,
+        params: &PopularityParams,
+    ) -> Result<Popularity, TrainError> {
+        let today = self.now_ms.div_euclid(DAY_MS);
+        let events = self.users.values().flat_map(|u| &u.deeds).map(|d| {
+            let weight = f64::from(taste.weight(d.act.act)) * f64::from(d.act.n);
+            // A rating of 2 of 5 is no praise, but somebody did choose the item.
+            let weight = if d.act.act == Act::RATE { weight.abs() } else { weight };
+            (d.item, weight, (today - i64::from(d.act.day)).max(0) as f64)
+        });
+        Popularity::from_events(self.ids.len(), events, params).map_err(|e| TrainError::Numbers(e.to_string()))
+    }
+
+    /// Each user's distinct items with the day each was first met, for held-out evaluation.
+    pub(super) fn first_days(&self) -> impl Iterator<Item = Vec<(u32, u32)>> + '_ {
+        self.users.values().map(|user| {
+            let mut first: BTreeMap<u32, u32> = BTreeMap::new();
+            for deed in &user.deeds {
+                let day = first.entry(deed.item).or_insert(deed.act.day);
+                *day = (*day).min(deed.act.day);
+            }
+            first.into_iter().collect()
+        })
+    }
+}
+
+/// The positive strengths of one user.
+fn strengths(user: &User, taste: &TasteParams) -> Vec<(u32, f32)> {
+    let now_ms = user.last_ms.iter().copied().max().unwrap_or(0);
+    let mut row: Vec<(u32, f32)> = Vec::new();
+    for deed in &user.deeds {
+        let rating = deed.rating.checked_sub(1);
+        let strength = taste.act_strength(usize::from(deed.topic), deed.act, rating, now_ms);
+        match row.last_mut() {
+            Some((item, sum)) if *item == deed.item => *sum += strength,
+            _ => row.push((deed.item, strength)),
+        }
+    }
+    row.retain(|(_, s)| 0.0 < *s);
+    row
+}
+
+fn cut_of(offsets: &[OffsetRow]) -> Cut {
+    let mut cut: Cut =
+        offsets.iter().filter(|o| o.topic.is_user()).map(|o| (o.shard, o.topic, o.next_off)).collect();
+    cut.sort_unstable();
+    cut
+}

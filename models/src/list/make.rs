@@ -1,0 +1,155 @@
+//! Candidates, rules, diversity. Hard rules that depend on the moment (stock, price, this month's budget) are the
+//! reader's: a stored list is longer than what is shown, and nothing here needs to be remade when an item sells out.
+
+use std::collections::HashSet;
+
+use shoptide_schemas::{ItemId, ListEntry};
+
+use super::linked::{Linked, UNNUMBERED};
+use crate::blend::{BlendParams, Candidate, Scorer, Scratch, Source, Taste};
+use crate::mmr::{MmrParams, rerank};
+use crate::state::{TasteParams, UserState};
+
+/// All that shapes a list beside its inputs.
+#[derive(Debug, Clone)]
+pub struct ListParams {
+    pub taste: TasteParams,
+    pub blend: BlendParams,
+    pub mmr: MmrParams,
+    /// Places of a stored list.
+    pub length: usize,
+    /// Whether items the user has dealt with may come again.
+    pub seen_again: bool,
+}
+
+/// Working memory; keep one per thread.
+#[derive(Debug, Default)]
+pub struct ListScratch {
+    scorer: Scratch,
+    /// By model index: the stamp of the list in which it is excluded.
+    excluded: Vec<u32>,
+    stamp: u32,
+}
+
+impl ListScratch {
+    /// Forgets the last list's exclusions and makes room for `n` items.
+    fn begin(&mut self, n: usize) {
+        if self.excluded.len() < n || self.stamp == u32::MAX {
+            self.excluded = vec![0; n];
+            self.stamp = 0;
+        }
+        self.stamp += 1;
+    }
+
+    fn exclude(&mut self, index: u32) {
+        if let Some(slot) = self.excluded.get_mut(index as usize) {
+            *slot = self.stamp;
+        }
+    }
+}
+
+/// Makes a user's list, best first, at most `params.length` places. Empty only if the catalogue has nothing listable.
+pub fn make_list(user: &UserState, linked: &Linked, params: &ListParams, scratch: &mut ListScratch) -> Vec<ListEntry> {
+    let tastes = user.tastes(&params.taste);
+    let mut history = Vec::with_capacity(tastes.items.len());
+    scratch.begin(linked.model().map_or(0, |m| m.n_items()));
+    for taste in &tastes.items {
+        let Some(index) = linked.model().and_then(|m| m.index_of(taste.item.as_bytes())) else { continue };
+        if taste.hidden || !params.seen_again {
+            scratch.exclude(index);
+        }
+        if 0.0 < taste.strength {
+            history.push(Taste { item: index, strength: taste.strength });
+        }
+    }
+    let mut entries = from_model(&history, linked, params, scratch);
+    if entries.len() < params.length {
+        let seen: HashSet<&ItemId> =
+            tastes.items.iter().filter(|t| t.hidden || !params.seen_again).map(|t| t.item).collect();
+        fill(&mut entries, linked, params.length, &seen);
+        if entries.is_empty() {
+            // Everything was seen: show it again rather than nothing, but never what is hidden by a rule.
+            let hidden: HashSet<&ItemId> = tastes.items.iter().filter(|t| t.hidden).map(|t| t.item).collect();
+            fill(&mut entries, linked, params.length, &hidden);
+        }
+        if entries.is_empty() {
+            fill(&mut entries, linked, params.length, &HashSet::new());
+        }
+    }
+    entries
+}
+
+/// Makes a list for a visitor nobody knows, from the items of the session, oldest first.
+pub fn session_list(session: &[ItemId], linked: &Linked, params: &ListParams, scratch: &mut ListScratch) -> Vec<ListEntry> {
+    scratch.begin(linked.model().map_or(0, |m| m.n_items()));
+    let mut history: Vec<Taste> = Vec::with_capacity(session.len());
+    for (age, item) in session.iter().rev().enumerate() {
+        let Some(index) = linked.model().and_then(|m| m.index_of(item.as_bytes())) else { continue };
+        scratch.exclude(index);
+        if history.iter().all(|t| t.item != index) {
+            // What was clicked last says most about what is wanted now.
+            history.push(Taste { item: index, strength: 1.0 / (1.0 + age as f32) });
+        }
+    }
+    let mut entries = from_model(&history, linked, params, scratch);
+    if entries.len() < params.length {
+        fill(&mut entries, linked, params.length, &session.iter().collect());
+    }
+    entries
+}
+
+fn from_model(history: &[Taste], linked: &Linked, params: &ListParams, scratch: &mut ListScratch) -> Vec<ListEntry> {
+    let Some(model) = linked.model() else { return Vec::new() };
+    let ListScratch { scorer, excluded, stamp } = scratch;
+    let out = |index: u32| excluded.get(index as usize) == Some(stamp) || !linked.listable(index);
+    let candidates = Scorer::new(model, &params.blend).candidates(history, params.length, &out, scorer);
+    let categories = category_numbers(&candidates, linked);
+    let same = |a: usize, b: usize| match (categories.get(a), categories.get(b)) {
+        (Some(a), Some(b)) if a == b && *a != 0 => 1.0,
+        _ => 0.0,
+    };
+    let scores: Vec<f32> = candidates.iter().map(|c| c.score).collect();
+    let order = rerank(&scores, params.length, params.mmr, same);
+    order.into_iter().filter_map(|place| candidates.get(place)).map(|c| entry(c, linked)).collect()
+}
+
+fn entry(candidate: &Candidate, linked: &Linked) -> ListEntry {
+    ListEntry {
+        item: linked.number(candidate.item),
+        score: candidate.score,
+        source: candidate.source.code(),
+        evidence: candidate.evidence.map_or(UNNUMBERED, |e| linked.number(e)),
+    }
+}
+
+/// Small numbers for the categories of a list, 0 for none: comparing strings 5,000 times would cost more than ranking.
+fn category_numbers(candidates: &[Candidate], linked: &Linked) -> Vec<u16> {
+    let mut known: Vec<&str> = Vec::new();
+    let number = |c: &Candidate| {
+        let Some((_, row)) = linked.catalogue().row(linked.number(c.item)) else { return 0 };
+        if row.category.is_empty() {
+            return 0;
+        }
+        let place = known.iter().position(|k| *k == row.category).unwrap_or_else(|| {
+            known.push(&row.category);
+            known.len() - 1
+        });
+        u16::try_from(place + 1).unwrap_or(0)
+    };
+    candidates.iter().map(number).collect()
+}
+
+/// Fills up with catalogue items, the newest first.
+fn fill(entries: &mut Vec<ListEntry>, linked: &Linked, length: usize, out: &HashSet<&ItemId>) {
+    let listed: HashSet<u32> = entries.iter().map(|e| e.item).collect();
+    let more = linked.catalogue().rows().rev().filter(|(number, id, row)| {
+        row.listable() && !listed.contains(number) && !out.contains(id)
+    });
+    let missing = length.saturating_sub(entries.len());
+    entries.extend(more.take(missing).map(|(number, ..)| ListEntry {
+        item: number,
+        score: 0.0,
+        source: Source::Catalogue.code(),
+        evidence: UNNUMBERED,
+    }));
+}

@@ -1,0 +1,258 @@
+//! Folding a batch: each record decided and taken over in order, the sum of it as one commit.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use shoptide_log::Record;
+use shoptide_models::state::{Act, Change, Decision, Facts, RecordAt, decide};
+use shoptide_schemas::topic::PARTS;
+use shoptide_schemas::{Code, ItemId, Reject, ShopEvent, Topic, UserId};
+use shoptide_store::{
+    Commit, CountRow, DeadLetter, ItemRow, OffsetMove, OrderLineRow, OutboxRow, PartRow, Tally,
+};
+
+use super::user::{CachedUser, MEASURED_PLACES};
+use super::{Decoded, Folded, Panicked, ShardFold, Touch, line_row};
+
+/// What one record came to.
+enum Outcome {
+    Applied,
+    Duplicate,
+    Late,
+    Erased,
+    Dead(Reject),
+}
+
+/// The batch while it is folded.
+#[derive(Default)]
+struct Sum {
+    moves: BTreeMap<u8, OffsetMove>,
+    counts: HashMap<(ItemId, u32, u8), i64>,
+    /// Parts that changed, by user and topic index.
+    parts: HashSet<(UserId, usize)>,
+    lines: HashSet<OrderLineRow>,
+    folded: Folded,
+}
+
+impl ShardFold {
+    /// Folds a batch. `known`: the order lines of it that the truth has.
+    ///
+    /// # Errors
+    /// [`Panicked`] names the record; memory may then hold half an event, so the batch's users must be forgotten.
+    pub fn fold(
+        &mut self,
+        records: &[Record],
+        batch: &[Decoded],
+        known: &HashSet<OrderLineRow>,
+    ) -> Result<Folded, Panicked> {
+        self.tick += 1;
+        let mut sum = Sum::default();
+        for (place, (record, decoded)) in records.iter().zip(batch).enumerate() {
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.record(record, decoded, known, &mut sum)))
+                .map_err(|_| Panicked { place })?;
+            self.tally(record, outcome, &mut sum);
+        }
+        Ok(self.finish(sum))
+    }
+
+    /// The commit that buries one record, after its fold panicked twice.
+    pub fn bury(&mut self, record: &Record) -> Folded {
+        let mut sum = Sum::default();
+        let reject = Reject::new(Code::Panicked, "body", "folding the event failed twice");
+        self.tally(record, Outcome::Dead(reject), &mut sum);
+        self.finish(sum)
+    }
+
+    /// After the truth has it: the positions move.
+    pub fn committed(&mut self, commit: &Commit) {
+        for step in &commit.offsets {
+            self.positions.insert(step.topic.code(), step.to);
+        }
+    }
+
+    fn record(
+        &mut self,
+        record: &Record,
+        decoded: &Decoded,
+        known: &HashSet<OrderLineRow>,
+        sum: &mut Sum,
+    ) -> Outcome {
+        match decoded {
+            Decoded::Dead(reject) => Outcome::Dead(reject.clone()),
+            Decoded::Catalogue(event) => {
+                let Some(catalogue) = &mut self.catalogue else {
+                    return Outcome::Dead(Reject::new(Code::WrongPartition, "item_id", "not the catalogue's partition"));
+                };
+                let Some((num, data)) = catalogue.fold(event) else { return Outcome::Duplicate };
+                sum.folded.commit.items.push(ItemRow { num, item: event.item.clone(), from_off: record.offset, data });
+                Outcome::Applied
+            }
+            Decoded::User(event) => self.user_event(record, event, known, sum),
+        }
+    }
+
+    fn user_event(
+        &mut self,
+        record: &Record,
+        event: &ShopEvent,
+        known: &HashSet<OrderLineRow>,
+        sum: &mut Sum,
+    ) -> Outcome {
+        if let Some(inspect) = &self.inspect {
+            inspect(event);
+        }
+        let topic = usize::from(record.topic.code());
+        let (popular, numbers, tick) = (self.popular.clone(), self.numbers.clone(), self.tick);
+        let user = self
+            .users
+            .entry(event.user.clone())
+            .or_insert_with(|| CachedUser { upto: [-1; PARTS], ..CachedUser::default() });
+        user.tick = tick;
+        let line = event.order_line().map(|line| line_row(event, line));
+        let facts = Facts {
+            line_known: line.as_ref().is_some_and(|l| known.contains(l) || sum.lines.contains(l)),
+            erased: user.erased.get(topic).is_some_and(Option::is_some),
+        };
+        let at = RecordAt {
+            topic: record.topic,
+            partition: record.partition,
+            offset: record.offset,
+            appended: record.appended,
+        };
+        let Some(part) = user.state.parts.get(topic) else {
+            return Outcome::Dead(Reject::new(Code::WrongTopic, "type", "not a user topic"));
+        };
+        let change = match decide(part, event, at, facts) {
+            Decision::Apply(change) => change,
+            Decision::Duplicate => return Outcome::Duplicate,
+            Decision::Late => return Outcome::Late,
+            Decision::Erased => return Outcome::Erased,
+            Decision::Dead(reject) => return Outcome::Dead(reject),
+        };
+        if matches!(change, Change::Fold) {
+            measure(user, event, &popular, &numbers, &mut sum.folded.quality);
+        }
+        let Some(part) = user.state.parts.get_mut(topic) else { return Outcome::Duplicate };
+        for count in part.commit(&change, event, record.offset) {
+            *sum.counts.entry((count.item, count.day, count.act.0)).or_default() += count.n;
+        }
+        if let Some(upto) = user.upto.get_mut(topic) {
+            *upto = record.offset;
+        }
+        sum.parts.insert((event.user.clone(), topic));
+        let touch: &mut Touch = sum.folded.touched.entry(event.user.clone()).or_default();
+        touch.live |= !event.historical;
+        touch.appended_ms = touch.appended_ms.max(record.appended.0);
+        let commit = &mut sum.folded.commit;
+        match change {
+            Change::Fold | Change::Absorb(_) => {
+                if let Some(line) = line {
+                    sum.lines.insert(line);
+                }
+            }
+            Change::Erase => {
+                if let Some(erased) = user.erased.get_mut(topic) {
+                    *erased = Some(record.offset);
+                }
+                touch.gone = true;
+                commit.tombstones.push((event.user.clone(), record.topic, record.offset));
+                commit.dead_redacted.push((event.user.clone(), record.topic, record.offset));
+                commit.budgets_gone.push(event.user.clone());
+                if record.topic == Topic::Order {
+                    commit.lines_gone.push(event.user.clone());
+                    sum.lines.retain(|l| l.user != event.user);
+                }
+            }
+            Change::Leave { known, record: payload } | Change::Forward { known, record: payload } => {
+                touch.gone = true;
+                commit.outbox.push(OutboxRow {
+                    topic: record.topic,
+                    off: record.offset,
+                    key: known.as_bytes().to_vec(),
+                    payload,
+                });
+            }
+        }
+        Outcome::Applied
+    }
+
+    fn tally(&self, record: &Record, outcome: Outcome, sum: &mut Sum) {
+        let code = record.topic.code();
+        let step = sum.moves.entry(code).or_insert_with(|| OffsetMove {
+            topic: record.topic,
+            from: self.positions.get(&code).copied().unwrap_or(record.offset),
+            to: record.offset,
+            append_ms: 0,
+            tally: Tally::default(),
+        });
+        step.to = record.offset + 1;
+        step.append_ms = record.appended.0;
+        step.tally.logged += 1;
+        match outcome {
+            Outcome::Applied => step.tally.applied += 1,
+            Outcome::Duplicate => step.tally.duplicate += 1,
+            Outcome::Late => step.tally.late += 1,
+            Outcome::Erased => step.tally.erased += 1,
+            Outcome::Dead(reject) => {
+                step.tally.dead += 1;
+                sum.folded.commit.dead.push(DeadLetter {
+                    shard: self.shard,
+                    topic: record.topic,
+                    offset: record.offset,
+                    append_ms: record.appended.0,
+                    reason: reject.code.as_str().to_owned(),
+                    field: reject.field.into_owned(),
+                    message: reject.message,
+                    key: record.key.as_ref().map(|k| k.to_vec()),
+                    payload: record.value.as_ref().map(|v| v.to_vec()),
+                });
+            }
+        }
+    }
+
+    fn finish(&mut self, sum: Sum) -> Folded {
+        let Sum { moves, counts, parts, lines, mut folded } = sum;
+        let commit = &mut folded.commit;
+        (commit.shard, commit.epoch) = (self.shard, self.epoch);
+        commit.offsets = moves.into_values().collect();
+        commit.lines = lines.into_iter().collect();
+        commit.counts =
+            counts.into_iter().filter(|(_, n)| *n != 0).map(|((item, day, kind), n)| CountRow { item, day, kind, n }).collect();
+        for (id, topic) in parts {
+            let (Some(user), Some(of)) = (self.users.get(&id), shoptide_schemas::USER_TOPICS.get(topic)) else { continue };
+            let (Some(part), Some(upto)) = (user.state.parts.get(topic), user.upto.get(topic)) else { continue };
+            if user.erased.get(topic).is_some_and(Option::is_some) {
+                commit.parts_gone.push((id, *of));
+            } else {
+                let data = part.encode();
+                commit.parts.push(PartRow { shard: self.shard, user: id, topic: *of, upto: *upto, data });
+            }
+        }
+        commit.lists_gone.extend(folded.touched.iter().filter(|(_, t)| t.gone).map(|(id, _)| id.clone()));
+        folded
+    }
+}
+
+/// Test-then-learn: was this event's item, new to the user, in the list he had? Over the full catalogue.
+fn measure(
+    user: &CachedUser,
+    event: &ShopEvent,
+    popular: &[u32],
+    numbers: &shoptide_models::catalogue::Catalogue,
+    quality: &mut [i64; 3],
+) {
+    let wanted = [Act::VIEW, Act::CART_ADD, Act::PURCHASE].contains(&Act::of(event));
+    let Some(item) = event.item().filter(|_| wanted && !user.top.is_empty()) else { return };
+    if user.state.parts.iter().any(|p| p.entry(item).is_some()) {
+        return;
+    }
+    let Some(number) = numbers.number(item) else { return };
+    let unseen = |n: &u32| {
+        numbers.row(*n).is_some_and(|(id, row)| row.listable() && user.state.parts.iter().all(|p| p.entry(id).is_none()))
+    };
+    let popular_hit = popular.iter().filter(|n| unseen(n)).take(MEASURED_PLACES).any(|n| *n == number);
+    let [predicted, hits, popular_hits] = quality;
+    *predicted += 1;
+    *hits += i64::from(user.top.contains(&number));
+    *popular_hits += i64::from(popular_hit);
+}

@@ -1,0 +1,193 @@
+//! What a batch of records does to a shard: users in memory, decisions of `models`, and one [`Commit`] for the store.
+//! No I/O here: the caller loads the users and facts that [`ShardFold::wants`] names, and carries the commit out.
+
+mod batch;
+mod decoded;
+mod replay;
+mod user;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use shoptide_models::catalogue::{Catalogue, CatalogueBuilder};
+use shoptide_models::codec::CodecError;
+use shoptide_schemas::{ShopEvent, UserId};
+use shoptide_store::{Commit, OrderLineRow, UserRow};
+
+pub use decoded::{Decoded, decode};
+pub use replay::{ReplayError, replay};
+pub use user::CachedUser;
+
+/// Called with every user event before it is folded; tests make it panic.
+pub type Inspect = Arc<dyn Fn(&ShopEvent) + Send + Sync>;
+
+/// What must be looked up before a batch can be folded.
+#[derive(Debug, Default)]
+pub struct Wants {
+    pub users: Vec<UserId>,
+    pub lines: Vec<OrderLineRow>,
+}
+
+/// What a batch did to one user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Touch {
+    /// At least one event was of this moment, not of an import.
+    pub live: bool,
+    /// The list must go: the user was erased or became somebody else.
+    pub gone: bool,
+    /// Append time of the last event, for freshness.
+    pub appended_ms: i64,
+}
+
+/// What a batch comes to.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// Folded tables, dead letters, outbox and offsets; the caller adds lists.
+    pub commit: Commit,
+    pub touched: BTreeMap<UserId, Touch>,
+    /// Prequential: (predicted, hits of the list at 20, hits of popularity at 20).
+    pub quality: [i64; 3],
+}
+
+/// A record whose fold panicked, by its place in the batch. The users of the batch must be dropped and loaded anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Panicked {
+    pub place: usize,
+}
+
+/// One shard in memory: its users, and for shard 0 the catalogue as the truth will have it.
+pub struct ShardFold {
+    shard: u32,
+    epoch: i64,
+    partitions: u32,
+    users: HashMap<UserId, CachedUser>,
+    users_max: usize,
+    tick: u64,
+    catalogue: Option<CatalogueBuilder>,
+    /// Next offset by topic code, as the truth has it.
+    positions: BTreeMap<u8, i64>,
+    inspect: Option<Inspect>,
+    /// Catalogue numbers by popularity, for the prequential yardstick.
+    popular: Arc<[u32]>,
+    numbers: Arc<Catalogue>,
+}
+
+impl ShardFold {
+    /// - `positions`: the truth's next offset of each topic the shard reads
+    /// - `users_max`: users kept in memory; the longest untouched make room
+    pub fn new(
+        shard: u32,
+        epoch: i64,
+        partitions: u32,
+        positions: BTreeMap<u8, i64>,
+        catalogue: Option<&Catalogue>,
+        users_max: usize,
+    ) -> Self {
+        Self {
+            shard,
+            epoch,
+            partitions,
+            users: HashMap::new(),
+            users_max,
+            tick: 0,
+            catalogue: catalogue.map(CatalogueBuilder::from),
+            positions,
+            inspect: None,
+            popular: Arc::from([]),
+            numbers: Arc::default(),
+        }
+    }
+
+    pub fn with_inspect(mut self, inspect: Option<Inspect>) -> Self {
+        self.inspect = inspect;
+        self
+    }
+
+    /// The yardstick of prequential quality: items by popularity, and the catalogue that numbers them.
+    pub fn set_popular(&mut self, popular: Arc<[u32]>, numbers: Arc<Catalogue>) {
+        self.popular = popular;
+        self.numbers = numbers;
+    }
+
+    pub fn shard(&self) -> u32 {
+        self.shard
+    }
+
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    pub fn positions(&self) -> &BTreeMap<u8, i64> {
+        &self.positions
+    }
+
+    /// Users of the batch that are not in memory, and the order lines it claims.
+    pub fn wants(&self, batch: &[Decoded]) -> Wants {
+        let mut wants = Wants::default();
+        let mut asked = std::collections::HashSet::new();
+        for event in batch.iter().filter_map(Decoded::user_event) {
+            if !self.users.contains_key(&event.user) && asked.insert(&event.user) {
+                wants.users.push(event.user.clone());
+            }
+            if let Some(line) = event.order_line() {
+                wants.lines.push(line_row(event, line));
+            }
+        }
+        wants
+    }
+
+    /// Takes loaded users into memory.
+    ///
+    /// # Errors
+    /// [`CodecError`] if a stored part cannot be read: the shard must stop, not guess.
+    pub fn admit(&mut self, rows: Vec<UserRow>) -> Result<(), CodecError> {
+        for row in rows {
+            let user = CachedUser::read(&row, self.tick)?;
+            self.users.insert(row.user, user);
+        }
+        Ok(())
+    }
+
+    pub fn user(&self, user: &UserId) -> Option<&CachedUser> {
+        self.users.get(user)
+    }
+
+    pub fn user_mut(&mut self, user: &UserId) -> Option<&mut CachedUser> {
+        self.users.get_mut(user)
+    }
+
+    /// Users in memory, the last touched first.
+    pub fn users_by_recency(&self) -> Vec<UserId> {
+        let mut users: Vec<(&UserId, u64)> = self.users.iter().map(|(id, u)| (id, u.tick)).collect();
+        users.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        users.into_iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Forgets users whose state in memory may not be the truth's.
+    pub fn forget<'a>(&mut self, users: impl Iterator<Item = &'a UserId>) {
+        for user in users {
+            self.users.remove(user);
+        }
+    }
+
+    /// Makes room once a batch is committed: an eighth of the users goes, the longest untouched.
+    pub fn trim(&mut self) {
+        if self.users.len() <= self.users_max {
+            return;
+        }
+        let mut ticks: Vec<u64> = self.users.values().map(|u| u.tick).collect();
+        ticks.sort_unstable();
+        let surplus = self.users.len() - self.users_max + self.users_max / 8;
+        let oldest = ticks.get(surplus.min(ticks.len() - 1)).copied().unwrap_or(u64::MAX);
+        self.users.retain(|_, u| oldest <= u.tick);
+    }
+}
+
+fn line_row(event: &ShopEvent, line: &shoptide_schemas::event::OrderLine) -> OrderLineRow {
+    OrderLineRow {
+        user: event.user.clone(),
+        kind: event.event_type as u8,
+        order: line.order.clone(),
+        line: line.line.clone(),
+    }
+}

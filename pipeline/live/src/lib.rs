@@ -1,0 +1,119 @@
+//! What every role holds in memory, beside what it reads from log and store: the catalogue as it is this moment, the
+//! model that is published, the metrics, and the fold of a shard's batch. Stream, serve and jobs use it; none of them
+//! uses another, and a replay (`jobs`) folds with the very code that the stream folds with.
+
+mod catalogue;
+mod files;
+pub mod fold;
+mod metrics;
+mod model;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use shoptide_log::Log;
+use shoptide_models::catalogue::Catalogue;
+use shoptide_models::list::Linked;
+use shoptide_models::snapshot::Snapshot;
+use shoptide_store::{StoreError, Truth};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use files::{ModelFileError, ModelFiles};
+pub use metrics::{Metrics, names};
+pub use model::load_version;
+
+/// Why the live view cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Model(#[from] ModelFileError),
+    #[error("catalogue row {number} cannot be read: {reason}")]
+    Catalogue { number: u32, reason: String },
+}
+
+/// The catalogue and the model of this moment. Cheap to share behind an `Arc`; readers keep what they took.
+pub struct Live {
+    catalogue: watch::Sender<Arc<Catalogue>>,
+    model: watch::Sender<Option<Arc<Snapshot>>>,
+    linked: Mutex<Arc<Linked>>,
+    metrics: Arc<Metrics>,
+    /// A publish in this process wakes the model's follower at once.
+    published: tokio::sync::Notify,
+    followers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Live {
+    /// Loads the catalogue and the published model from the store and follows both from then on.
+    ///
+    /// # Errors
+    /// [`LiveError`] if the store cannot be read or holds a damaged row or model file.
+    pub async fn start(
+        log: Arc<dyn Log>,
+        truth: Arc<dyn Truth>,
+        models_dir: PathBuf,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Live>, LiveError> {
+        let files = ModelFiles::new(models_dir);
+        let catalogue = Arc::new(catalogue::load(&*truth).await?);
+        let model = match truth.model_pointer().await? {
+            Some(version) => Some(load_version(&*truth, &files, version, None).await?),
+            None => None,
+        };
+        let linked = Arc::new(Linked::new(model.clone(), catalogue.clone(), None));
+        let live = Arc::new(Live {
+            catalogue: watch::Sender::new(catalogue),
+            model: watch::Sender::new(model),
+            linked: Mutex::new(linked),
+            metrics,
+            published: tokio::sync::Notify::new(),
+            followers: Mutex::default(),
+        });
+        let followers =
+            vec![tokio::spawn(catalogue::follow(live.clone(), log)), tokio::spawn(model::follow(live.clone(), truth, files))];
+        *live.followers.lock().unwrap_or_else(PoisonError::into_inner) = followers;
+        Ok(live)
+    }
+
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.borrow().clone()
+    }
+
+    pub fn model(&self) -> Option<Arc<Snapshot>> {
+        self.model.borrow().clone()
+    }
+
+    /// Resolves when the model changes.
+    pub fn watch_model(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
+        self.model.subscribe()
+    }
+
+    /// The model bound to the catalogue, as of now.
+    pub fn linked(&self) -> Arc<Linked> {
+        let (model, catalogue) = (self.model(), self.catalogue());
+        let mut last = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = model.as_ref().map_or(0, |m| m.version());
+        if last.model_version() != version || last.catalogue().offset() != catalogue.offset() {
+            *last = Arc::new(Linked::new(model, catalogue, Some(&last)));
+        }
+        last.clone()
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Tells the follower that this process has published a model.
+    pub fn note_publish(&self) {
+        self.published.notify_one();
+    }
+
+    /// Stops following.
+    pub fn stop(&self) {
+        for follower in self.followers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            follower.abort();
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Paths and queries as typed values. Ids are opaque: they are percent-decoded once and otherwise left alone.
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use shoptide_schemas::limits::{CATEGORY_BYTES_MAX, EVENT_ID_BYTES_MAX};
+use shoptide_schemas::{Code, ItemId, Reject, UserId};
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::read::Ask;
+
+/// Items that one request may exclude: a page of what is on the screen already.
+pub(crate) const EXCLUDE_MAX: usize = 200;
+
+/// The user named by the path.
+pub(crate) struct PathUser(pub UserId);
+
+/// The item named by the path.
+pub(crate) struct PathItem(pub ItemId);
+
+impl FromRequestParts<Arc<App>> for PathUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        UserId::parse(&path_id(parts, app).await?).map(Self).map_err(ApiError::bad)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for PathItem {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        ItemId::parse(&path_id(parts, app).await?).map(Self).map_err(ApiError::bad)
+    }
+}
+
+async fn path_id(parts: &mut Parts, app: &Arc<App>) -> Result<String, ApiError> {
+    let not_text = |_| ApiError::bad(Reject::new(Code::BadValue, "path", "the id in the path is not UTF-8"));
+    Path::<String>::from_request_parts(parts, app).await.map(|Path(id)| id).map_err(not_text)
+}
+
+/// What a reader asks of a list: `n`, `category`, `exclude`, `explain`.
+pub(crate) struct AskQuery(pub Ask);
+
+impl FromRequestParts<Arc<App>> for AskQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let [n, category, exclude, explain] = query(parts, ["n", "category", "exclude", "explain"])?;
+        let mut ask = Ask::plain(app);
+        if let Some(n) = n {
+            ask.n = number(n, "n", 1..=app.context.options.shown_max)?;
+        }
+        ask.category = category.map(category_of).transpose()?;
+        if let Some(exclude) = exclude {
+            ask.exclude = excluded(exclude)?;
+        }
+        ask.explain = explain.map(|e| flag(e, "explain")).transpose()?.unwrap_or(false);
+        Ok(Self(ask))
+    }
+}
+
+/// `n` and `category` alone.
+pub(crate) struct ShortQuery(pub Ask);
+
+impl FromRequestParts<Arc<App>> for ShortQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let [n, category] = query(parts, ["n", "category"])?;
+        let mut ask = Ask::plain(app);
+        if let Some(n) = n {
+            ask.n = number(n, "n", 1..=app.context.options.shown_max)?;
+        }
+        ask.category = category.map(category_of).transpose()?;
+        Ok(Self(ask))
+    }
+}
+
+/// No parameter at all.
+pub(crate) struct NoQuery;
+
+impl FromRequestParts<Arc<App>> for NoQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        query(parts, []).map(|[]| Self)
+    }
+}
+
+/// The name that a client gives to a write, so that a repeat has no second effect.
+pub(crate) struct IdempotencyKey(pub Option<String>);
+
+/// The header's name.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Room for `#999`, the place in a batch.
+pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = EVENT_ID_BYTES_MAX - 4;
+
+impl FromRequestParts<Arc<App>> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
+        let bad = |code, message: String| ApiError::bad(Reject::new(code, IDEMPOTENCY_KEY, message));
+        match value.to_str() {
+            Ok(key) if key.trim().is_empty() => Err(bad(Code::Blank, format!("{IDEMPOTENCY_KEY} is blank"))),
+            Ok(key) if IDEMPOTENCY_KEY_BYTES_MAX < key.len() => {
+                let message = format!("{IDEMPOTENCY_KEY} has {} bytes, expected at most {IDEMPOTENCY_KEY_BYTES_MAX}", key.len());
+                Err(bad(Code::TooLong, message))
+            }
+            Ok(key) => Ok(Self(Some(key.to_owned()))),
+            Err(_) => Err(bad(Code::BadValue, format!("{IDEMPOTENCY_KEY} is not visible ASCII"))),
+        }
+    }
+}
+
+/// Splits a query into the parameters of these names, still encoded. A name that is not known is an error, as a
+/// misspelt one would silently do nothing.
+fn query<'a, const N: usize>(parts: &'a Parts, names: [&'static str; N]) -> Result<[Option<&'a str>; N], ApiError> {
+    let mut found = [None; N];
+    for pair in parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let Some((slot, name)) = found.iter_mut().zip(names).find(|(_, known)| *known == name) else {
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let message = format!("the query has a parameter that is not known, expected {known}");
+            return Err(ApiError::bad(Reject::new(Code::UnknownField, "query", message)));
+        };
+        if slot.replace(value).is_some() {
+            return Err(ApiError::bad(Reject::new(Code::DuplicateField, name, format!("{name} is given twice"))));
+        }
+    }
+    Ok(found)
+}
+
+fn number(raw: &str, field: &'static str, range: RangeInclusive<usize>) -> Result<usize, ApiError> {
+    let text = decoded(raw, field)?;
+    let digits = text.strip_prefix('-').unwrap_or(&text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        let message = format!("{field} is not a whole number of {} to {}", range.start(), range.end());
+        return Err(ApiError::bad(Reject::new(Code::BadValue, field, message)));
+    }
+    // What does not fit an i64 is out of range as well.
+    in_range(text.parse().unwrap_or(i64::MAX), field, range).map_err(ApiError::bad)
+}
+
+/// Checks a number of a query or a body.
+pub(crate) fn in_range(n: i64, field: &'static str, range: RangeInclusive<usize>) -> Result<usize, Reject> {
+    usize::try_from(n).ok().filter(|n| range.contains(n)).ok_or_else(|| {
+        let message = format!("{field} is {n}, expected {} to {}", range.start(), range.end());
+        Reject::new(Code::OutOfRange, field, message)
+    })
+}
+
+fn flag(raw: &str, field: &'static str) -> Result<bool, ApiError> {
+    match raw {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(ApiError::bad(Reject::new(Code::BadValue, field, format!("{field} is neither true nor false")))),
+    }
+}
+
+fn category_of(raw: &str) -> Result<String, ApiError> {
+    checked_category(&decoded(raw, "category")?).map_err(ApiError::bad)
+}
+
+/// A category of a query or a body: a whole name, or the beginning of one up to a `/`.
+pub(crate) fn checked_category(text: &str) -> Result<String, Reject> {
+    let name = text.strip_suffix('/').unwrap_or(text);
+    if name.trim().is_empty() {
+        return Err(Reject::new(Code::Blank, "category", "category is blank"));
+    }
+    if CATEGORY_BYTES_MAX < name.len() {
+        let message = format!("category has {} bytes, expected at most {CATEGORY_BYTES_MAX}", name.len());
+        return Err(Reject::new(Code::TooLong, "category", message));
+    }
+    Ok(name.to_owned())
+}
+
+/// Split before it is decoded, so that an id may hold an encoded comma.
+fn excluded(raw: &str) -> Result<Vec<ItemId>, ApiError> {
+    let ids = || raw.split(',').filter(|id| !id.is_empty());
+    if EXCLUDE_MAX < ids().count() {
+        let message = format!("exclude names {} items, expected at most {EXCLUDE_MAX}", ids().count());
+        return Err(ApiError::bad(Reject::new(Code::TooLong, "exclude", message)));
+    }
+    ids().map(|id| ItemId::parse(&decoded(id, "exclude")?).map_err(|r| ApiError::bad(Reject { field: "exclude".into(), ..r }))).collect()
+}
+
+fn decoded<'a>(raw: &'a str, field: &'static str) -> Result<Cow<'a, str>, ApiError> {
+    if !raw.bytes().any(|b| b == b'%' || b == b'+') {
+        return Ok(Cow::Borrowed(raw));
+    }
+    let bad = || ApiError::bad(Reject::new(Code::BadValue, field, format!("{field} is not percent-encoded UTF-8")));
+    let hex = |digit: Option<u8>| digit.and_then(|d| char::from(d).to_digit(16));
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let (Some(high), Some(low)) = (hex(rest.next()), hex(rest.next())) else { return Err(bad()) };
+                u8::try_from(high << 4 | low).map_err(|_| bad())?
+            }
+            plain => plain,
+        });
+    }
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_decoded_once_and_ids_may_hold_commas() {
+        assert_eq!(decoded("a%2Cb+c%2525", "x").unwrap(), "a,b c%25");
+        let ids = excluded("a%2Cb,user1%20,%C3%BCser1,").unwrap();
+        let shown: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["a,b", "user1 ", "üser1"]);
+        for bad in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(decoded(bad, "x").unwrap_err().body.code, "bad_value", "{bad}");
+        }
+        assert_eq!(excluded("%20").unwrap_err().body.code, "blank");
+        assert_eq!(excluded(&"a,".repeat(201)).unwrap_err().body.code, "too_long");
+    }
+}

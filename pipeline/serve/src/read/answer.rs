@@ -1,0 +1,243 @@
+//! The answer itself: places with what a storefront needs to draw them, and the names of what they were made from.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use shoptide_models::list::session_list;
+use shoptide_models::state::UserState;
+use shoptide_schemas::{EventMs, ItemId, Micros, StoredList, USER_TOPICS, UserId};
+use utoipa::ToSchema;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::ask::Ask;
+use super::find::{Found, find};
+use super::reasons::{ReasonBody, reason, recent};
+use super::rules::{Pick, Rules};
+use super::shared::fill;
+use crate::app::{App, READ_PATIENCE, with_scratch};
+
+/// A list as it is shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"user_id": "U10001", "list_id": "p-3-0f1e2d3c4b5a6978-2-17", "as_of": {"shop.browse": 412,
+    "shop.cart": 88, "shop.order": 30, "shop.forum": 9, "shop.feedback": 61}, "partition": 3, "model_version": 12,
+    "made_from": "personal", "items": [{"rank": 1, "item_id": "TECH1005", "title": "Headphones", "brand": "Aurora",
+    "category": "technology/audio", "price": "1299.00", "currency": "CNY", "score": 1.73, "source": "factors"}]}))]
+pub(crate) struct ListAnswer<'a> {
+    /// As asked for; absent for a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub user_id: Option<Cow<'a, str>>,
+    /// Send it back as `list_id` of the events that the list leads to.
+    pub list_id: String,
+    /// By topic, the next offset of the user's partition: events before it are in the list. Empty if it is not personal.
+    pub as_of: BTreeMap<&'static str, i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
+    /// 0 before the first model.
+    pub model_version: u64,
+    /// `personal`, `session`, or `fallback` when nothing is known of the user.
+    pub made_from: &'static str,
+    pub items: Vec<Place<'a>>,
+}
+
+/// One place of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Place<'a> {
+    /// From 1.
+    pub rank: usize,
+    #[schema(value_type = String)]
+    pub item_id: Cow<'a, str>,
+    pub title: &'a str,
+    pub brand: &'a str,
+    pub category: &'a str,
+    /// A decimal string.
+    #[schema(value_type = Option<String>)]
+    pub price: Option<Amount>,
+    pub currency: Option<&'a str>,
+    /// Unitless; comparable within one list only.
+    pub score: f32,
+    /// `factors`, `item_item`, `popularity`, `trending`, `session`, `category` or `catalogue`.
+    pub source: &'static str,
+    /// On `explain=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonBody>,
+}
+
+/// Money as a decimal string.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Amount(pub Micros);
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'a> Place<'a> {
+    /// `None` if the item may not be shown (any more).
+    pub fn new(rank: usize, pick: &Pick, rules: &Rules<'a>) -> Option<Self> {
+        let (id, item) = rules.allowed(pick.item)?;
+        Some(Self {
+            rank,
+            item_id: text_of(id.as_bytes()),
+            title: &item.title,
+            brand: &item.brand,
+            category: &item.category,
+            price: item.price.map(|(price, _)| Amount(price)),
+            currency: item.price.as_ref().map(|(_, currency)| currency.as_str()),
+            score: pick.score,
+            source: pick.source.as_str(),
+            reason: None,
+        })
+    }
+}
+
+/// Ids of the wire are UTF-8; foreign bytes show as replacement characters.
+pub(crate) fn text_of(id: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(id)
+}
+
+/// One user's answer, as bytes.
+pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<Vec<u8>, serde_json::Error> {
+    let Found { user, shard, list, mut state } = find(app, asked.clone()).await;
+    let budget = app.budget(shard, &user).await;
+    // The parts cost a query: they are read only for a budget, a reason, or a list that is too short.
+    if state.is_none() && (budget.is_some() || ask.explain) {
+        state = app.state(shard, &user, READ_PATIENCE).await.ok().map(Arc::new);
+    }
+    let month = EventMs(app.now_ms()).month();
+    let left = budget.map(|b| {
+        let spent = state.as_ref().map_or(0, |s| s.spent(month, b.currency));
+        (b.month.0.saturating_sub(spent), b.currency)
+    });
+    let catalogue = app.context.live.catalogue();
+    let rules = Rules::new(&catalogue, ask, left);
+    let mut picks = list.as_ref().map(|list| rules.pick(&list.entries, ask.n)).unwrap_or_default();
+    let personal = list.as_ref().filter(|_| !picks.is_empty());
+    let mut model_version = list.as_ref().map_or(0, |list| list.model_version);
+    if picks.len() < ask.n {
+        if state.is_none() && list.is_some() {
+            state = app.state(shard, &user, READ_PATIENCE).await.ok().map(Arc::new);
+        }
+        let shared = app.shared_lists();
+        fill_for(app, &mut picks, ask.n, &rules, &shared, state.as_deref());
+        if personal.is_none() {
+            model_version = shared.model_version();
+        }
+    }
+    let counts = if ask.explain {
+        let ids = picks.iter().filter_map(|p| catalogue.row(p.item)).map(|(id, _)| id.clone()).collect();
+        recent(app, ids).await
+    } else {
+        Default::default()
+    };
+    let nobody = UserState::default();
+    let known = state.as_deref().unwrap_or(&nobody);
+    let places = picks.iter().enumerate().filter_map(|(place, pick)| {
+        let mut shown = Place::new(place + 1, pick, &rules)?;
+        if ask.explain {
+            let times = catalogue.row(pick.item).and_then(|(id, _)| counts.get(id)).copied();
+            shown.reason = Some(reason(pick, known, &catalogue, times));
+        }
+        Some(shown)
+    });
+    let answer = ListAnswer {
+        user_id: Some(text_of(asked.as_bytes())),
+        list_id: match personal {
+            Some(list) => personal_id(shard, &user, list),
+            None => format!("f-{shard}-{:016x}-{model_version}-{}", xxh3_64(user.as_bytes()), catalogue.offset()),
+        },
+        as_of: list.as_ref().map(|list| as_of(list)).unwrap_or_default(),
+        partition: Some(shard),
+        model_version,
+        made_from: if personal.is_some() { "personal" } else { "fallback" },
+        items: places.collect(),
+    };
+    if let Some(list) = &list {
+        let age_ms = app.now_ms().saturating_sub(list.now_ms).max(0);
+        app.context.live.metrics().list_age.observe(age_ms as f64 / 1000.0);
+    }
+    serde_json::to_vec(&answer)
+}
+
+/// The list's name: the same list has the same name, wherever and whenever it is read.
+fn personal_id(shard: u32, user: &UserId, list: &StoredList) -> String {
+    format!("p-{shard}-{:016x}-{}-{}", xxh3_64(user.as_bytes()), list.epoch, list.revision)
+}
+
+fn as_of(list: &StoredList) -> BTreeMap<&'static str, i64> {
+    USER_TOPICS.iter().map(|topic| topic.name()).zip(list.as_of).collect()
+}
+
+/// Fills a user's list without what the list itself leaves out; only if nothing at all remains, with less restraint.
+fn fill_for(
+    app: &App,
+    picks: &mut Vec<Pick>,
+    n: usize,
+    rules: &Rules<'_>,
+    shared: &super::shared::SharedLists,
+    state: Option<&UserState>,
+) {
+    let lists = &app.context.lists;
+    let tastes = state.map(|s| s.tastes(&lists.taste)).unwrap_or_default();
+    let hidden: HashSet<&ItemId> = tastes.items.iter().filter(|t| t.hidden).map(|t| t.item).collect();
+    let seen: HashSet<&ItemId> = tastes.items.iter().filter(|_| !lists.seen_again).map(|t| t.item).collect();
+    fill(picks, n, rules, shared, &|id| hidden.contains(id) || seen.contains(id));
+    if picks.is_empty() && !seen.is_empty() {
+        fill(picks, n, rules, shared, &|id| hidden.contains(id));
+    }
+    if picks.is_empty() && !hidden.is_empty() {
+        fill(picks, n, rules, shared, &|_| false);
+    }
+}
+
+/// An answer for a session nobody is known by.
+pub(crate) fn session_answer(app: &App, session: &[ItemId], ask: &Ask) -> Result<Vec<u8>, serde_json::Error> {
+    let linked = app.context.live.linked();
+    let entries = with_scratch(|scratch| session_list(session, &linked, &app.context.lists, scratch));
+    let catalogue = app.context.live.catalogue();
+    let rules = Rules::new(&catalogue, ask, None);
+    let mut picks = rules.pick(&entries, ask.n);
+    if picks.len() < ask.n {
+        let seen: HashSet<&ItemId> = session.iter().collect();
+        let shared = app.shared_lists();
+        fill(&mut picks, ask.n, &rules, &shared, &|id| seen.contains(id));
+        if picks.is_empty() {
+            fill(&mut picks, ask.n, &rules, &shared, &|_| false);
+        }
+    }
+    let mut name = Vec::new();
+    for item in session {
+        name.extend((item.as_bytes().len() as u64).to_le_bytes());
+        name.extend(item.as_bytes());
+    }
+    let known = session.iter().any(|id| linked.model().is_some_and(|m| m.index_of(id.as_bytes()).is_some()));
+    let id = format!("s-{:016x}-{}-{}", xxh3_64(&name), linked.model_version(), catalogue.offset());
+    shared_answer(id, if known { "session" } else { "fallback" }, linked.model_version(), &picks, &rules)
+}
+
+/// What is trending, then popular, then new.
+pub(crate) fn trending_answer(app: &App, ask: &Ask) -> Result<Vec<u8>, serde_json::Error> {
+    let catalogue = app.context.live.catalogue();
+    let rules = Rules::new(&catalogue, ask, None);
+    let shared = app.shared_lists();
+    let mut picks: Vec<Pick> =
+        shared.trending.iter().filter(|p| rules.allowed(p.item).is_some()).take(ask.n).copied().collect();
+    fill(&mut picks, ask.n, &rules, &shared, &|_| false);
+    let id = format!("t-{}-{}", shared.model_version(), catalogue.offset());
+    shared_answer(id, "fallback", shared.model_version(), &picks, &rules)
+}
+
+fn shared_answer(
+    list_id: String,
+    made_from: &'static str,
+    model_version: u64,
+    picks: &[Pick],
+    rules: &Rules<'_>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    let items = picks.iter().enumerate().filter_map(|(place, pick)| Place::new(place + 1, pick, rules)).collect();
+    let as_of = BTreeMap::new();
+    serde_json::to_vec(&ListAnswer { user_id: None, list_id, as_of, partition: None, model_version, made_from, items })
+}

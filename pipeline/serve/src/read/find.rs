@@ -1,0 +1,158 @@
+//! Finds a user's stored list: the cache, else the truth (one question a user at a time, the answer goes into the cache),
+//! else whoever the user turned out to be.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use shoptide_models::state::UserState;
+use shoptide_schemas::{StoredList, UserId};
+use shoptide_store::CacheEntry;
+
+use crate::app::{App, READ_PATIENCE};
+
+/// How long the cache may take: beyond it the truth is quicker.
+const CACHE_PATIENCE: Duration = Duration::from_millis(40);
+/// Forwarding addresses that are followed: as many as the fold itself follows.
+const HOPS_MAX: usize = 3;
+/// Users read from the truth at a time. Beyond it a reader gets the fallback at once: when the cache is empty and the
+/// truth slow, a queue would only make both worse.
+const FLIGHTS_MAX: usize = 512;
+
+/// What was found.
+pub(crate) struct Found {
+    /// The user asked for, or the one he turned out to be.
+    pub user: UserId,
+    pub shard: u32,
+    pub list: Option<Arc<StoredList>>,
+    /// Read along the way, if no list was found.
+    pub state: Option<Arc<UserState>>,
+}
+
+/// What the truth says of a user without a cached list.
+#[derive(Clone)]
+enum Filled {
+    List(Arc<StoredList>),
+    Forward(UserId),
+    /// No list (yet).
+    State(Arc<UserState>),
+    /// The truth did not answer.
+    Nothing,
+}
+
+type Flight = Shared<BoxFuture<'static, Filled>>;
+
+/// Questions to the truth that are under way, by user.
+#[derive(Default)]
+pub(crate) struct Flights(Mutex<HashMap<(u32, UserId), Flight>>);
+
+/// Finds the list, following forwarding addresses.
+pub(crate) async fn find(app: &Arc<App>, user: UserId) -> Found {
+    let reads = &app.context.live.metrics().cache_reads;
+    let mut user = user;
+    for _ in 0..=HOPS_MAX {
+        let shard = app.shard_of(&user);
+        if let Some(list) = cached(app, shard, &user).await {
+            reads.with_label_values(&["hit"]).inc();
+            return Found { user, shard, list: Some(Arc::new(list)), state: None };
+        }
+        match filled(app, shard, &user).await {
+            Filled::List(list) => {
+                reads.with_label_values(&["store"]).inc();
+                return Found { user, shard, list: Some(list), state: None };
+            }
+            Filled::Forward(known) => user = known,
+            Filled::State(state) => {
+                reads.with_label_values(&["made"]).inc();
+                return Found { user, shard, list: None, state: Some(state) };
+            }
+            Filled::Nothing => break,
+        }
+    }
+    reads.with_label_values(&["made"]).inc();
+    let shard = app.shard_of(&user);
+    Found { user, shard, list: None, state: None }
+}
+
+async fn cached(app: &App, shard: u32, user: &UserId) -> Option<StoredList> {
+    let bytes = match tokio::time::timeout(CACHE_PATIENCE, app.context.cache.get(shard, user)).await {
+        Ok(Ok(bytes)) => bytes?,
+        Ok(Err(error)) => {
+            app.complain(&error);
+            return None;
+        }
+        Err(elapsed) => {
+            app.complain(&elapsed);
+            return None;
+        }
+    };
+    // A damaged value is as good as none: the truth replaces it.
+    StoredList::decode(&bytes).inspect_err(|error| app.complain(error)).ok()
+}
+
+async fn filled(app: &Arc<App>, shard: u32, user: &UserId) -> Filled {
+    let Some(flight) = join(app, shard, user) else { return Filled::Nothing };
+    tokio::time::timeout(READ_PATIENCE, flight).await.unwrap_or(Filled::Nothing)
+}
+
+/// Joins the question about this user that is under way, or asks it; `None` if too many are.
+fn join(app: &Arc<App>, shard: u32, user: &UserId) -> Option<Flight> {
+    let key = (shard, user.clone());
+    let mut flights = app.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(flight) = flights.get(&key) {
+        return Some(flight.clone());
+    }
+    if FLIGHTS_MAX <= flights.len() {
+        return None;
+    }
+    let landing = Landing { app: app.clone(), key: key.clone() };
+    // In a task of its own: a reader who leaves must not cancel a query half way.
+    let task = tokio::spawn(async move {
+        let (shard, user) = (landing.key.0, landing.key.1.clone());
+        load(&landing.app, shard, user).await
+    });
+    let flight = task.map(|filled| filled.unwrap_or(Filled::Nothing)).boxed().shared();
+    flights.insert(key, flight.clone());
+    Some(flight)
+}
+
+/// Takes a question off the board when it is answered, or when answering it panicked.
+struct Landing {
+    app: Arc<App>,
+    key: (u32, UserId),
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.app.flights.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+async fn load(app: &Arc<App>, shard: u32, user: UserId) -> Filled {
+    match app.context.truth.list(shard, &user).await {
+        Ok(Some(bytes)) => match StoredList::decode(&bytes) {
+            Ok(list) => {
+                if app.context.options.cache_fill {
+                    let entry = CacheEntry { shard, user, version: list.version_key(), data: Arc::from(bytes) };
+                    let _ = app.context.cache.set_if_newer(vec![entry]).await.inspect_err(|e| app.complain(e));
+                }
+                return Filled::List(Arc::new(list));
+            }
+            Err(error) => app.complain(&error),
+        },
+        Ok(None) => {}
+        Err(error) => {
+            app.complain(&error);
+            return Filled::Nothing;
+        }
+    }
+    match app.state(shard, &user, app.context.options.request_timeout).await {
+        Ok(state) => match state.forward() {
+            Some(known) => Filled::Forward(known.clone()),
+            None => Filled::State(Arc::new(state)),
+        },
+        Err(_) => Filled::Nothing,
+    }
+}

@@ -1,0 +1,15 @@
+//! From a user to what he is shown: his stored list (cache, else truth), the rules of this moment, and what fills the
+//! places that are left, so that nobody gets nothing.
+
+mod answer;
+mod ask;
+mod find;
+mod reasons;
+mod rules;
+mod shared;
+
+pub(crate) use answer::{ListAnswer, Place, answer, session_answer, trending_answer};
+pub(crate) use ask::{Ask, AskBody};
+pub(crate) use find::{Flights, Found, find};
+pub(crate) use rules::{Pick, Rules};
+pub(crate) use shared::{SharedLists, fill};

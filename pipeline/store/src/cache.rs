@@ -1,0 +1,116 @@
+//! The cache of one process: bounded entries, an age, and versions that only rise.
+
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use quick_cache::sync;
+use shoptide_schemas::UserId;
+
+use crate::{Cache, CacheEntry, StoreError};
+
+/// Locks that setters share by key: enough that shards seldom meet on one.
+const STRIPES: usize = 64;
+
+/// Milliseconds since the epoch, so that tests can own the time.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+#[derive(Clone)]
+pub struct LocalCacheOptions {
+    /// A list has about 1.5 KiB: a hundred thousand users take 150 MB.
+    pub entries_max: usize,
+    pub ttl_ms: i64,
+    pub clock: Clock,
+}
+
+#[derive(Clone)]
+struct Held {
+    version: Arc<str>,
+    until_ms: i64,
+    data: Arc<[u8]>,
+}
+
+/// [`Cache`] in memory.
+pub struct LocalCache {
+    held: sync::Cache<(u32, UserId), Held>,
+    /// Held while a version is compared and its value set, so that of two setters the newer one stays.
+    stripes: Vec<Mutex<()>>,
+    hasher: std::hash::RandomState,
+    ttl_ms: i64,
+    clock: Clock,
+}
+
+impl LocalCache {
+    pub fn new(options: LocalCacheOptions) -> Self {
+        Self {
+            held: sync::Cache::new(options.entries_max.max(1)),
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            hasher: std::hash::RandomState::new(),
+            ttl_ms: options.ttl_ms,
+            clock: options.clock,
+        }
+    }
+
+    /// Entries held now, expired ones that nobody asked for included.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Runs `change` while no other change of this key runs.
+    fn alone(&self, key: &(u32, UserId), change: impl FnOnce()) {
+        let stripe = usize::try_from(self.hasher.hash_one(key) % STRIPES as u64).unwrap_or(0);
+        let lock = self.stripes.get(stripe);
+        let _guard = lock.map(|stripe| stripe.lock().unwrap_or_else(PoisonError::into_inner));
+        change();
+    }
+
+    fn set(&self, entry: CacheEntry, now_ms: i64) {
+        let key = (entry.shard, entry.user);
+        self.alone(&key, || {
+            let stays =
+                self.held.peek(&key).is_some_and(|held| match held.version.as_ref().cmp(&entry.version) {
+                    std::cmp::Ordering::Less => false,
+                    // The same list again makes an expired one fresh.
+                    std::cmp::Ordering::Equal => now_ms < held.until_ms,
+                    std::cmp::Ordering::Greater => true,
+                });
+            if !stays {
+                let until_ms = now_ms.saturating_add(self.ttl_ms);
+                let held = Held { version: Arc::from(entry.version.as_str()), until_ms, data: entry.data };
+                self.held.insert(key.clone(), held);
+            }
+        });
+    }
+}
+
+#[async_trait]
+impl Cache for LocalCache {
+    async fn get(&self, shard: u32, user: &UserId) -> Result<Option<Arc<[u8]>>, StoreError> {
+        let now_ms = (self.clock)();
+        let held = self.held.get(&(shard, user.clone()));
+        Ok(held.filter(|held| now_ms < held.until_ms).map(|held| held.data))
+    }
+
+    async fn set_if_newer(&self, entries: Vec<CacheEntry>) -> Result<(), StoreError> {
+        let now_ms = (self.clock)();
+        entries.into_iter().for_each(|entry| self.set(entry, now_ms));
+        Ok(())
+    }
+
+    async fn remove(&self, shard: u32, user: &UserId) -> Result<(), StoreError> {
+        let key = (shard, user.clone());
+        self.alone(&key, || {
+            self.held.remove(&key);
+        });
+        Ok(())
+    }
+
+    async fn clear(&self) -> Result<(), StoreError> {
+        self.held.clear();
+        Ok(())
+    }
+}

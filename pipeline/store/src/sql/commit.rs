@@ -1,0 +1,256 @@
+//! The one transaction: states, lists, counters, dead letters and offsets together. Runs inside a transaction that the
+//! caller has begun; on any error the caller rolls all of it back.
+
+use std::collections::BTreeMap;
+
+use shoptide_schemas::Topic;
+
+use super::batch::{self, Rows};
+use super::conn::SqlConn;
+use super::value::Value;
+use super::{erase, tables};
+use crate::{Commit, OffsetMove, StoreError, Tally, user_hash};
+
+pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    check(commit)?;
+    expect_offsets(conn, commit).await?;
+    erase::parts(conn, commit).await?;
+    erase::lines(conn, commit).await?;
+    erase::users(conn, commit.shard, "user_list", &commit.lists_gone).await?;
+    erase::users(conn, commit.shard, "user_budget", &commit.budgets_gone).await?;
+    erase::users(conn, commit.shard, "list_todo", &commit.todo_done).await?;
+    parts(conn, commit).await?;
+    lines(conn, commit).await?;
+    counts(conn, commit).await?;
+    dead(conn, commit).await?;
+    erase::dead_letters(conn, commit).await?;
+    tombstones(conn, commit).await?;
+    outbox(conn, commit).await?;
+    lists(conn, commit).await?;
+    todo(conn, commit).await?;
+    quality(conn, commit).await?;
+    items(conn, commit).await?;
+    advance_offsets(conn, commit).await
+}
+
+/// What can only be a mistake of the caller is refused before anything is written.
+fn check(commit: &Commit) -> Result<(), StoreError> {
+    if commit.offsets.is_empty() {
+        return Err(StoreError::Unusable(format!("commit of shard {} names no offset", commit.shard)));
+    }
+    for (place, step) in commit.offsets.iter().enumerate() {
+        if commit.offsets.iter().take(place).any(|other| other.topic == step.topic) {
+            return Err(refused(commit.shard, step, "is named twice"));
+        }
+        if step.to < step.from {
+            return Err(refused(commit.shard, step, "goes backwards"));
+        }
+        if !step.tally.adds_up() || step.to - step.from < step.tally.logged {
+            return Err(refused(commit.shard, step, "has a tally that does not add up"));
+        }
+    }
+    Ok(())
+}
+
+fn refused(shard: u32, step: &OffsetMove, why: &str) -> StoreError {
+    let OffsetMove { topic, from, to, tally, .. } = step;
+    StoreError::Unusable(format!("commit of shard {shard} {topic} from {from} to {to} {why}: {tally:?}"))
+}
+
+fn fenced(commit: &Commit, step: &OffsetMove) -> StoreError {
+    StoreError::Fenced { shard: commit.shard, topic: step.topic, expected: step.from, epoch: commit.epoch }
+}
+
+/// Locks the offset rows (in order of key, as every commit does) and compares them, so that a zombie writes nothing at
+/// all and a commit that only stores lists is fenced too.
+async fn expect_offsets<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT topic, next_off, epoch FROM stream_offset WHERE shard = ? ORDER BY topic{}",
+        conn.dialect().for_update()
+    );
+    let mut held = BTreeMap::new();
+    for row in conn.query(&sql, &[commit.shard.into()]).await? {
+        held.insert(row.int(0)?, (row.int(1)?, row.int(2)?));
+    }
+    for step in &commit.offsets {
+        if held.get(&code(step.topic)) != Some(&(step.from, commit.epoch)) {
+            return Err(fenced(commit, step));
+        }
+    }
+    Ok(())
+}
+
+/// Offsets move last, each exactly one row.
+async fn advance_offsets<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE stream_offset SET next_off = ?, append_ms = ?, logged = logged + ?, applied = applied + ?, \
+        duplicate = duplicate + ?, late = late + ?, erased = erased + ?, dead = dead + ? \
+        WHERE shard = ? AND topic = ? AND next_off = ? AND epoch = ?";
+    for step in commit.offsets.iter().filter(|step| step.from < step.to) {
+        let Tally { logged, applied, duplicate, late, erased, dead } = step.tally;
+        let numbers = [step.to, step.append_ms, logged, applied, duplicate, late, erased, dead];
+        let key = [i64::from(commit.shard), code(step.topic), step.from, commit.epoch];
+        let args: Vec<_> = numbers.into_iter().chain(key).map(Value::Int).collect();
+        if conn.execute(SQL, &args).await? != 1 {
+            return Err(fenced(commit, step));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn code(topic: Topic) -> i64 {
+    i64::from(topic.code())
+}
+
+/// References sorted by key; of several rows of one key the last given stays.
+fn sorted<'a, T, K: Ord + 'a>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> BTreeMap<K, &'a T> {
+    rows.iter().map(|row| (key(row), row)).collect()
+}
+
+async fn parts<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let mut rows = Rows::with_capacity(tables::PART.columns.len(), commit.parts.len());
+    for ((user, topic), part) in sorted(&commit.parts, |p| (p.user.as_bytes(), code(p.topic))) {
+        if part.shard != commit.shard {
+            let message = format!("commit of shard {} holds a part of shard {}", commit.shard, part.shard);
+            return Err(StoreError::Unusable(message));
+        }
+        rows.push([
+            commit.shard.into(),
+            Value::Bytes(user),
+            Value::Int(topic),
+            Value::Int(part.upto),
+            Value::Bytes(&part.data),
+        ]);
+    }
+    batch::upsert(conn, &tables::PART, &rows).await
+}
+
+async fn lines<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let mut rows = Rows::with_capacity(tables::LINE.columns.len(), commit.lines.len());
+    for line in sorted(&commit.lines, |line| line).into_keys() {
+        rows.push([
+            commit.shard.into(),
+            Value::Bytes(line.user.as_bytes()),
+            Value::Int(i64::from(line.kind)),
+            Value::Bytes(line.order.as_bytes()),
+            Value::Bytes(line.line.as_bytes()),
+        ]);
+    }
+    batch::upsert(conn, &tables::LINE, &rows).await
+}
+
+/// Adds the counts, and deletes the rows that came to nothing: a history that was taken back leaves the same bytes as
+/// one that never was, whatever the batches.
+async fn counts<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<(&[u8], u32, u8), i64> = BTreeMap::new();
+    for count in &commit.counts {
+        *sums.entry((count.item.as_bytes(), count.day, count.kind)).or_default() += count.n;
+    }
+    sums.retain(|_, n| *n != 0);
+    let mut rows = Rows::with_capacity(tables::COUNT.columns.len(), sums.len());
+    let mut keys = Rows::with_capacity(3, sums.len());
+    for ((item, day, kind), n) in sums {
+        let (item, day, kind) = (Value::Bytes(item), Value::from(day), Value::Int(i64::from(kind)));
+        rows.push([commit.shard.into(), item, day, kind, Value::Int(n)]);
+        keys.push([item, day, kind]);
+    }
+    batch::upsert(conn, &tables::COUNT, &rows).await?;
+    let head = "DELETE FROM item_count WHERE shard = ? AND n = 0 AND";
+    batch::execute_among(conn, head, &[commit.shard.into()], &["item_id", "day", "type"], &keys).await
+}
+
+async fn dead<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let mut rows = Rows::with_capacity(tables::DEAD.columns.len(), commit.dead.len());
+    for ((topic, offset), dead) in sorted(&commit.dead, |d| (code(d.topic), d.offset)) {
+        rows.push([
+            commit.shard.into(),
+            Value::Int(topic),
+            Value::Int(offset),
+            Value::Int(dead.append_ms),
+            Value::Bytes(dead.reason.as_bytes()),
+            Value::Bytes(dead.field.as_bytes()),
+            Value::Bytes(dead.message.as_bytes()),
+            dead.key.as_deref().into(),
+            dead.payload.as_deref().into(),
+        ]);
+    }
+    batch::upsert(conn, &tables::DEAD, &rows).await
+}
+
+async fn tombstones<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let hashed: Vec<_> =
+        commit.tombstones.iter().map(|(user, topic, off)| (user_hash(user), *topic, *off)).collect();
+    let mut rows = Rows::with_capacity(tables::TOMBSTONE.columns.len(), hashed.len());
+    for ((hash, topic), (.., off)) in sorted(&hashed, |(hash, topic, _)| (hash, code(*topic))) {
+        rows.push([commit.shard.into(), Value::Bytes(hash), Value::Int(topic), Value::Int(*off)]);
+    }
+    batch::upsert(conn, &tables::TOMBSTONE, &rows).await
+}
+
+async fn outbox<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let mut rows = Rows::with_capacity(tables::OUTBOX.columns.len(), commit.outbox.len());
+    for ((topic, off), row) in sorted(&commit.outbox, |o| (code(o.topic), o.off)) {
+        let (key, payload) = (Value::Bytes(&row.key), Value::Bytes(&row.payload));
+        rows.push([commit.shard.into(), Value::Int(topic), Value::Int(off), key, payload]);
+    }
+    batch::upsert(conn, &tables::OUTBOX, &rows).await
+}
+
+async fn lists<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let mut rows = Rows::with_capacity(tables::LIST.columns.len(), commit.lists.len());
+    for (user, list) in sorted(&commit.lists, |list| list.user.as_bytes()) {
+        rows.push([
+            commit.shard.into(),
+            Value::Bytes(user),
+            Value::Int(list.revision),
+            at_rest("model version", list.model_version)?,
+            Value::Int(list.last_ms),
+            Value::Bytes(&list.data),
+        ]);
+    }
+    batch::upsert(conn, &tables::LIST, &rows).await
+}
+
+async fn todo<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let mut rows = Rows::with_capacity(tables::TODO.columns.len(), commit.todo.len());
+    for user in sorted(&commit.todo, |user| user.as_bytes()).into_keys() {
+        rows.push([commit.shard.into(), Value::Bytes(user)]);
+    }
+    batch::upsert(conn, &tables::TODO, &rows).await
+}
+
+async fn quality<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<(u32, u32), i64> = BTreeMap::new();
+    for (day, metric, n) in &commit.quality {
+        *sums.entry((*day, *metric)).or_default() += n;
+    }
+    let mut rows = Rows::with_capacity(tables::QUALITY.columns.len(), sums.len());
+    for ((day, metric), n) in sums {
+        rows.push([commit.shard.into(), day.into(), metric.into(), Value::Int(n)]);
+    }
+    batch::upsert(conn, &tables::QUALITY, &rows).await
+}
+
+/// Every version given is kept; the newest of each number is the item.
+async fn items<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
+    let versions = sorted(&commit.items, |item| (item.num, item.from_off));
+    let mut rows = Rows::with_capacity(tables::VERSION.columns.len(), versions.len());
+    let mut newest = BTreeMap::new();
+    for ((num, from_off), item) in &versions {
+        rows.push([(*num).into(), Value::Int(*from_off), Value::Bytes(&item.data)]);
+        newest.insert(*num, *item);
+    }
+    batch::upsert(conn, &tables::VERSION, &rows).await?;
+    let mut rows = Rows::with_capacity(tables::ITEM.columns.len(), newest.len());
+    for (num, item) in newest {
+        let (id, data) = (Value::Bytes(item.item.as_bytes()), Value::Bytes(&item.data));
+        rows.push([num.into(), id, Value::Int(item.from_off), data]);
+    }
+    batch::upsert(conn, &tables::ITEM, &rows).await
+}
+
+/// A number of ours as the signed integer that SQL stores.
+pub(super) fn at_rest(what: &str, value: u64) -> Result<Value<'static>, StoreError> {
+    i64::try_from(value)
+        .map(Value::Int)
+        .map_err(|_| StoreError::Unusable(format!("{what} is {value}, expected at most {}", i64::MAX)))
+}

@@ -1,0 +1,59 @@
+//! The tables that rows are put into, with what an upsert does to a row that is there.
+
+use super::dialect::{Existing, Target};
+
+const fn target(
+    table: &'static str,
+    columns: &'static [&'static str],
+    keys: usize,
+    existing: Existing,
+) -> Target {
+    Target { table, columns, keys, existing }
+}
+
+use Existing::{Add, Keep, Replace};
+
+pub(super) const OFFSET: Target = target(
+    "stream_offset",
+    &[
+        "shard",
+        "topic",
+        "next_off",
+        "epoch",
+        "base_off",
+        "append_ms",
+        "logged",
+        "applied",
+        "duplicate",
+        "late",
+        "erased",
+        "dead",
+    ],
+    2,
+    Keep,
+);
+pub(super) const PART: Target =
+    target("user_part", &["shard", "user_id", "topic", "upto", "data"], 3, Replace);
+pub(super) const LINE: Target =
+    target("order_line", &["shard", "user_id", "kind", "order_id", "line_id"], 5, Keep);
+pub(super) const COUNT: Target = target("item_count", &["shard", "item_id", "day", "type", "n"], 4, Add);
+pub(super) const DEAD: Target = target(
+    "dead_letter",
+    &["shard", "topic", "off", "append_ms", "reason", "field", "message", "record_key", "payload"],
+    3,
+    Replace,
+);
+pub(super) const TOMBSTONE: Target = target("tombstone", &["shard", "user_hash", "topic", "off"], 3, Replace);
+pub(super) const OUTBOX: Target =
+    target("outbox", &["shard", "topic", "off", "record_key", "payload"], 3, Replace);
+pub(super) const LIST: Target =
+    target("user_list", &["shard", "user_id", "revision", "model_version", "last_ms", "data"], 2, Replace);
+pub(super) const TODO: Target = target("list_todo", &["shard", "user_id"], 2, Keep);
+pub(super) const QUALITY: Target = target("quality", &["shard", "day", "metric", "n"], 3, Add);
+pub(super) const BUDGET: Target =
+    target("user_budget", &["shard", "user_id", "month_micros", "currency", "updated_ms"], 2, Replace);
+pub(super) const ITEM: Target = target("item", &["num", "item_id", "from_off", "data"], 1, Replace);
+pub(super) const VERSION: Target = target("item_version", &["num", "from_off", "data"], 2, Replace);
+pub(super) const MODEL: Target =
+    target("model", &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage"], 1, Replace);
+pub(super) const POINTER: Target = target("pointer", &["name", "value"], 1, Replace);

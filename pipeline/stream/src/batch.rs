@@ -1,0 +1,226 @@
+//! One batch: read what it needs, fold it, make the lists it touches, commit all of it, publish.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use shoptide_live::fold::{Decoded, Folded, Touch, decode};
+use shoptide_log::Record;
+use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
+use shoptide_store::{CacheEntry, Commit, StoreError};
+
+use crate::shard::Shard;
+use crate::{StreamError, lists};
+
+impl Shard {
+    /// Takes a batch to the truth, whatever it takes; a record that panics is tried alone, then buried.
+    pub(crate) async fn process(&mut self, records: &[Record]) -> Result<(), StreamError> {
+        let partitions = self.context.log.partitions(USER_TOPICS[0]);
+        let decoded: Vec<Decoded> = records.iter().map(|r| decode(r, partitions)).collect();
+        self.metrics().batch_records.observe(records.len() as f64);
+        let (mut from, mut width) = (0, records.len());
+        while from < records.len() {
+            let to = (from + width).min(records.len());
+            let (Some(now), Some(batch)) = (records.get(from..to), decoded.get(from..to)) else { break };
+            match self.attempt(now, batch).await? {
+                Attempt::Done => (from, width) = (to, records.len()),
+                Attempt::Panicked(0) if now.len() == 1 => {
+                    tracing::error!(shard = self.fold.shard(), "an event panics its fold, it becomes a dead letter");
+                    let folded = self.fold.bury(&now[0]);
+                    if self.store(folded, BTreeMap::new()).await? {
+                        (from, width) = (to, records.len());
+                    }
+                }
+                // Up to the culprit first, then the culprit alone.
+                Attempt::Panicked(place) => width = place.max(1),
+                Attempt::Again => {}
+                Attempt::Stopped => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempt(&mut self, records: &[Record], batch: &[Decoded]) -> Result<Attempt, StreamError> {
+        self.ranker.refresh(&self.context, &mut self.fold);
+        let known = match self.load(batch).await {
+            Ok(known) => known,
+            Err(StreamError::Store(StoreError::Unavailable { .. })) => {
+                return Ok(if self.take_over_again().await? { Attempt::Again } else { Attempt::Stopped });
+            }
+            Err(error) => return Err(error),
+        };
+        let folded = match self.fold.fold(records, batch, &known) {
+            Ok(folded) => folded,
+            Err(panicked) => {
+                self.fold.forget(batch.iter().filter_map(Decoded::user_event).map(|e| &e.user));
+                return Ok(Attempt::Panicked(panicked.place));
+            }
+        };
+        let touched = folded.touched.clone();
+        if self.store(folded, touched).await? {
+            return Ok(Attempt::Done);
+        }
+        Ok(if *self.stopped.borrow() { Attempt::Stopped } else { Attempt::Again })
+    }
+
+    async fn load(&mut self, batch: &[Decoded]) -> Result<HashSet<shoptide_store::OrderLineRow>, StreamError> {
+        let wants = self.fold.wants(batch);
+        let shard = self.fold.shard();
+        if !wants.users.is_empty() {
+            let rows = self.context.truth.users(shard, &wants.users).await?;
+            self.fold.admit(rows).map_err(|e| StreamError::Damaged { shard, reason: e.to_string() })?;
+        }
+        if wants.lines.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let seen = self.context.truth.known_lines(shard, &wants.lines).await?;
+        Ok(wants.lines.into_iter().zip(seen).filter(|(_, known)| *known).map(|(line, _)| line).collect())
+    }
+
+    /// Adds the lists to what was folded and commits. False: it did not happen, memory was dropped, fold again.
+    async fn store(&mut self, folded: Folded, touched: BTreeMap<UserId, Touch>) -> Result<bool, StreamError> {
+        let Folded { mut commit, quality, .. } = folded;
+        let before: Vec<_> = commit.offsets.iter().map(|o| (o.topic, o.from)).collect();
+        let after: Vec<_> = commit.offsets.iter().map(|o| (o.topic, o.to)).collect();
+        let mut cache = Vec::with_capacity(touched.len());
+        self.lists_of(&touched, &mut commit, &mut cache);
+        let today = commit.offsets.iter().map(|o| EventMs(o.append_ms).day()).max().unwrap_or(0);
+        let measured = quality.iter().zip(0..).filter(|(n, _)| **n != 0);
+        commit.quality = measured.map(|(n, metric)| (today, metric, *n)).collect();
+        let moves = commit.offsets.clone();
+        let owes = !commit.outbox.is_empty();
+        let gone = commit.lists_gone.clone();
+        let deferred = !commit.todo.is_empty();
+        let began = Instant::now();
+        if !self.commit_surely(commit, &before, &after).await? {
+            return Ok(false);
+        }
+        self.metrics().commit.observe(began.elapsed().as_secs_f64());
+        self.owes |= owes;
+        if deferred {
+            self.sweep.wake();
+        }
+        self.count(&moves, quality);
+        self.publish(cache, &gone).await;
+        let now = (self.context.clock)();
+        for touch in touched.values().filter(|t| t.live && !t.gone) {
+            let seconds = (now - touch.appended_ms).max(0) as f64 / 1_000.0;
+            self.metrics().freshness.observe(seconds);
+        }
+        self.fold.trim();
+        Ok(true)
+    }
+
+    /// Makes the lists that the batch touches. Users whom only an import touched wait for the sweep: a million events of
+    /// the past need one list a user, not one an event.
+    fn lists_of(&mut self, touched: &BTreeMap<UserId, Touch>, commit: &mut Commit, cache: &mut Vec<CacheEntry>) {
+        let mut as_of = self.fold.positions().clone();
+        as_of.extend(commit.offsets.iter().map(|o| (o.topic.code(), o.to)));
+        for (user, touch) in touched.iter().filter(|(_, t)| !t.gone) {
+            if !touch.live {
+                commit.todo.push(user.clone());
+                continue;
+            }
+            if let Some((row, entry)) = self.ranker.list(&mut self.fold, user, &as_of) {
+                commit.lists.push(row);
+                commit.todo_done.push(user.clone());
+                cache.push(entry);
+            }
+        }
+        let made = self.metrics().lists_made.with_label_values(&["event"]);
+        made.inc_by(commit.lists.len() as u64);
+    }
+
+    /// Commits, and finds out what happened if that is not clear. False: nothing happened, and memory was dropped.
+    pub(crate) async fn commit_surely(
+        &mut self,
+        commit: Commit,
+        before: &[(shoptide_schemas::Topic, i64)],
+        after: &[(shoptide_schemas::Topic, i64)],
+    ) -> Result<bool, StreamError> {
+        let moved = commit.clone_offsets();
+        let error = match self.context.truth.commit(commit).await {
+            Ok(()) => {
+                self.fold.committed(&moved);
+                return Ok(true);
+            }
+            Err(error) => error,
+        };
+        let kind = match &error {
+            StoreError::Unavailable { .. } => "unavailable",
+            StoreError::Unknown { .. } => "unknown",
+            StoreError::Fenced { .. } => "fenced",
+            StoreError::Unusable(_) => "unusable",
+        };
+        self.metrics().commit_failures.with_label_values(&[kind]).inc();
+        if matches!(error, StoreError::Unusable(_)) {
+            return Err(error.into());
+        }
+        tracing::warn!(shard = self.fold.shard(), %error, "a commit failed, taking the shard over again");
+        if !self.take_over_again().await? {
+            return Ok(false);
+        }
+        let stands = |at: &[(shoptide_schemas::Topic, i64)]| {
+            at.iter().all(|(topic, offset)| self.fold.positions().get(&topic.code()) == Some(offset))
+        };
+        if before != after && stands(after) {
+            // The commit arrived although its answer did not.
+            return Ok(true);
+        }
+        if stands(before) { Ok(false) } else { Err(error.into()) }
+    }
+
+    fn count(&self, moves: &[shoptide_store::OffsetMove], quality: [i64; 3]) {
+        let metrics = self.metrics();
+        for step in moves {
+            let t = step.tally;
+            for (outcome, n) in
+                [("applied", t.applied), ("duplicate", t.duplicate), ("late", t.late), ("erased", t.erased), ("dead", t.dead)]
+            {
+                if 0 < n {
+                    metrics.records.with_label_values(&[step.topic.name(), outcome]).inc_by(n.unsigned_abs());
+                }
+            }
+        }
+        for (name, n) in lists::QUALITY_METRICS.iter().zip(quality) {
+            metrics.quality.with_label_values(&[name]).inc_by(n.unsigned_abs());
+        }
+    }
+
+    /// After the commit, never before: the cache is never newer than the truth.
+    pub(crate) async fn publish(&self, entries: Vec<CacheEntry>, gone: &[UserId]) {
+        if let Err(error) = self.context.cache.set_if_newer(entries).await {
+            tracing::warn!(%error, "lists are not in the cache, readers take them from the store");
+        }
+        for user in gone {
+            if let Err(error) = self.context.cache.remove(self.fold.shard(), user).await {
+                tracing::warn!(%error, "a list that is gone may stay in the cache until it expires");
+            }
+        }
+    }
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Done,
+    /// The store was away; the same records again.
+    Again,
+    Panicked(usize),
+    Stopped,
+}
+
+/// A commit's steps alone, to move the positions once it is done.
+trait Steps {
+    fn clone_offsets(&self) -> Commit;
+}
+
+impl Steps for Commit {
+    fn clone_offsets(&self) -> Commit {
+        Commit { shard: self.shard, epoch: self.epoch, offsets: self.offsets.clone(), ..Commit::default() }
+    }
+}
+
+/// Packs a list for truth and cache.
+pub(crate) fn packed(list: &shoptide_schemas::StoredList) -> (Arc<[u8]>, String) {
+    (Arc::from(list.encode()), list.version_key())
+}

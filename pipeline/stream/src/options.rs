@@ -1,0 +1,16 @@
+//! Bounds of the stream, from the configuration.
+
+/// Each bound with its reason in `config/default.toml`.
+#[derive(Debug, Clone)]
+pub struct StreamOptions {
+    /// Records of one commit.
+    pub batch_records_max: usize,
+    /// Bytes of one read.
+    pub batch_bytes_max: usize,
+    /// Users in memory, a shard.
+    pub users_cached_max: usize,
+    /// A list this many model versions old is made anew by the sweep.
+    pub list_versions_behind_max: u64,
+    /// Lists a second that a shard's sweep may make.
+    pub sweep_lists_per_s: u32,
+}

@@ -1,0 +1,189 @@
+//! One shard's life: take over, then read, fold, rank, commit, publish, until told to stop. On any doubt about the store
+//! everything in memory is dropped and the shard taken over again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shoptide_live::fold::ShardFold;
+use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
+use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
+use shoptide_schemas::{Topic, USER_TOPICS};
+use tokio::sync::{oneshot, watch};
+
+use crate::lists::Ranker;
+use crate::sweep::Sweep;
+use crate::{StreamContext, StreamError, outbox};
+
+/// Pauses after a dependency failed, doubled from the first to the last.
+pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
+pub(crate) const RETRY_LAST: Duration = Duration::from_secs(5);
+
+/// A running shard.
+pub(crate) struct Handle {
+    stop: watch::Sender<bool>,
+    done: oneshot::Receiver<()>,
+}
+
+impl Handle {
+    /// Asks the shard to end after its present batch and waits for it.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        // An error means that the thread is gone already.
+        let _ = self.done.await;
+    }
+}
+
+/// One shard and all it holds.
+pub(crate) struct Shard {
+    pub(crate) context: StreamContext,
+    pub(crate) fold: ShardFold,
+    pub(crate) ranker: Ranker,
+    pub(crate) sweep: Sweep,
+    pub(crate) stopped: watch::Receiver<bool>,
+    /// Records are owed to the log by rows of the outbox.
+    pub(crate) owes: bool,
+}
+
+/// Takes a shard over and runs it on a thread of its own: ranking is work for a core, not for the runtime's workers.
+pub(crate) async fn start(
+    context: StreamContext,
+    membership: &dyn Membership,
+    number: u32,
+) -> Result<Handle, StreamError> {
+    let (stop, stopped) = watch::channel(false);
+    let (tell_done, done) = oneshot::channel();
+    let fold = take_over(&context, number).await?;
+    let reader = membership.open(number, &offsets(&fold)).await?;
+    let runtime = tokio::runtime::Handle::current();
+    let mut shard = Shard {
+        ranker: Ranker::new(&context),
+        sweep: Sweep::new(&context),
+        context,
+        fold,
+        stopped,
+        owes: true,
+    };
+    std::thread::Builder::new()
+        .name(format!("shard-{number}"))
+        .spawn(move || {
+            if let Err(error) = runtime.block_on(shard.run(reader)) {
+                tracing::error!(shard = number, %error, "the shard stopped");
+            }
+            // Nobody waits any more if the process is ending.
+            let _ = tell_done.send(());
+        })
+        .map_err(|e| StreamError::Thread { shard: number, reason: e.to_string() })?;
+    Ok(Handle { stop, done })
+}
+
+fn offsets(fold: &ShardFold) -> Vec<(Topic, i64)> {
+    let topic = |code: u8| Topic::from_code(i64::from(code));
+    fold.positions().iter().filter_map(|(code, offset)| Some((topic(*code)?, *offset))).collect()
+}
+
+/// Raises the epoch and reads where the shard stands. Shard 0 also owns the catalogue.
+pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<ShardFold, StreamError> {
+    let mut topics = USER_TOPICS.to_vec();
+    topics.extend((shard == 0).then_some(Topic::Catalogue));
+    let mut bases = Vec::with_capacity(topics.len());
+    for topic in topics {
+        bases.push((topic, context.log.watermarks(topic, shard).await?.first));
+    }
+    let rows = context.truth.assign(shard, &bases).await?;
+    let epoch = rows.iter().map(|r| r.epoch).max().unwrap_or(0);
+    let positions: BTreeMap<u8, i64> = rows.iter().map(|r| (r.topic.code(), r.next_off)).collect();
+    let catalogue = if shard == 0 { Some(stored_catalogue(context).await?) } else { None };
+    let partitions = context.log.partitions(USER_TOPICS[0]);
+    let users_max = context.options.users_cached_max;
+    Ok(ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), users_max)
+        .with_inspect(context.inspect.clone()))
+}
+
+async fn stored_catalogue(context: &StreamContext) -> Result<Catalogue, StreamError> {
+    let (rows, offset) = context.truth.catalogue().await?;
+    let mut builder = CatalogueBuilder::default();
+    for row in rows {
+        let item = CatalogueItem::decode(&row.data)
+            .map_err(|e| StreamError::Damaged { shard: 0, reason: format!("item {}: {e}", row.num) })?;
+        builder.put(row.item, item, row.num);
+    }
+    Ok(builder.finish(offset.map_or(0, |o| o.next_off)))
+}
+
+impl Shard {
+    async fn run(&mut self, mut reader: Box<dyn ShardReader>) -> Result<(), StreamError> {
+        let max = ReadMax {
+            records: self.context.options.batch_records_max,
+            bytes: self.context.options.batch_bytes_max,
+        };
+        let lag = self.context.live.metrics().lag.with_label_values(&[&self.fold.shard().to_string()]);
+        let mut model = self.context.live.watch_model();
+        let mut stopped = self.stopped.clone();
+        let mut pause = RETRY_FIRST;
+        self.sweep.begin(&self.fold, &self.context);
+        loop {
+            if self.owes {
+                self.owes = outbox::relay(&self.context, self.fold.shard()).await;
+            }
+            let due = self.sweep.due();
+            tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+                batch = reader.next(max) => match batch {
+                    Ok(batch) => {
+                        pause = RETRY_FIRST;
+                        if !batch.records.is_empty() {
+                            self.process(&batch.records).await?;
+                        }
+                        lag.set(i64::try_from(reader.lag()).unwrap_or(i64::MAX));
+                        // A log that never runs dry must not starve the sweep for ever.
+                        if self.sweep.overdue() {
+                            self.sweep_step().await?;
+                        }
+                    }
+                    Err(error @ (LogError::Unavailable { .. } | LogError::Overloaded { .. })) => {
+                        tracing::warn!(shard = self.fold.shard(), %error, "the log cannot be read, retrying");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(RETRY_LAST);
+                    }
+                    // Truncated or unusable: stop and page a person, never jump.
+                    Err(error) => return Err(error.into()),
+                },
+                changed = model.changed() => if changed.is_ok() { self.sweep.begin(&self.fold, &self.context) },
+                () = tokio::time::sleep_until(due), if self.sweep.busy() => self.sweep_step().await?,
+            }
+        }
+    }
+
+    /// Drops what is in memory and takes the shard over again, with bounded pauses until the store answers.
+    /// Returns false if the shard was told to stop meanwhile.
+    pub(crate) async fn take_over_again(&mut self) -> Result<bool, StreamError> {
+        let mut pause = RETRY_FIRST;
+        loop {
+            if *self.stopped.borrow() {
+                return Ok(false);
+            }
+            match take_over(&self.context, self.fold.shard()).await {
+                Ok(fold) => {
+                    self.fold = fold;
+                    self.ranker.refresh(&self.context, &mut self.fold);
+                    return Ok(true);
+                }
+                Err(
+                    error @ (StreamError::Store(shoptide_store::StoreError::Unavailable { .. })
+                    | StreamError::Log(LogError::Unavailable { .. })),
+                ) => {
+                    tracing::warn!(shard = self.fold.shard(), %error, "the shard cannot be taken over, retrying");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(RETRY_LAST);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<shoptide_live::Metrics> {
+        self.context.live.metrics()
+    }
+}

@@ -1,0 +1,156 @@
+//! Lists that are made without an event: after a publish, and for users whom an import touched. Bounded in rate; users
+//! in memory first, because they were here last; then everyone, page by page.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use shoptide_live::fold::ShardFold;
+use shoptide_models::snapshot::Kind;
+use shoptide_schemas::{Topic, UserId};
+use shoptide_store::{Commit, OffsetMove, StoreError, Tally};
+use tokio::time::Instant;
+
+use crate::shard::Shard;
+use crate::{StreamContext, StreamError};
+
+/// Lists of one commit: few enough that an event waits for at most some milliseconds.
+const CHUNK: usize = 64;
+/// A step that is this late goes between two batches of a log that never runs dry.
+const OVERDUE: Duration = Duration::from_millis(200);
+
+/// What is to be swept.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    /// Users with a row in `list_todo`.
+    todo: bool,
+    /// Users in memory at the last publish, the most recent first.
+    recent: VecDeque<UserId>,
+    /// Paging through the stored lists: `Some(None)` is before the first.
+    page: Option<Option<UserId>>,
+    /// Lists of this version or newer are left alone.
+    fresh_from: u64,
+    swept_version: u64,
+    pause: Duration,
+    next: Instant,
+}
+
+impl Sweep {
+    pub(crate) fn new(context: &StreamContext) -> Self {
+        let rate = context.options.sweep_lists_per_s.max(1);
+        Self {
+            todo: true,
+            recent: VecDeque::new(),
+            page: None,
+            fresh_from: 0,
+            swept_version: 0,
+            pause: Duration::from_secs_f64(CHUNK as f64 / f64::from(rate)),
+            next: Instant::now(),
+        }
+    }
+
+    /// After a publish: a full version makes every older list anew, a delta only those too many versions behind.
+    pub(crate) fn begin(&mut self, fold: &ShardFold, context: &StreamContext) {
+        let Some(model) = context.live.model() else { return };
+        let behind = context.options.list_versions_behind_max;
+        let full = model.kind() == Kind::Full;
+        if !full && model.version() < self.swept_version + behind.div_ceil(2) {
+            return;
+        }
+        self.fresh_from = if full { model.version() } else { model.version().saturating_sub(behind / 2) };
+        self.swept_version = model.version();
+        self.recent = fold.users_by_recency().into();
+        self.page = Some(None);
+    }
+
+    /// There are rows in `list_todo`.
+    pub(crate) fn wake(&mut self) {
+        self.todo = true;
+    }
+
+    pub(crate) fn busy(&self) -> bool {
+        self.todo || self.page.is_some()
+    }
+
+    pub(crate) fn due(&self) -> Instant {
+        self.next
+    }
+
+    pub(crate) fn overdue(&self) -> bool {
+        self.busy() && self.next + OVERDUE < Instant::now()
+    }
+}
+
+impl Shard {
+    /// Makes the next chunk of lists.
+    pub(crate) async fn sweep_step(&mut self) -> Result<(), StreamError> {
+        self.sweep.next = Instant::now() + self.sweep.pause;
+        match self.sweep_chunk().await {
+            Err(StreamError::Store(error @ StoreError::Unavailable { .. })) => {
+                tracing::warn!(shard = self.fold.shard(), %error, "the sweep waits for the store");
+                self.sweep.next = Instant::now() + crate::shard::RETRY_LAST;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn sweep_chunk(&mut self) -> Result<(), StreamError> {
+        self.ranker.refresh(&self.context, &mut self.fold);
+        let shard = self.fold.shard();
+        if self.sweep.todo {
+            let users = self.context.truth.todo(shard, CHUNK).await?;
+            self.sweep.todo = users.len() == CHUNK;
+            return self.remake(users, "todo").await;
+        }
+        let mut users = Vec::with_capacity(CHUNK);
+        while users.len() < CHUNK {
+            let Some(user) = self.sweep.recent.pop_front() else { break };
+            let stale = self.fold.user(&user).is_some_and(|u| 0 < u.revision && u.model_version < self.sweep.fresh_from);
+            if stale {
+                users.push(user);
+            }
+        }
+        if let (true, Some(after)) = (users.is_empty(), self.sweep.page.clone()) {
+            let page = self.context.truth.lists_after(shard, after.as_ref(), CHUNK).await?;
+            self.sweep.page = page.last().map(|head| Some(head.user.clone()));
+            users.extend(page.into_iter().filter(|h| h.model_version < self.sweep.fresh_from).map(|h| h.user));
+        }
+        self.remake(users, "sweep").await
+    }
+
+    async fn remake(&mut self, users: Vec<UserId>, cause: &str) -> Result<(), StreamError> {
+        if users.is_empty() {
+            return Ok(());
+        }
+        let shard = self.fold.shard();
+        let unknown: Vec<UserId> = users.iter().filter(|u| self.fold.user(u).is_none()).cloned().collect();
+        if !unknown.is_empty() {
+            let rows = self.context.truth.users(shard, &unknown).await?;
+            self.fold.admit(rows).map_err(|e| StreamError::Damaged { shard, reason: e.to_string() })?;
+        }
+        let Some((code, at)) = self.fold.positions().first_key_value().map(|(c, o)| (*c, *o)) else { return Ok(()) };
+        let Some(topic) = Topic::from_code(i64::from(code)) else { return Ok(()) };
+        // A step of nothing: the lists change only while the epoch is ours.
+        let stand = OffsetMove { topic, from: at, to: at, append_ms: 0, tally: Tally::default() };
+        let mut commit = Commit { shard, epoch: self.fold.epoch(), offsets: vec![stand], ..Commit::default() };
+        let as_of = self.fold.positions().clone();
+        let mut cache = Vec::with_capacity(users.len());
+        for user in &users {
+            if let Some((row, entry)) = self.ranker.list(&mut self.fold, user, &as_of) {
+                commit.lists.push(row);
+                cache.push(entry);
+            }
+        }
+        commit.todo_done = users;
+        let made = commit.lists.len() as u64;
+        let here = [(topic, at)];
+        if self.commit_surely(commit, &here, &here).await? {
+            self.metrics().lists_made.with_label_values(&[cause]).inc_by(made);
+            self.publish(cache, &[]).await;
+        } else {
+            self.sweep.todo = true;
+        }
+        self.fold.trim();
+        Ok(())
+    }
+}
