@@ -1,1 +1,82 @@
-fn main() {}
+//! `shoptide`: the command line. It reads what was asked, opens what is needed and hands over; nothing is decided here.
+
+mod app;
+mod args;
+mod commands;
+mod data_dir;
+mod demo;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+/// Exit code of a start that configuration, arguments or data refuse.
+const REFUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    start_logging(&args);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("shoptide: the runtime cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = match runtime.block_on(run(args)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("shoptide: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    };
+    // Readers of SQLite and a drain that is over its bound must not hold the process.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    code
+}
+
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Demo(demo) => demo::run(demo).await,
+        Command::Up(run) => commands::run::run(run, app::Roles::ALL).await,
+        Command::Stream(run) => commands::run::run(run, app::Roles::STREAM).await,
+        Command::Serve(run) => commands::run::run(run, app::Roles::SERVE).await,
+        Command::Jobs(jobs) => commands::jobs::run(jobs).await,
+        Command::Import(import) => commands::import::run(import).await,
+        Command::Generate(generate) => commands::generate::run(generate).await,
+        Command::Recommend(ask) => commands::ask::recommend(ask).await,
+        Command::Similar(ask) => commands::ask::similar(ask).await,
+        Command::Profile(ask) => commands::ask::profile(ask).await,
+        Command::Events(events) => commands::events::run(events).await,
+        Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
+        Command::State(state) => commands::state::run(state).await,
+        Command::Config(config) => commands::config::run(&config),
+    }
+}
+
+/// A start that configuration or data refuse is 2, whatever happens later 1.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let refused = error.chain().any(|cause| {
+        cause.is::<shoptide_config::ConfigError>()
+            || cause.is::<app::Refused>()
+            || matches!(cause.downcast_ref(), Some(shoptide_store::StoreError::Unusable(_)))
+            || matches!(cause.downcast_ref(), Some(shoptide_log::LogError::Unusable(_)))
+    });
+    if refused { REFUSED } else { 1 }
+}
+
+/// Structured logs on standard error; `SHOPTIDE_LOG` filters. Commands whose output is for people stay quiet.
+fn start_logging(args: &Args) {
+    let quiet = match args.command {
+        Command::Up(_) | Command::Stream(_) | Command::Serve(_) => "info",
+        _ => "warn",
+    };
+    let filter = std::env::var("SHOPTIDE_LOG").unwrap_or_else(|_| quiet.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(&filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(quiet));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if args.log_json { builder.json().init() } else { builder.init() }
+}

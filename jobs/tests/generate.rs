@@ -1,5 +1,6 @@
 //! The generated shop from outside: the same bytes for a seed, shares as asked for, every event good, and a structure
 //! that a personalised list can find.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Instant;
@@ -40,7 +41,7 @@ fn hash_of(shop: &Shop) -> u64 {
 fn the_same_seed_gives_the_same_bytes_everywhere() {
     assert_eq!(
         hash_of(&shop(|_| ())),
-        14_172_842_785_257_487_299,
+        4_047_333_506_644_963_880,
         "pinned: a change here changes every generated shop"
     );
     assert_ne!(hash_of(&shop(|o| o.seed = 43)), hash_of(&shop(|_| ())));

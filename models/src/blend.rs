@@ -7,8 +7,9 @@ pub use params::{BlendParams, Source};
 
 use crate::als::FoldScratch;
 use crate::item_item::{NeighbourScore, NeighbourScratch};
+use crate::simd::scores;
 use crate::snapshot::Snapshot;
-use crate::vector::cosine;
+use crate::vector::dot;
 use params::WEIGHED;
 use top::Top;
 
@@ -47,6 +48,16 @@ pub struct Scratch {
     evidence: Vec<u32>,
     totals: Vec<f32>,
     top: Top,
+    directions: Directions,
+}
+
+/// A history's item factors at length 1, to find the nearest to a candidate.
+#[derive(Debug, Default, Clone)]
+struct Directions {
+    items: Vec<u32>,
+    /// `(items, rank)`.
+    units: Vec<f32>,
+    near: Vec<f32>,
 }
 
 /// Ranks a model's items for one user at a time.
@@ -62,14 +73,11 @@ pub struct Scorer<'a> {
 const NOBODY: u32 = u32::MAX;
 
 impl<'a> Scorer<'a> {
-    /// Cost `O(n_items)`: keep it while the model is the same.
+    /// Cheap enough to make one for every list.
     pub fn new(model: &'a Snapshot, params: &BlendParams) -> Self {
         let weights = params.weights();
-        let popularity = model.popularity();
-        let shared = [
-            weights[2] * over_largest(popularity.score()),
-            weights[3] * over_largest(popularity.trending()),
-        ];
+        let (popular, trending) = model.popularity().largest();
+        let shared = [weights[2] * inverse(popular), weights[3] * inverse(trending)];
         Self { model, shared, params: *params }
     }
 
@@ -93,7 +101,7 @@ impl<'a> Scorer<'a> {
         clean(history, n_items, self.params.recency_places(), &mut scratch.history);
         let factor_scale = self.score_factors(scratch);
         let near_scale = self.score_neighbours(scratch);
-        let Scratch { history, factors, near_scores, evidence, totals, top, .. } = scratch;
+        let Scratch { history, factors, near_scores, evidence, totals, top, directions, .. } = scratch;
 
         let popularity = self.model.popularity();
         totals.clear();
@@ -110,6 +118,7 @@ impl<'a> Scorer<'a> {
         }
         top.start(n.min(n_items));
         top.offer_all(totals, exclude);
+        directions.items.clear();
         let at = |scores: &[f32], item: u32| scores.get(item as usize).copied().unwrap_or(0.0);
         top.finish()
             .map(|item| {
@@ -125,7 +134,7 @@ impl<'a> Scorer<'a> {
                     score: at(totals, item),
                     source: largest(&parts),
                     parts,
-                    evidence: nearest.or_else(|| self.nearest_by_factors(item, history)),
+                    evidence: nearest.or_else(|| self.nearest_by_factors(item, history, directions)),
                 }
             })
             .collect()
@@ -162,18 +171,38 @@ impl<'a> Scorer<'a> {
         self.params.weights()[1] * over_largest(near_scores)
     }
 
-    /// The history item with the largest cosine to `item`; the lower index if several tie.
-    fn nearest_by_factors(&self, item: u32, history: &[(u32, f32)]) -> Option<u32> {
+    /// The history item with the largest cosine to `item`, if any is above 0; the lower index if several tie.
+    /// `directions` is empty at a list's first call.
+    fn nearest_by_factors(
+        &self,
+        item: u32,
+        history: &[(u32, f32)],
+        directions: &mut Directions,
+    ) -> Option<u32> {
         let side = self.model.side();
         let target = side.item(item)?;
-        let mut best: Option<(f32, u32)> = None;
-        for &(from, _) in history {
-            let near = if from == item { 0.0 } else { side.item(from).map_or(0.0, |y| cosine(y, target)) };
-            if 0.0 < near && best.is_none_or(|best| best.0 < near) {
-                best = Some((near, from));
+        let Directions { items, units, near } = directions;
+        if items.is_empty() {
+            units.clear();
+            for &(from, _) in history {
+                let Some(factors) = side.item(from) else { continue };
+                let length = dot(factors, factors).sqrt();
+                if length.is_normal() {
+                    items.push(from);
+                    units.extend(factors.iter().map(|x| (f64::from(*x) / length) as f32));
+                }
             }
         }
-        best.map(|best| best.1)
+        near.clear();
+        near.resize(items.len(), 0.0);
+        scores(units, side.params().rank(), target, near);
+        let mut best = (0.0, None);
+        for (&from, &near) in items.iter().zip(near.iter()) {
+            if best.0 < near && from != item {
+                best = (near, Some(from));
+            }
+        }
+        best.1
     }
 }
 
@@ -198,7 +227,11 @@ fn clean(history: &[Taste], n_items: usize, recency_places: f32, into: &mut Vec<
 
 /// One over the largest score, 0 if none is above 0.
 fn over_largest(scores: &[f32]) -> f32 {
-    let largest = scores.iter().copied().fold(0f32, f32::max);
+    inverse(scores.iter().copied().fold(0f32, f32::max))
+}
+
+/// One over a score; 0 for one that is too small to divide by.
+fn inverse(largest: f32) -> f32 {
     if largest.is_normal() { 1.0 / largest } else { 0.0 }
 }
 

@@ -42,7 +42,12 @@ impl ItemItemParams {
         Ok(Self {
             k: check("item_item.k", k, (1..=1000).contains(&k), "1 to 1000")?,
             shrinkage: check("item_item.shrinkage", shrinkage, within(shrinkage, 1e6), "0 to 1e6")?,
-            user_exponent: check("item_item.user_exponent", user_exponent, within(user_exponent, 2.0), "0 to 2")?,
+            user_exponent: check(
+                "item_item.user_exponent",
+                user_exponent,
+                within(user_exponent, 2.0),
+                "0 to 2",
+            )?,
             target_exponent: check(
                 "item_item.target_exponent",
                 target_exponent,
@@ -159,7 +164,9 @@ impl Weighed {
         let FitScratch { sums, touched } = scratch;
         sums.resize(self.norm.len(), (0.0, 0));
         let (users, strengths) = self.by_item.row(item as usize);
-        for ((&user, &strength), &place) in users.iter().zip(strengths).zip(self.by_item.places(item as usize)) {
+        for ((&user, &strength), &place) in
+            users.iter().zip(strengths).zip(self.by_item.places(item as usize))
+        {
             let weight = self.user_weight[user as usize] * f64::from(strength);
             let (others, theirs) = self.by_user.row(user as usize);
             let places = self.by_user.places(user as usize);
@@ -223,9 +230,7 @@ impl Neighbours {
         let weighed = Weighed::new(data, params);
         items
             .par_iter()
-            .map_init(FitScratch::default, |scratch, &item| {
-                (item, weighed.neighbours(item, params, scratch))
-            })
+            .map_init(FitScratch::default, |scratch, &item| (item, weighed.neighbours(item, params, scratch)))
             .collect()
     }
 

@@ -55,7 +55,8 @@ impl Interactions {
         }
         let mut made = Self::empty(n_cols);
         for (row, entries) in rows.into_iter().enumerate() {
-            let placed = entries.into_iter().zip(0u32..).map(|((col, strength), place)| (col, strength, place));
+            let placed =
+                entries.into_iter().zip(0u32..).map(|((col, strength), place)| (col, strength, place));
             let mut entries: Vec<Entry> = placed.collect();
             entries.sort_unstable_by_key(|&(col, ..)| col);
             let mut before = None;

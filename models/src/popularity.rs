@@ -57,6 +57,8 @@ impl PopularityParams {
 pub struct Popularity {
     score: Vec<f32>,
     trending: Vec<f32>,
+    /// Largest of each, which ranking divides by.
+    largest: (f32, f32),
 }
 
 /// Why events or scores were refused.
@@ -110,10 +112,10 @@ impl Popularity {
             let (long, short) = (long.max(0.0), short.max(0.0));
             bounded(short * (short / (long.max(short) + params.trending_prior)))
         };
-        Ok(Self {
-            score: sums.iter().map(|sum| bounded(sum.0)).collect(),
-            trending: sums.iter().map(trend).collect(),
-        })
+        Ok(Self::of_checked(
+            sums.iter().map(|sum| bounded(sum.0)).collect(),
+            sums.iter().map(trend).collect(),
+        ))
     }
 
     /// Takes ready-made scores.
@@ -129,12 +131,22 @@ impl Popularity {
                 return Err(PopularityError::Score { item, score: scores[item] });
             }
         }
-        Ok(Self { score, trending })
+        Ok(Self::of_checked(score, trending))
+    }
+
+    fn of_checked(score: Vec<f32>, trending: Vec<f32>) -> Self {
+        let largest = |scores: &[f32]| scores.iter().copied().fold(0f32, f32::max);
+        Self { largest: (largest(&score), largest(&trending)), score, trending }
     }
 
     /// No items.
     pub fn empty() -> Self {
-        Self { score: Vec::new(), trending: Vec::new() }
+        Self::of_checked(Vec::new(), Vec::new())
+    }
+
+    /// The largest popularity and the largest trend of any item, 0 without items.
+    pub fn largest(&self) -> (f32, f32) {
+        self.largest
     }
 
     pub fn n_items(&self) -> usize {

@@ -1,4 +1,5 @@
--- The truth. {ID}, {KEY}, {BYTES}, {TEXT} and {END} are the dialect's: VARBINARY and InnoDB, or BLOB and WITHOUT ROWID.
+-- The truth. {ID}, {KEY}, {BYTES}, {TEXT}, {END} and {END_WIDE} are the dialect's: VARBINARY and InnoDB, or BLOB and, for
+-- narrow rows, WITHOUT ROWID.
 -- Every key of what grows with users leads with the shard. Numbers are integers, ids and states exact bytes.
 
 -- Where each shard stands in each topic, and the sum that must add up:
@@ -94,6 +95,9 @@ CREATE TABLE user_list (
     data {BYTES} NOT NULL,
     PRIMARY KEY (shard, user_id)
 ){END_WIDE};
+
+-- Which model versions are still named: asked after every publish.
+CREATE INDEX user_list_model ON user_list (shard, model_version);
 
 CREATE TABLE list_todo (
     shard BIGINT NOT NULL,

@@ -124,6 +124,10 @@ impl CollectorSink {
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             return Tried::Again { reason: format!("{} {}", status.as_u16(), refusal().message), after_ms };
         }
+        // A batch without one good event is answered with 4xx, and with verdicts like any other.
+        if let Ok(Answer { accepted, rejected, verdicts }) = serde_json::from_slice::<Answer>(&answer) {
+            return Tried::Done(Sent { accepted, rejected, verdicts });
+        }
         if !status.is_success() {
             let Refusal { code, message } = refusal();
             let message = format!("{code} {message}").trim().chars().take(MESSAGE_CHARS_MAX).collect();
@@ -133,13 +137,8 @@ impl CollectorSink {
                 message,
             });
         }
-        match serde_json::from_slice::<Answer>(&answer) {
-            Ok(Answer { accepted, rejected, verdicts }) => Tried::Done(Sent { accepted, rejected, verdicts }),
-            Err(e) => {
-                let reason = format!("its answer has no verdicts: {e}");
-                Tried::Failed(SinkError::NotACollector { target: self.target(), reason })
-            }
-        }
+        let reason = "its answer has no verdicts".to_owned();
+        Tried::Failed(SinkError::NotACollector { target: self.target(), reason })
     }
 }
 

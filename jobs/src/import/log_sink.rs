@@ -33,7 +33,7 @@ impl LogSink {
 
     /// One append, all or nothing.
     async fn send_part(&self, part: Vec<Outgoing>) -> Result<Sent, SinkError> {
-        let (mut records, mut firsts, mut sent) =
+        let (mut records, mut lasts, mut sent) =
             (Vec::with_capacity(part.len()), Vec::new(), Sent::default());
         for (index, outgoing) in part.into_iter().enumerate() {
             let made = match outgoing {
@@ -42,8 +42,8 @@ impl LogSink {
             };
             match made {
                 Ok(made) => {
-                    firsts.push((index, records.len()));
                     records.extend(made);
+                    lasts.push((index, records.len().saturating_sub(1)));
                     sent.accepted += 1;
                 }
                 Err(reject) => {
@@ -56,8 +56,8 @@ impl LogSink {
             return Ok(sent);
         }
         let positions = self.append(records).await?;
-        for (index, first) in firsts {
-            sent.verdicts.push(accepted(index, positions.get(first)));
+        for (index, last) in lasts {
+            sent.verdicts.push(accepted(index, positions.get(last)));
         }
         sent.verdicts.sort_by_key(|v| v.index);
         Ok(sent)

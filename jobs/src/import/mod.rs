@@ -9,6 +9,7 @@ mod fields;
 mod lines;
 mod log_sink;
 mod mapping;
+mod mapping_check;
 mod mapping_file;
 mod moment;
 mod named;

@@ -116,40 +116,8 @@ impl Records {
     }
 
     fn table_row(&mut self, dialect: Dialect) -> io::Result<Found> {
-        let mut open = leaves_quote_open(&self.row, false, dialect);
-        if open {
-            let first_line = self.line;
-            let mut first = std::mem::take(&mut self.row);
-            let first_bytes = first.len();
-            let mut read = Vec::new();
-            while open && read.len() < ROW_LINES_MAX {
-                let Some(taken) = self.next_line()? else { break };
-                let line = self.line;
-                if matches!(taken, Taken::TooLong) {
-                    read.push((line, taken));
-                    break;
-                }
-                if LINE_BYTES_MAX <= first.len() + self.row.len() {
-                    read.push((line, Taken::Whole(std::mem::take(&mut self.row))));
-                    break;
-                }
-                open = leaves_quote_open(&self.row, true, dialect);
-                first.push(b'\n');
-                first.extend_from_slice(&self.row);
-                read.push((line, Taken::Whole(std::mem::take(&mut self.row))));
-            }
-            self.line = first_line;
-            if open {
-                // What was read ahead is read again, each line as a row of its own.
-                for entry in read.into_iter().rev() {
-                    self.ahead.push_front(entry);
-                }
-                let message = format!(
-                    "a quote opened in {first_bytes} bytes of row is not closed within {ROW_LINES_MAX} lines and {LINE_BYTES_MAX} bytes"
-                );
-                return Ok(Found::Bad(Bad::new("unclosed_quote", message)));
-            }
-            self.row = first;
+        if leaves_quote_open(&self.row, false, dialect) {
+            return self.joined_row(dialect);
         }
         let Ok(text) = std::str::from_utf8(&self.row) else { return Ok(not_utf8()) };
         self.fields.split(text, dialect);
@@ -158,6 +126,47 @@ impl Records {
             return Ok(Found::Bad(Bad::new("field_count", message)));
         }
         Ok(Found::Table)
+    }
+
+    /// A row whose first line leaves a quote open. If the lines after it do not make a whole row of it, the first line
+    /// alone is bad and the others are read again, each as a row of its own: a stray quote costs one row.
+    fn joined_row(&mut self, dialect: Dialect) -> io::Result<Found> {
+        let first_line = self.line;
+        let mut row = std::mem::take(&mut self.row);
+        let (mut open, mut read) = (true, Vec::new());
+        while open && read.len() < ROW_LINES_MAX {
+            let Some(taken) = self.next_line()? else { break };
+            let fits = row.len() + self.row.len() < LINE_BYTES_MAX;
+            if fits && matches!(taken, Taken::Whole(_)) {
+                open = leaves_quote_open(&self.row, true, dialect);
+                row.push(b'\n');
+                row.extend_from_slice(&self.row);
+            }
+            let stop = !fits || matches!(taken, Taken::TooLong);
+            let held = if matches!(taken, Taken::TooLong) {
+                taken
+            } else {
+                Taken::Whole(std::mem::take(&mut self.row))
+            };
+            read.push((self.line, held));
+            if stop {
+                break;
+            }
+        }
+        self.line = first_line;
+        if !open && let Ok(text) = std::str::from_utf8(&row) {
+            self.fields.split(text, dialect);
+            if self.fields.len() == self.header.len() {
+                return Ok(Found::Table);
+            }
+        }
+        for entry in read.into_iter().rev() {
+            self.ahead.push_front(entry);
+        }
+        let message = format!(
+            "a quote is not closed within {ROW_LINES_MAX} lines and {LINE_BYTES_MAX} bytes, or too late for a whole row"
+        );
+        Ok(Found::Bad(Bad::new("unclosed_quote", message)))
     }
 
     fn json_row(&self) -> Found {

@@ -32,7 +32,7 @@ pub struct Verdict {
     pub field: Option<String>,
     #[serde(default)]
     pub message: Option<String>,
-    /// Where it lies in the log, for whoever measures freshness; of several records, the first.
+    /// Where it lies in the log, for whoever measures freshness; of several records, the last.
     #[serde(default)]
     pub topic: Option<String>,
     #[serde(default)]

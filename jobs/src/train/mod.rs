@@ -26,7 +26,7 @@ use shoptide_models::state::TasteParams;
 use shoptide_store::{StoreError, Truth};
 
 pub use held_out::{HeldOut, held_out};
-pub use run::{TrainHandle, Trained, start, train_once};
+pub use run::{TrainAsker, TrainHandle, Trained, start, train_once};
 pub use tables::Tables;
 
 /// What a model is trained with.

@@ -37,13 +37,17 @@ pub struct Trained {
 
 type Answer = oneshot::Sender<Result<Trained, TrainError>>;
 
+/// Asks a running trainer.
+#[derive(Clone)]
+pub struct TrainAsker(mpsc::Sender<Answer>);
+
 /// A running trainer.
 pub struct TrainHandle {
-    asks: mpsc::Sender<Answer>,
+    asker: TrainAsker,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl TrainHandle {
+impl TrainAsker {
     /// Trains in full now.
     ///
     /// # Errors
@@ -51,8 +55,14 @@ impl TrainHandle {
     pub async fn train_now(&self) -> Result<Trained, TrainError> {
         let ended = || TrainError::Numbers("the trainer has ended".to_owned());
         let (answer, trained) = oneshot::channel();
-        self.asks.send(answer).await.map_err(|_| ended())?;
+        self.0.send(answer).await.map_err(|_| ended())?;
         trained.await.map_err(|_| ended())?
+    }
+}
+
+impl TrainHandle {
+    pub fn asker(&self) -> TrainAsker {
+        self.asker.clone()
     }
 
     /// Waits for the trainer to end after its `stop` turned true.
@@ -66,7 +76,7 @@ impl TrainHandle {
 /// Starts the trainer as a task.
 pub fn start(context: TrainContext, stop: watch::Receiver<bool>) -> TrainHandle {
     let (asks, asked) = mpsc::channel(ASKS_MAX);
-    TrainHandle { asks, task: tokio::spawn(run(context, asked, stop)) }
+    TrainHandle { asker: TrainAsker(asks), task: tokio::spawn(run(context, asked, stop)) }
 }
 
 /// Loads, trains once in full, publishes.

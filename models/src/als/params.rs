@@ -144,7 +144,9 @@ mod tests {
         );
         assert!(message(AlsParams::new(1, 1, f64::NAN, 1.0, 1.0, 0.0, 0)).starts_with("als.alpha is NaN"));
         assert!(message(AlsParams::new(1, 1, 1.0, 0.0, 1.0, 0.0, 0)).starts_with("als.unobserved_weight"));
-        assert!(message(AlsParams::new(1, 1, 1.0, 1.0, -1.0, 0.0, 0)).starts_with("als.regularization is -1"));
+        assert!(
+            message(AlsParams::new(1, 1, 1.0, 1.0, -1.0, 0.0, 0)).starts_with("als.regularization is -1")
+        );
         assert_eq!(
             message(AlsParams::new(1, 1, 1.0, 1.0, 1.0, 1.5, 0)),
             "als.reg_exponent is 1.5, expected 0 to 1"
@@ -157,8 +159,6 @@ mod tests {
         let text = serde_json::to_string(&p).unwrap();
         assert_eq!(serde_json::from_str::<AlsParams>(&text).unwrap(), p);
         let bad = text.replace("\"rank\":8", "\"rank\":0");
-        assert!(
-            serde_json::from_str::<AlsParams>(&bad).unwrap_err().to_string().contains("als.rank is 0")
-        );
+        assert!(serde_json::from_str::<AlsParams>(&bad).unwrap_err().to_string().contains("als.rank is 0"));
     }
 }

@@ -44,6 +44,7 @@ pub enum FoldInError {
 /// Item factors with all that a fold-in needs of them, computed once per model version.
 ///
 /// Holds the factors twice, as f32 for scoring and as f64 in the eigenbasis for solving: `12·n_items·rank` bytes.
+/// Equal sides have equal factors and parameters; the rest follows from them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemSide {
     params: AlsParams,

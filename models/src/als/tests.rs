@@ -112,6 +112,18 @@ fn arguments_that_cannot_be_folded_in_are_named() {
 }
 
 #[test]
+fn a_strength_that_has_all_but_faded_loses_no_precision() {
+    let (factors, p) = (numbers(50, 16, 0.1), params(16));
+    let side = ItemSide::new(factors.clone(), p).unwrap();
+    for n in [3usize, 40] {
+        let fading = |i: usize| (i as u32, 5.0 * (-(i as f32) * 3.0).exp2().max(f32::MIN_POSITIVE));
+        let entries: Vec<(u32, f32)> = (0..n).map(fading).collect();
+        let got = side.fold_in(&entries, &mut FoldScratch::default()).unwrap();
+        assert!(relative_error(&got, &dense_solution(&factors, &entries, 50, &p)) < 1e-5);
+    }
+}
+
+#[test]
 fn factors_that_cannot_be_a_side_are_refused() {
     assert_eq!(
         ItemSide::new(numbers(5, 4, 0.0), params(3)).unwrap_err(),

@@ -95,8 +95,7 @@ impl BlendParams {
     /// # Errors
     /// [`BadParam`] if `places` is not 0.1 to 1e6.
     pub fn with_recency(self, places: f64) -> Result<Self, BadParam> {
-        let places =
-            check("blend.recency_places", places, (0.1..=1e6).contains(&places), "0.1 to 1e6")?;
+        let places = check("blend.recency_places", places, (0.1..=1e6).contains(&places), "0.1 to 1e6")?;
         Ok(Self { recency_places: places as f32, ..self })
     }
 

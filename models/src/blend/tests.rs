@@ -23,7 +23,9 @@ fn list(parts: SnapshotParts, params: &BlendParams, history: &[Taste], n: usize)
 fn the_list_is_sorted_explained_and_adds_up() {
     let got = list(trained(30), &all(), &tastes(&[0, 2, 4]), 30);
     assert_eq!(got.len(), 30);
-    assert!(got.windows(2).all(|w| w[1].score < w[0].score || w[1].score == w[0].score && w[0].item < w[1].item));
+    assert!(
+        got.windows(2).all(|w| w[1].score < w[0].score || w[1].score == w[0].score && w[0].item < w[1].item)
+    );
     for c in &got {
         assert!((c.score - c.parts.iter().sum::<f32>()).abs() < 1e-5);
     }

@@ -53,7 +53,8 @@ fn a_long_history_is_cut_to_its_strongest() {
 
 #[test]
 fn refitting_some_items_gives_the_rows_of_a_whole_fit() {
-    let rows = (0..60).map(|u| (0..25).filter(|i| (u * 7 + i * 3) % 5 < 2).map(|i| (i as u32, 1.0)).collect());
+    let rows =
+        (0..60).map(|u| (0..25).filter(|i| (u * 7 + i * 3) % 5 < 2).map(|i| (i as u32, 1.0)).collect());
     let data = Interactions::from_rows(25, rows.collect::<Vec<_>>()).unwrap();
     let p = ItemItemParams::new(6, 1.0, 0.5, 0.4, 1000).unwrap();
     let whole = Neighbours::fit(&data, &p);
@@ -74,8 +75,7 @@ fn scores_add_up_and_name_the_largest_share() {
     let n = Neighbours::from_rows(2, &rows).unwrap();
     let mut scratch = NeighbourScratch::default();
     for _ in 0..2 {
-        let mut got =
-            n.score(&[(0, 1.0), (1, 2.0), (9, 1.0), (1, f32::NAN), (0, -1.0)], &mut scratch);
+        let mut got = n.score(&[(0, 1.0), (1, 2.0), (9, 1.0), (1, f32::NAN), (0, -1.0)], &mut scratch);
         got.sort_by_key(|s| s.item);
         assert_eq!(got.len(), 2);
         assert_eq!((got[0].item, got[0].evidence), (0, 1));

@@ -6,8 +6,8 @@ use crate::snapshot::{Snapshot, SnapshotError};
 use arrow_array::builder::{BinaryBuilder, Float32Builder, ListBuilder, UInt32Builder};
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, ListArray, PrimitiveArray, RecordBatch};
-use arrow_ipc::reader::FileReader;
 use arrow_ipc::MetadataVersion;
+use arrow_ipc::reader::FileReader;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use std::collections::HashMap;
@@ -58,7 +58,8 @@ impl<'a> Row<'a> {
     /// Only what differs from `before`; nothing if all is the same.
     pub(super) fn unless_same(mut self, before: &Self) -> Option<Self> {
         let same_factors = |(a, b): (&[f32], &[f32])| same_bits(a, b);
-        let same_neighbours = |(a, b): ((&[u32], &[f32]), (&[u32], &[f32]))| a.0 == b.0 && same_bits(a.1, b.1);
+        let same_neighbours =
+            |(a, b): ((&[u32], &[f32]), (&[u32], &[f32]))| a.0 == b.0 && same_bits(a.1, b.1);
         let same_scores = |(a, b): ((f32, f32), (f32, f32))| same_bits(&[a.0, a.1], &[b.0, b.1]);
         self.id = self.id.filter(|_| before.id.is_none());
         if self.factors.zip(before.factors).is_some_and(same_factors) {

@@ -42,7 +42,8 @@ fn places(bytes: &[u8]) -> Result<[usize; 2], SnapshotError> {
     }
     // The footer, its length (4), magic.
     let end = bytes.len().saturating_sub(MAGIC.len() + 4);
-    let footer = word(end).and_then(|len| Some((end.checked_sub(len)?, bytes.get(end.checked_sub(len)?..end)?)));
+    let footer =
+        word(end).and_then(|len| Some((end.checked_sub(len)?, bytes.get(end.checked_sub(len)?..end)?)));
     match footer.and_then(|(from, part)| only(from, part)) {
         Some(in_footer) if in_schema + DIGITS <= in_footer => Ok([in_schema, in_footer]),
         _ => Err(corrupt("its footer is not that of a model file")),

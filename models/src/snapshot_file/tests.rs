@@ -24,8 +24,7 @@ fn next(n: usize) -> Snapshot {
     parts.side = ItemSide::new(factors, *parts.side.params()).unwrap();
     parts.neighbours =
         parts.neighbours.with_rows(n + 2, &[(2, vec![(n as u32, 0.5)]), (n as u32, vec![(2, 0.5)])]).unwrap();
-    let (mut score, mut trending) =
-        (parts.popularity.score().to_vec(), parts.popularity.trending().to_vec());
+    let (mut score, mut trending) = (parts.popularity.score().to_vec(), parts.popularity.trending().to_vec());
     score[1] *= 0.5;
     score.extend([1.0, 0.0]);
     trending.extend([0.1, 0.0]);

@@ -66,7 +66,10 @@ async fn attempt(path: &Path, partitions: u32) -> Result<(), Failure> {
 
 async fn bring_up(connection: &mut SqliteConnection, partitions: u32) -> Result<(), Failure> {
     let newest = LOG.iter().map(|m| m.version).max().unwrap_or(0);
-    let found = version(connection).await?;
+    // In one transaction, or another process could make the file between two looks at it.
+    let mut looking = connection.begin().await?;
+    let found = version(&mut looking).await?;
+    looking.rollback().await?;
     if newest < found {
         return Err(Failure::unusable(format!(
             "this log has version {found}, this program knows up to {newest}: use the newer program"

@@ -204,7 +204,7 @@ impl Writer {
         let grown: Vec<Head> =
             self.heads.iter().zip(&before).filter(|(now, then)| now != then).map(|(now, _)| *now).collect();
         update_heads(&mut tx, &self.inserts, &grown).await?;
-        tx.rollback().await?;
+        tx.commit().await?;
         self.data_version = Some(version);
         if foreign {
             heads::teach(&self.slots, &before);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use shoptide_log::{Log, LogError, SqliteLog, SqliteLogOptions};
+use shoptide_log::{Log, LogError, SqliteLog, SqliteLogOptions, Watermarks};
 use shoptide_schemas::{EventMs, Topic};
 use sqlx::{AssertSqlSafe, Connection};
 
@@ -169,6 +169,32 @@ async fn a_hole_in_the_file_stops_the_reader() {
     let (_member, mut reader) = reader(&log, at).await;
     assert!(reader.next(PLENTY).await.is_err());
     assert_eq!(log.read(Topic::Cart, at, 4, PLENTY).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_has_no_gap_where_another_handle_appended() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.sqlite");
+    let (near, far) = (open(&path).await, open(&path).await);
+    for call in 0..9 {
+        let log = if call % 3 == 1 { &far } else { &near };
+        let at = log.append(vec![record(Topic::Cart, 5, call)]).await.unwrap()[0];
+        assert_eq!(at.offset, i64::from(call));
+    }
+    let read = read_all(&near).await;
+    assert_eq!(read.iter().map(|r| r.offset).collect::<Vec<_>>(), (0..9).collect::<Vec<_>>());
+    assert_eq!(read, read_all(&far).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_deletes_more_than_one_step() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = SqliteLog::open(options(directory.path().join("log.sqlite"))).await.unwrap();
+    let at = log.append(vec![record(Topic::Cart, 5, 0); 12_000]).await.unwrap()[0].partition;
+    log.truncate_below(Topic::Cart, at, 11_000).await.unwrap();
+    assert_eq!(log.watermarks(Topic::Cart, at).await.unwrap(), Watermarks { first: 11_000, next: 12_000 });
+    log.truncate_below(Topic::Cart, at, 10).await.unwrap();
+    assert_eq!(log.read(Topic::Cart, at, 11_000, PLENTY).await.unwrap().len(), 1_000, "never backwards");
 }
 
 fn hole(partition: u32) -> String {

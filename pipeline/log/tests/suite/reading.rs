@@ -164,7 +164,7 @@ pub async fn a_cancelled_read_loses_nothing<S: Subject>() {
             }
         }
         polls += 1;
-        if cancelled && polls % 50 == 0 {
+        if cancelled && polls.is_multiple_of(50) {
             read.extend(next(&mut reader, ReadMax { records: 3, bytes: 100_000 }).await.records);
         }
     }

@@ -1,22 +1,24 @@
 //! The answer itself: places with what a storefront needs to draw them, and the names of what they were made from.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use shoptide_models::catalogue::Catalogue;
 use shoptide_models::list::session_list;
 use shoptide_models::state::UserState;
-use shoptide_schemas::{EventMs, ItemId, Micros, StoredList, USER_TOPICS, UserId};
+use shoptide_schemas::{ItemId, Micros, StoredList, USER_TOPICS, UserId};
 use utoipa::ToSchema;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ask::Ask;
-use super::find::{Found, find};
+use super::choose::{Chosen, choose};
 use super::reasons::{ReasonBody, reason, recent};
 use super::rules::{Pick, Rules};
 use super::shared::fill;
-use crate::app::{App, READ_PATIENCE, with_scratch};
+use crate::app::{App, with_scratch};
+use crate::legacy::{Rated, ratings};
 
 /// A list as it is shown.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,9 +78,9 @@ impl Serialize for Amount {
 }
 
 impl<'a> Place<'a> {
-    /// `None` if the item may not be shown (any more).
-    pub fn new(rank: usize, pick: &Pick, rules: &Rules<'a>) -> Option<Self> {
-        let (id, item) = rules.allowed(pick.item)?;
+    /// `None` if the catalogue does not know the number.
+    pub fn new(rank: usize, pick: &Pick, catalogue: &'a Catalogue) -> Option<Self> {
+        let (id, item) = catalogue.row(pick.item)?;
         Some(Self {
             rank,
             item_id: text_of(id.as_bytes()),
@@ -101,65 +103,53 @@ pub(crate) fn text_of(id: &[u8]) -> Cow<'_, str> {
 
 /// One user's answer, as bytes.
 pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<Vec<u8>, serde_json::Error> {
-    let Found { user, shard, list, mut state } = find(app, asked.clone()).await;
-    let budget = app.budget(shard, &user).await;
-    // The parts cost a query: they are read only for a budget, a reason, or a list that is too short.
-    if state.is_none() && (budget.is_some() || ask.explain) {
-        state = app.state(shard, &user, READ_PATIENCE).await.ok().map(Arc::new);
-    }
-    let month = EventMs(app.now_ms()).month();
-    let left = budget.map(|b| {
-        let spent = state.as_ref().map_or(0, |s| s.spent(month, b.currency));
-        (b.month.0.saturating_sub(spent), b.currency)
-    });
-    let catalogue = app.context.live.catalogue();
-    let rules = Rules::new(&catalogue, ask, left);
-    let mut picks = list.as_ref().map(|list| rules.pick(&list.entries, ask.n)).unwrap_or_default();
-    let personal = list.as_ref().filter(|_| !picks.is_empty());
-    let mut model_version = list.as_ref().map_or(0, |list| list.model_version);
-    if picks.len() < ask.n {
-        if state.is_none() && list.is_some() {
-            state = app.state(shard, &user, READ_PATIENCE).await.ok().map(Arc::new);
-        }
-        let shared = app.shared_lists();
-        fill_for(app, &mut picks, ask.n, &rules, &shared, state.as_deref());
-        if personal.is_none() {
-            model_version = shared.model_version();
-        }
-    }
+    let chosen = choose(app, asked, ask, false).await;
+    let Chosen { user, shard, list, state, catalogue, picks, personal, model_version } = &chosen;
     let counts = if ask.explain {
         let ids = picks.iter().filter_map(|p| catalogue.row(p.item)).map(|(id, _)| id.clone()).collect();
         recent(app, ids).await
     } else {
-        Default::default()
+        HashMap::new()
     };
     let nobody = UserState::default();
     let known = state.as_deref().unwrap_or(&nobody);
     let places = picks.iter().enumerate().filter_map(|(place, pick)| {
-        let mut shown = Place::new(place + 1, pick, &rules)?;
+        let mut shown = Place::new(place + 1, pick, catalogue)?;
         if ask.explain {
             let times = catalogue.row(pick.item).and_then(|(id, _)| counts.get(id)).copied();
-            shown.reason = Some(reason(pick, known, &catalogue, times));
+            shown.reason = Some(reason(pick, known, catalogue, times));
         }
         Some(shown)
     });
+    let list_id = match list.as_ref().filter(|_| *personal) {
+        Some(list) => personal_id(*shard, user, list),
+        None => format!("f-{shard}-{:016x}-{model_version}-{}", xxh3_64(user.as_bytes()), catalogue.offset()),
+    };
     let answer = ListAnswer {
         user_id: Some(text_of(asked.as_bytes())),
-        list_id: match personal {
-            Some(list) => personal_id(shard, &user, list),
-            None => format!("f-{shard}-{:016x}-{model_version}-{}", xxh3_64(user.as_bytes()), catalogue.offset()),
-        },
+        list_id,
         as_of: list.as_ref().map(|list| as_of(list)).unwrap_or_default(),
-        partition: Some(shard),
-        model_version,
-        made_from: if personal.is_some() { "personal" } else { "fallback" },
+        partition: Some(*shard),
+        model_version: *model_version,
+        made_from: if *personal { "personal" } else { "fallback" },
         items: places.collect(),
     };
-    if let Some(list) = &list {
+    if let Some(list) = list {
         let age_ms = app.now_ms().saturating_sub(list.now_ms).max(0);
         app.context.live.metrics().list_age.observe(age_ms as f64 / 1000.0);
     }
     serde_json::to_vec(&answer)
+}
+
+/// One user's answer in the words of older systems. With `exclude_known`, nothing that the user has dealt with.
+pub(crate) async fn rated_answer(app: &Arc<App>, user: &UserId, ask: Ask, exclude_known: bool) -> Vec<Rated> {
+    let chosen = choose(app, user, &ask, exclude_known).await;
+    let scores: Vec<f32> = chosen.picks.iter().map(|p| p.score).collect();
+    let rated = |((place, pick), rating): ((usize, &Pick), f32)| {
+        let (id, row) = chosen.catalogue.row(pick.item)?;
+        Some(Rated { rank: place + 1, item_id: id.to_string(), predicted_rating: rating, title: row.title.clone() })
+    };
+    chosen.picks.iter().enumerate().zip(ratings(&scores)).filter_map(rated).collect()
 }
 
 /// The list's name: the same list has the same name, wherever and whenever it is read.
@@ -169,28 +159,6 @@ fn personal_id(shard: u32, user: &UserId, list: &StoredList) -> String {
 
 fn as_of(list: &StoredList) -> BTreeMap<&'static str, i64> {
     USER_TOPICS.iter().map(|topic| topic.name()).zip(list.as_of).collect()
-}
-
-/// Fills a user's list without what the list itself leaves out; only if nothing at all remains, with less restraint.
-fn fill_for(
-    app: &App,
-    picks: &mut Vec<Pick>,
-    n: usize,
-    rules: &Rules<'_>,
-    shared: &super::shared::SharedLists,
-    state: Option<&UserState>,
-) {
-    let lists = &app.context.lists;
-    let tastes = state.map(|s| s.tastes(&lists.taste)).unwrap_or_default();
-    let hidden: HashSet<&ItemId> = tastes.items.iter().filter(|t| t.hidden).map(|t| t.item).collect();
-    let seen: HashSet<&ItemId> = tastes.items.iter().filter(|_| !lists.seen_again).map(|t| t.item).collect();
-    fill(picks, n, rules, shared, &|id| hidden.contains(id) || seen.contains(id));
-    if picks.is_empty() && !seen.is_empty() {
-        fill(picks, n, rules, shared, &|id| hidden.contains(id));
-    }
-    if picks.is_empty() && !hidden.is_empty() {
-        fill(picks, n, rules, shared, &|_| false);
-    }
 }
 
 /// An answer for a session nobody is known by.
@@ -215,7 +183,7 @@ pub(crate) fn session_answer(app: &App, session: &[ItemId], ask: &Ask) -> Result
     }
     let known = session.iter().any(|id| linked.model().is_some_and(|m| m.index_of(id.as_bytes()).is_some()));
     let id = format!("s-{:016x}-{}-{}", xxh3_64(&name), linked.model_version(), catalogue.offset());
-    shared_answer(id, if known { "session" } else { "fallback" }, linked.model_version(), &picks, &rules)
+    shared_answer(id, if known { "session" } else { "fallback" }, linked.model_version(), &picks, &catalogue)
 }
 
 /// What is trending, then popular, then new.
@@ -227,7 +195,7 @@ pub(crate) fn trending_answer(app: &App, ask: &Ask) -> Result<Vec<u8>, serde_jso
         shared.trending.iter().filter(|p| rules.allowed(p.item).is_some()).take(ask.n).copied().collect();
     fill(&mut picks, ask.n, &rules, &shared, &|_| false);
     let id = format!("t-{}-{}", shared.model_version(), catalogue.offset());
-    shared_answer(id, "fallback", shared.model_version(), &picks, &rules)
+    shared_answer(id, "fallback", shared.model_version(), &picks, &catalogue)
 }
 
 fn shared_answer(
@@ -235,9 +203,9 @@ fn shared_answer(
     made_from: &'static str,
     model_version: u64,
     picks: &[Pick],
-    rules: &Rules<'_>,
+    catalogue: &Catalogue,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let items = picks.iter().enumerate().filter_map(|(place, pick)| Place::new(place + 1, pick, rules)).collect();
+    let items = picks.iter().enumerate().filter_map(|(place, pick)| Place::new(place + 1, pick, catalogue)).collect();
     let as_of = BTreeMap::new();
     serde_json::to_vec(&ListAnswer { user_id: None, list_id, as_of, partition: None, model_version, made_from, items })
 }

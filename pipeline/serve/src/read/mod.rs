@@ -3,13 +3,14 @@
 
 mod answer;
 mod ask;
+mod choose;
 mod find;
 mod reasons;
 mod rules;
 mod shared;
 
-pub(crate) use answer::{ListAnswer, Place, answer, session_answer, trending_answer};
-pub(crate) use ask::{Ask, AskBody};
-pub(crate) use find::{Flights, Found, find};
+pub(crate) use answer::{ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer};
+pub(crate) use ask::{Ask, AskBody, item_ids};
+pub(crate) use find::Flights;
 pub(crate) use rules::{Pick, Rules};
-pub(crate) use shared::{SharedLists, fill};
+pub(crate) use shared::SharedLists;

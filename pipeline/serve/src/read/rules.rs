@@ -42,6 +42,12 @@ impl<'a> Rules<'a> {
         Self { catalogue, category: ask.category.as_deref(), exclude, left }
     }
 
+    /// Leaves out more items.
+    pub fn exclude<'i>(&mut self, items: impl Iterator<Item = &'i ItemId>) {
+        self.exclude.extend(items.filter_map(|id| self.catalogue.number(id)));
+        self.exclude.sort_unstable();
+    }
+
     /// The item, if it may be shown now.
     pub fn allowed(&self, number: u32) -> Option<(&'a ItemId, &'a CatalogueItem)> {
         let (id, item) = self.catalogue.row(number)?;

@@ -16,8 +16,6 @@ use self::readers::Readers;
 use super::writes::{Write, Written};
 use crate::StoreError;
 
-pub(super) use self::open::END_WIDE;
-
 /// How errors call this store.
 const STORE: &str = "sqlite truth";
 /// Writes that wait for the writer. Each holds a commit's rows, a few MiB at most; shards have one commit under way each,
@@ -30,15 +28,23 @@ pub struct SqliteTruthOptions {
     pub path: PathBuf,
     /// Reads at a time; each is a connection with its own page cache.
     pub read_connections: usize,
-    /// Page cache of each connection.
-    pub cache_bytes: usize,
-    /// A bound on the file, in pages of 8 KiB: beyond it commits fail as on a full disk.
+    /// Page cache of the connection that writes; filled as pages are touched.
+    pub write_cache_bytes: usize,
+    /// Page cache of each connection that reads.
+    pub read_cache_bytes: usize,
+    /// A bound on the file, in pages of 4 KiB: beyond it commits fail as on a full disk.
     pub pages_max: Option<u32>,
 }
 
 impl SqliteTruthOptions {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), read_connections: 4, cache_bytes: 8 * 1024 * 1024, pages_max: None }
+        Self {
+            path: path.into(),
+            read_connections: 4,
+            write_cache_bytes: 32 * 1024 * 1024,
+            read_cache_bytes: 4 * 1024 * 1024,
+            pages_max: None,
+        }
     }
 }
 

@@ -1,0 +1,8 @@
+//! What every truth must do, whatever database holds it. Each function gets an empty truth.
+
+pub mod commits;
+pub mod counters;
+pub mod ids;
+pub mod reads;
+pub mod rows;
+pub mod walks;

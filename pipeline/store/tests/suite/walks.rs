@@ -1,0 +1,84 @@
+//! Scans at one cut while commits go on, and dumps that do not show the batching.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use shoptide_schemas::Topic;
+use shoptide_store::{PartRow, Truth};
+
+use super::rows::*;
+
+pub async fn scans_are_in_order_and_know_what_changed(truth: Arc<dyn Truth>) {
+    let mut all = Vec::new();
+    for shard in [1_u32, 4] {
+        let epoch = truth.assign(shard, &[(Topic::Browse, 0), (Topic::Order, 0)]).await.unwrap()[0].epoch;
+        let mut next = commit(epoch, &[step(Topic::Browse, 0, 900)]);
+        next.shard = shard;
+        for n in 0..900 {
+            let topic = if n % 3 == 0 { Topic::Order } else { Topic::Browse };
+            let mut row = part(&user(format!("u{}", n * 7 % 900)), topic, n, &[n as u8; 9]);
+            row.shard = shard;
+            next.parts.push(row);
+        }
+        all.extend(next.parts.clone());
+        truth.commit(next).await.unwrap();
+    }
+    let key = |part: &PartRow| (part.shard, part.user.clone(), part.topic);
+    all.sort_by_key(key);
+    let mut found = Vec::new();
+    let offsets = truth.scan_parts(&[], &mut |part| found.push(part)).await.unwrap();
+    assert_eq!(found, all);
+    assert_eq!(offsets, truth.offsets().await.unwrap());
+
+    let since = [(4, Topic::Order, 300), (1, Topic::Browse, 890), (4, Topic::Browse, 500), (7, Topic::Browse, 0)];
+    let mut found = Vec::new();
+    truth.scan_parts(&since, &mut |part| found.push(part)).await.unwrap();
+    let changed = |part: &PartRow| since.iter().any(|(s, t, off)| (*s, *t) == (part.shard, part.topic) && *off <= part.upto);
+    assert_eq!(found, all.into_iter().filter(changed).collect::<Vec<_>>());
+}
+
+pub async fn a_scan_sees_one_cut_while_commits_go_on(truth: Arc<dyn Truth>) {
+    const USERS: i64 = 300;
+    let epoch = assigned(&*truth, &[Topic::Browse]).await;
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let (started, starts) = tokio::sync::oneshot::channel::<()>();
+    let writer = Arc::clone(&truth);
+    let writing = tokio::spawn(async move {
+        let mut started = Some(started);
+        let mut from = 0;
+        while stopped.try_recv().is_err() {
+            // Every user moves in every commit, so any two commits seen at once would show.
+            let mut next = commit(epoch, &[step(Topic::Browse, from, from + 1)]);
+            next.parts = (0..USERS).map(|n| part(&user(format!("u{n}")), Topic::Browse, from, &[7; 300])).collect();
+            writer.commit(next).await.unwrap();
+            from += 1;
+            started.take().map(|started| started.send(()));
+        }
+        from
+    });
+    starts.await.unwrap();
+    let mut cuts = BTreeMap::new();
+    for round in 0..40 {
+        let since = if round % 2 == 0 { vec![] } else { vec![(SHARD, Topic::Browse, 0)] };
+        let mut uptos = Vec::new();
+        let offsets = truth.scan_parts(&since, &mut |part| uptos.push(part.upto)).await.unwrap();
+        assert_eq!(uptos, vec![offsets[0].next_off - 1; USERS as usize]);
+        *cuts.entry(offsets[0].next_off).or_insert(0) += 1;
+    }
+    stop.send(()).unwrap();
+    assert!(writing.await.unwrap() > 0 && !cuts.is_empty());
+}
+
+pub async fn a_walker_who_goes_away_costs_nothing(truth: Arc<dyn Truth>) {
+    let epoch = assigned(&*truth, &[Topic::Browse]).await;
+    let mut next = commit(epoch, &[step(Topic::Browse, 0, 1)]);
+    next.parts = (0..3000).map(|n| part(&user(format!("u{n}")), Topic::Browse, 0, &[7; 2000])).collect();
+    truth.commit(next).await.unwrap();
+    for _ in 0..20 {
+        let (mut sink, mut rows) = (|_| {}, 0);
+        let walk = truth.scan_parts(&[], &mut sink);
+        tokio::select! { biased; () = tokio::task::yield_now() => {}, _ = walk => {} }
+        truth.scan_parts(&[], &mut |_| rows += 1).await.unwrap();
+        assert_eq!(rows, 3000);
+    }
+}

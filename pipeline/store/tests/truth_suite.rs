@@ -1,0 +1,42 @@
+//! Runs the suite of every truth on SQLite.
+
+mod suite;
+
+use std::sync::Arc;
+
+use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
+
+macro_rules! on_sqlite {
+    ($($area:ident :: $test:ident,)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            let dir = tempfile::tempdir().unwrap();
+            let options = SqliteTruthOptions::new(dir.path().join("truth.db"));
+            let truth: Arc<dyn Truth> = SqliteTruth::open(options).await.unwrap();
+            suite::$area::$test(Arc::clone(&truth)).await;
+            truth.close().await;
+        }
+    )*};
+}
+
+on_sqlite! {
+    commits::assign_raises_one_epoch_for_all_topics,
+    commits::a_commit_writes_every_table,
+    commits::a_fenced_commit_leaves_nothing,
+    commits::a_commit_that_cannot_be_meant_is_refused,
+    commits::erasure_takes_everything_of_a_user_and_nothing_else,
+    commits::a_dropped_commit_is_whole_or_absent,
+    counters::counts_commute_and_cancel,
+    counters::counts_and_quality_sum_over_shards_and_days,
+    ids::ids_that_only_look_alike_stay_apart,
+    reads::users_and_lists_are_paged_in_order,
+    reads::todo_and_outbox_are_worked_off_in_order,
+    reads::dead_letters_come_newest_first,
+    reads::the_catalogue_keeps_every_version,
+    reads::budgets_are_set_replaced_and_removed,
+    reads::models_are_published_in_order,
+    reads::a_closed_truth_says_so,
+    walks::scans_are_in_order_and_know_what_changed,
+    walks::a_scan_sees_one_cut_while_commits_go_on,
+    walks::a_walker_who_goes_away_costs_nothing,
+}

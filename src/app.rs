@@ -1,0 +1,275 @@
+//! The roles of a process: opened in order, run together, stopped in order and within a bound.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use shoptide_config::{Config, CorsOrigins};
+use shoptide_jobs::train::{self, TrainAsker, TrainContext, TrainHandle, TrainParams};
+use shoptide_live::{Live, Metrics};
+use shoptide_log::Log;
+use shoptide_serve::{ApiKey, Cors, ServeContext, ServeOptions};
+use shoptide_store::{Cache, LocalCache, LocalCacheOptions, Truth};
+use shoptide_stream::{StreamContext, StreamOptions};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::data_dir::{DataDir, system_clock};
+
+/// Everything ends within 5 s of a signal; each step has its share.
+const STREAM_STOP: Duration = Duration::from_millis(2_500);
+const TRAINER_STOP: Duration = Duration::from_millis(500);
+const LOG_STOP: Duration = Duration::from_millis(700);
+const TRUTH_STOP: Duration = Duration::from_millis(700);
+const DRAIN_MAX: Duration = Duration::from_millis(1_000);
+
+/// The start is refused: bad arguments, a taken port, no data. Exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// What this process does.
+#[derive(Debug, Clone, Copy)]
+pub struct Roles {
+    pub stream: bool,
+    pub serve: bool,
+    pub jobs: bool,
+}
+
+impl Roles {
+    pub const ALL: Roles = Roles { stream: true, serve: true, jobs: true };
+    pub const STREAM: Roles = Roles { stream: true, serve: false, jobs: false };
+    pub const SERVE: Roles = Roles { stream: false, serve: true, jobs: false };
+    pub const JOBS: Roles = Roles { stream: false, serve: false, jobs: true };
+}
+
+/// What commands that run beside the roles look at.
+#[derive(Clone)]
+pub struct Parts {
+    pub log: Arc<dyn Log>,
+    pub truth: Arc<dyn Truth>,
+    pub live: Arc<Live>,
+    pub trainer: Option<TrainAsker>,
+}
+
+/// A running process.
+pub struct App {
+    parts: Parts,
+    pub address: Option<SocketAddr>,
+    trainer: Option<TrainHandle>,
+    stop: watch::Sender<bool>,
+    stream: Option<JoinHandle<Result<(), shoptide_stream::StreamError>>>,
+    serve: Option<JoinHandle<Result<(), shoptide_serve::ServeError>>>,
+}
+
+/// Binds the port, with an error that says what to do.
+pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "it is taken; choose another with --port, or 0 for any free one",
+            std::io::ErrorKind::PermissionDenied => "it is not allowed; ports from 1024 on are",
+            _ => "check serve.host and serve.port",
+        };
+        Refused(format!("cannot listen on {address}: {error}; {hint}")).into()
+    })
+}
+
+impl App {
+    /// Opens log and store and starts the roles.
+    pub async fn start(config: &Config, data: &DataDir, roles: Roles, listener: Option<TcpListener>) -> anyhow::Result<App> {
+        let log: Arc<dyn Log> = data.open_log(config).await?;
+        let truth: Arc<dyn Truth> = data.open_truth(config).await?;
+        let clock = system_clock();
+        // Beside a stream in the same process the cache is told of every list; alone it must look again.
+        let ttl = if roles.stream { config.store.cache_ttl } else { Duration::from_secs(1) };
+        let cache: Arc<dyn Cache> = Arc::new(LocalCache::new(LocalCacheOptions {
+            entries_max: config.store.cache_entries_max,
+            ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX),
+            clock: clock.clone(),
+        }));
+        let metrics = Arc::new(Metrics::new().context("metrics")?);
+        let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
+        let (stop, stopped) = watch::channel(false);
+        let stream = roles.stream.then(|| {
+            let context = StreamContext {
+                log: log.clone(),
+                truth: truth.clone(),
+                cache: cache.clone(),
+                live: live.clone(),
+                lists: Arc::new(config.list_params()),
+                rules_version: config.rules_version(),
+                options: stream_options(config),
+                clock: clock.clone(),
+                inspect: None,
+            };
+            tokio::spawn(shoptide_stream::run(context, stopped.clone()))
+        });
+        let trainer = roles.jobs.then(|| train::start(train_context(config, data, &log, &truth, &live), stopped.clone()));
+        let mut address = None;
+        let serve = match listener.filter(|_| roles.serve) {
+            Some(listener) => {
+                address = Some(listener.local_addr().context("the listener's address")?);
+                let context = serve_context(config, log.clone(), truth.clone(), cache, live.clone());
+                let mut stopped = stopped.clone();
+                let shutdown = async move {
+                    // A closed channel is a stop as well.
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                };
+                Some(tokio::spawn(shoptide_serve::serve(listener, context, shutdown)))
+            }
+            None => None,
+        };
+        let parts = Parts { log, truth, live, trainer: trainer.as_ref().map(TrainHandle::asker) };
+        Ok(App { parts, address, trainer, stop, stream, serve })
+    }
+
+    pub fn parts(&self) -> Parts {
+        self.parts.clone()
+    }
+
+    /// Resolves when a role has ended by itself, which none should.
+    pub async fn role_failed(&mut self) -> anyhow::Error {
+        let stream = async {
+            match &mut self.stream {
+                Some(task) => ended("the stream", task.await),
+                None => std::future::pending().await,
+            }
+        };
+        let serve = async {
+            match &mut self.serve {
+                Some(task) => ended("the API", task.await),
+                None => std::future::pending().await,
+            }
+        };
+        // What has ended must not be waited for again.
+        let (error, was_stream) = tokio::select! { error = stream => (error, true), error = serve => (error, false) };
+        if was_stream {
+            self.stream = None;
+        } else {
+            self.serve = None;
+        }
+        error
+    }
+
+    /// Ends all roles: no new requests, the present batches committed, log and store closed. Nothing that was accepted is
+    /// lost, whatever is cut off: it is in the log.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        let grace = |task: &'static str, within: Duration| async move {
+            tokio::time::sleep(within).await;
+            tracing::warn!(task, "did not end in time and is left");
+        };
+        if let Some(serve) = self.serve {
+            tokio::select! { _ = serve => {}, () = grace("the API", DRAIN_MAX + Duration::from_millis(100)) => {} }
+        }
+        if let Some(stream) = self.stream {
+            tokio::select! { _ = stream => {}, () = grace("the stream", STREAM_STOP) => {} }
+        }
+        if let Some(trainer) = self.trainer {
+            tokio::select! { () = trainer.join() => {}, () = grace("the trainer", TRAINER_STOP) => {} }
+        }
+        self.parts.live.stop();
+        tokio::select! { () = self.parts.log.close() => {}, () = grace("the log", LOG_STOP) => {} }
+        tokio::select! { () = self.parts.truth.close() => {}, () = grace("the store", TRUTH_STOP) => {} }
+    }
+}
+
+fn ended<E: std::error::Error + Send + Sync + 'static>(
+    what: &str,
+    result: Result<Result<(), E>, tokio::task::JoinError>,
+) -> anyhow::Error {
+    match result {
+        Ok(Ok(())) => anyhow::anyhow!("{what} ended"),
+        Ok(Err(error)) => anyhow::Error::new(error).context(format!("{what} ended")),
+        Err(error) => anyhow::Error::new(error).context(format!("{what} ended")),
+    }
+}
+
+/// Resolves on Ctrl-C or SIGTERM.
+pub async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = terminate.recv() => {} }
+        }
+        Err(_) => {
+            // Without a handler the default action ends the process; Ctrl-C is still ours.
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+fn stream_options(config: &Config) -> StreamOptions {
+    StreamOptions {
+        batch_records_max: config.stream.batch_records_max,
+        batch_bytes_max: config.stream.batch_bytes_max,
+        users_cached_max: config.stream.users_cached_max,
+        list_versions_behind_max: config.stream.list_versions_behind_max,
+        sweep_lists_per_s: config.stream.sweep_lists_per_s,
+    }
+}
+
+/// What the trainer needs, from the configuration.
+pub fn train_context(
+    config: &Config,
+    data: &DataDir,
+    log: &Arc<dyn Log>,
+    truth: &Arc<dyn Truth>,
+    live: &Arc<Live>,
+) -> TrainContext {
+    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    let params = TrainParams {
+        taste: config.tastes.clone(),
+        als: config.als,
+        item_item: config.item_item,
+        popularity: config.popularity,
+        lists: config.list_params(),
+        config_hash: format!("{:016x}", config.rules_version()),
+        full_every_ms: ms(config.train.full_every),
+        refresh_every_ms: ms(config.train.refresh_every),
+        first_after_events: config.train.first_after_events,
+        full_after_changed_share: config.train.full_after_changed_share,
+        models_kept_min: config.train.models_kept_min,
+    };
+    TrainContext {
+        log: log.clone(),
+        truth: truth.clone(),
+        live: live.clone(),
+        files: data.model_files(),
+        params: Arc::new(params),
+        clock: system_clock(),
+    }
+}
+
+/// What the API needs, from the configuration.
+pub fn serve_context(
+    config: &Config,
+    log: Arc<dyn Log>,
+    truth: Arc<dyn Truth>,
+    cache: Arc<dyn Cache>,
+    live: Arc<Live>,
+) -> ServeContext {
+    let key = |secret: &Option<shoptide_config::Secret>| secret.as_ref().map(|s| ApiKey::new(s.expose().as_bytes()));
+    let options = ServeOptions {
+        write_key: key(&config.serve.write_key),
+        read_key: key(&config.serve.read_key),
+        cors: match &config.serve.cors_origins {
+            CorsOrigins::Nobody => Cors::Nobody,
+            CorsOrigins::Anybody => Cors::Anybody,
+            CorsOrigins::Only(origins) => Cors::Only(origins.clone()),
+        },
+        connections_max: config.serve.connections_max,
+        header_timeout: config.serve.header_timeout,
+        body_timeout: config.serve.body_timeout,
+        request_timeout: config.serve.request_timeout,
+        drain: config.serve.drain.min(DRAIN_MAX),
+        shown_default: config.list.shown_default,
+        shown_max: config.list.length,
+        currency: config.shop.currency,
+        cache_fill: true,
+        metrics: config.serve.metrics,
+    };
+    ServeContext { log, truth, cache, live, lists: config.list_params(), options, clock: system_clock() }
+}

@@ -1,0 +1,132 @@
+//! `recommend`, `similar`, `profile`: the API's own answers, asked without a socket of a shop that runs or rests.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use shoptide_live::{Live, Metrics};
+use shoptide_log::Log;
+use shoptide_store::{Cache, LocalCache, LocalCacheOptions, Truth};
+use tower::ServiceExt;
+
+use crate::app::serve_context;
+use crate::args::Ask;
+use crate::commands::load_config;
+use crate::data_dir::{DataDir, system_clock};
+use crate::render::table;
+
+/// Largest answer read: a list of 500 places with reasons has some 300 KiB.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Lists held for one question.
+const CACHE_ENTRIES: usize = 100;
+
+pub async fn recommend(ask: Ask) -> anyhow::Result<ExitCode> {
+    let path = format!("/v1/users/{}/recommendations?explain=true&n={}", escaped(&ask.id), ask.n);
+    let answer = get(&ask, &path).await?;
+    show(&ask, &answer, |answer| {
+        let text = |v: &Value, k: &str| shown(v.get(k));
+        println!("{} · list {} · model {}", text(answer, "made_from"), text(answer, "list_id"), text(answer, "model_version"));
+        let rows = items(answer).map(|i| {
+            let reason = i.get("reason").map(|r| shown(r.get("text"))).unwrap_or_default();
+            vec![text(i, "rank"), text(i, "item_id"), text(i, "title"), text(i, "price"), text(i, "source"), reason]
+        });
+        print!("{}", table(&["#", "item", "title", "price", "source", "why"], &rows.collect::<Vec<_>>()));
+    })
+}
+
+pub async fn similar(ask: Ask) -> anyhow::Result<ExitCode> {
+    let path = format!("/v1/items/{}/similar?n={}", escaped(&ask.id), ask.n);
+    let answer = get(&ask, &path).await?;
+    show(&ask, &answer, |answer| {
+        let text = |v: &Value, k: &str| shown(v.get(k));
+        let rows = items(answer).map(|i| {
+            vec![text(i, "rank"), text(i, "item_id"), text(i, "title"), text(i, "price"), text(i, "score"), text(i, "source")]
+        });
+        print!("{}", table(&["#", "item", "title", "price", "score", "source"], &rows.collect::<Vec<_>>()));
+    })
+}
+
+pub async fn profile(ask: Ask) -> anyhow::Result<ExitCode> {
+    let answer = get(&ask, &format!("/v1/users/{}/profile", escaped(&ask.id))).await?;
+    show(&ask, &answer, print_profile)
+}
+
+/// Each list of the profile as a table of its own, everything else as a line.
+pub fn print_profile(profile: &Value) {
+    let Some(fields) = profile.as_object() else { return };
+    for (name, value) in fields {
+        match value {
+            Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {
+                let Some(first) = rows.first().and_then(Value::as_object) else { continue };
+                let headings: Vec<&str> = first.keys().map(String::as_str).collect();
+                let cells = rows.iter().map(|row| headings.iter().map(|h| shown(row.get(h))).collect());
+                println!("\n{name}");
+                print!("{}", table(&headings, &cells.collect::<Vec<Vec<String>>>()));
+            }
+            Value::Array(rows) if rows.is_empty() => {}
+            other => println!("{name}: {}", shown(Some(other))),
+        }
+    }
+}
+
+fn show(ask: &Ask, answer: &Value, people: impl FnOnce(&Value)) -> anyhow::Result<ExitCode> {
+    if ask.json {
+        println!("{answer}");
+    } else {
+        people(answer);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn items(answer: &Value) -> impl Iterator<Item = &Value> {
+    answer.get("items").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A JSON value as a cell.
+pub fn shown(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(n)) if n.is_f64() => format!("{:.4}", n.as_f64().unwrap_or(0.0)),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Percent-encoding of all that is not unreserved: ids are opaque.
+pub fn escaped(id: &str) -> String {
+    let keep = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+    id.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+async fn get(ask: &Ask, path: &str) -> anyhow::Result<Value> {
+    let mut config = load_config(ask.place.config.as_deref())?;
+    // Whoever can read the files needs no key.
+    (config.serve.read_key, config.serve.write_key) = (None, None);
+    let data = DataDir::existing(&ask.place.data_dir)?;
+    let log: Arc<dyn Log> = data.open_log(&config).await?;
+    let truth: Arc<dyn Truth> = data.open_truth_to_read().await?;
+    let clock = system_clock();
+    let options = LocalCacheOptions { entries_max: CACHE_ENTRIES, ttl_ms: 60_000, clock };
+    let cache: Arc<dyn Cache> = Arc::new(LocalCache::new(options));
+    let metrics = Arc::new(Metrics::new().context("metrics")?);
+    let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
+    let router = shoptide_serve::router(serve_context(&config, log.clone(), truth.clone(), cache, live.clone()));
+    let request = Request::get(path).body(Body::empty())?;
+    let answer = router.oneshot(request).await.context("the API did not answer")?;
+    let status = answer.status();
+    let body = http_body_util::Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+    let body = body.map_err(|e| anyhow::anyhow!("the answer cannot be read: {e}"))?.to_bytes();
+    live.stop();
+    // Nothing was written: there is nothing to flush, only files to let go.
+    let _ = tokio::time::timeout(Duration::from_millis(500), log.close()).await;
+    let json: Value = serde_json::from_slice(&body).context("the answer is no JSON")?;
+    if status != StatusCode::OK {
+        anyhow::bail!("{}: {}", shown(json.get("code")), shown(json.get("message")));
+    }
+    Ok(json)
+}

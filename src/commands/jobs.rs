@@ -1,0 +1,69 @@
+//! `jobs`: the trainer as a role, or one job by hand.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde_json::json;
+use shoptide_jobs::train::{Tables, held_out, train_once};
+use shoptide_live::{Live, Metrics};
+use shoptide_log::Log;
+use shoptide_store::Truth;
+
+use crate::app::{Roles, train_context};
+use crate::args::{Job, Jobs, Run};
+use crate::commands::{load_config, run};
+use crate::data_dir::DataDir;
+
+pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
+    let Some(job) = args.job else {
+        return run::run(Run { place: args.place, port: None }, Roles::JOBS).await;
+    };
+    let config = load_config(args.place.config.as_deref())?;
+    let data = DataDir::existing(&args.place.data_dir)?;
+    let log: Arc<dyn Log> = data.open_log(&config).await?;
+    let truth: Arc<dyn Truth> = data.open_truth(&config).await?;
+    let metrics = Arc::new(Metrics::new().context("metrics")?);
+    let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
+    let context = train_context(&config, &data, &log, &truth, &live);
+    match job {
+        Job::Train { json } => {
+            let trained = train_once(&context).await?;
+            let (version, items) = (trained.model.version(), trained.model.n_items());
+            if json {
+                println!("{}", json!({ "version": version, "users": trained.users, "items": items, "seconds": trained.seconds }));
+            } else {
+                println!("version {version}: {} users, {items} items, {:.2} s", trained.users, trained.seconds);
+            }
+        }
+        Job::Evaluate { json } => {
+            let mut tables = Tables::default();
+            tables.advance(&*truth).await?;
+            let params = context.params.clone();
+            let quality = tokio::task::spawn_blocking(move || held_out(&tables, &params)).await??;
+            let rows = [
+                ("blend (served)", quality.blend),
+                ("popularity", quality.popularity),
+                ("item-item", quality.item_item),
+                ("factors", quality.factors),
+            ];
+            if json {
+                let each = rows.iter().map(|(name, q)| {
+                    ((*name).to_owned(), json!({ "recall_20": q.recall, "ndcg_20": q.ndcg, "hit_rate_20": q.hit_rate }))
+                });
+                println!("{}", json!({ "users": quality.users, "models": each.collect::<serde_json::Map<_, _>>() }));
+            } else {
+                println!("last fifth of each user's items hidden, full ranking, {} users", quality.users);
+                let cells: Vec<Vec<String>> = rows
+                    .iter()
+                    .map(|(name, q)| vec![(*name).to_owned(), format!("{:.4}", q.recall), format!("{:.4}", q.ndcg)])
+                    .collect();
+                print!("{}", crate::render::table(&["model", "recall@20", "NDCG@20"], &cells));
+            }
+        }
+    }
+    live.stop();
+    log.close().await;
+    truth.close().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,28 @@
+//! One file a command.
+
+pub mod ask;
+pub mod config;
+pub mod dead_letters;
+pub mod events;
+pub mod generate;
+pub mod import;
+pub mod jobs;
+pub mod run;
+pub mod state;
+
+use std::path::Path;
+
+use anyhow::Context;
+use shoptide_config::{Config, process_variables};
+
+/// Loads the configuration of a command.
+pub fn load_config(file: Option<&Path>) -> anyhow::Result<Config> {
+    Ok(Config::load(file, process_variables()?)?)
+}
+
+/// The write key, read from a file so that it is in no process list.
+pub fn key_of(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let Some(file) = file else { return Ok(None) };
+    let key = std::fs::read_to_string(file).with_context(|| format!("key file {}", file.display()))?;
+    Ok(Some(key.trim().to_owned()))
+}

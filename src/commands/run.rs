@@ -1,0 +1,31 @@
+//! `up`, `stream`, `serve`, and `jobs` without a job: roles until a signal.
+
+use std::process::ExitCode;
+
+use crate::app::{App, Roles, listen, signal};
+use crate::args::Run;
+use crate::commands::load_config;
+use crate::data_dir::DataDir;
+
+pub async fn run(args: Run, roles: Roles) -> anyhow::Result<ExitCode> {
+    let mut config = load_config(args.place.config.as_deref())?;
+    if let Some(port) = args.port {
+        config.serve.port = port;
+    }
+    let data = DataDir::create(&args.place.data_dir)?;
+    let listener = if roles.serve { Some(listen(config.serve.address()).await?) } else { None };
+    let mut app = App::start(&config, &data, roles, listener).await?;
+    match app.address {
+        Some(address) => tracing::info!(%address, data = %data.path().display(), "shoptide is up"),
+        None => tracing::info!(data = %data.path().display(), "shoptide is up"),
+    }
+    let ended = tokio::select! {
+        () = signal() => None,
+        error = app.role_failed() => Some(error),
+    };
+    app.shutdown().await;
+    match ended {
+        None => Ok(ExitCode::SUCCESS),
+        Some(error) => Err(error),
+    }
+}

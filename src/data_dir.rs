@@ -1,0 +1,84 @@
+//! The data directory of the embedded log and store: which file is which.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use shoptide_config::Config;
+use shoptide_live::ModelFiles;
+use shoptide_log::{SqliteLog, SqliteLogOptions};
+use shoptide_store::{SqliteTruth, SqliteTruthOptions};
+
+/// Milliseconds since 1970, from the system.
+pub fn system_clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
+    Arc::new(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// A data directory.
+#[derive(Debug, Clone)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes the folder if it is missing.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(path).with_context(|| format!("data directory {}", path.display()))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Takes a folder that must hold data.
+    pub fn existing(path: &Path) -> anyhow::Result<Self> {
+        let dir = Self(path.to_owned());
+        if !dir.truth_path().exists() {
+            return Err(crate::app::Refused(format!(
+                "{} holds no shop yet; start one with `shoptide up --data-dir {0}` or `shoptide demo --data-dir {0}`",
+                path.display()
+            ))
+            .into());
+        }
+        Ok(dir)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        self.0.join("log.db")
+    }
+
+    pub fn truth_path(&self) -> PathBuf {
+        self.0.join("truth.db")
+    }
+
+    pub fn models_path(&self) -> PathBuf {
+        self.0.join("models")
+    }
+
+    pub fn model_files(&self) -> ModelFiles {
+        ModelFiles::new(self.models_path())
+    }
+
+    pub async fn open_log(&self, config: &Config) -> anyhow::Result<Arc<SqliteLog>> {
+        let mut options = SqliteLogOptions::new(self.log_path(), config.log.partitions, system_clock());
+        options.queue_records_max = config.log.queue_records_max;
+        options.group_commit_max = config.log.group_commit_records_max;
+        options.fsync = config.log.fsync;
+        SqliteLog::open(options).await.with_context(|| format!("log {}", self.log_path().display()))
+    }
+
+    pub async fn open_truth(&self, config: &Config) -> anyhow::Result<Arc<SqliteTruth>> {
+        let mut options = SqliteTruthOptions::new(self.truth_path());
+        options.read_connections = config.store.read_connections;
+        SqliteTruth::open(options).await.with_context(|| format!("store {}", self.truth_path().display()))
+    }
+
+    /// For commands that look beside a running process, or at a shop that is not running.
+    pub async fn open_truth_to_read(&self) -> anyhow::Result<Arc<SqliteTruth>> {
+        SqliteTruth::open_read_only(SqliteTruthOptions::new(self.truth_path()))
+            .await
+            .with_context(|| format!("store {}", self.truth_path().display()))
+    }
+}
