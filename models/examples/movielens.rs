@@ -106,7 +106,7 @@ fn train_model(train: &[&[Rating]], ids: &[u32]) -> Result<Snapshot, Box<dyn Err
         .iter()
         .map(|ratings| history(ratings, ids).into_iter().map(|taste| (taste.item, taste.strength)).collect());
     let data = Interactions::from_rows(ids.len(), rows)?;
-    let als = AlsParams::new(64, 10, 1.6, 0.4, 0.03, 1.0, 42)?;
+    let als = AlsParams::new(64, 10, 0.2, 0.03, 0.01, 1.0, 42)?;
     let near = ItemItemParams::new(100, 2.0, 0.0, 0.5, 1000)?.with_proximity(3.0, 0.1)?;
     let factors = als::fit(&data, &als, None, &mut |_| ())?;
     let now_s = train.iter().filter_map(|ratings| ratings.last()).map(|r| r.at_s).max().unwrap_or(0);

@@ -11,6 +11,7 @@ fn numbers(n: usize, rank: usize, seed: f32) -> Array2<f32> {
 }
 
 /// The textbook formula with Gaussian elimination, sharing nothing with the code under test.
+#[allow(clippy::needless_range_loop)] // indices as in the formula
 fn dense_solution(factors: &Array2<f32>, entries: &[(u32, f32)], n_total: usize, p: &AlsParams) -> Vec<f64> {
     let (n, rank) = factors.dim();
     let y = |i: usize, k: usize| f64::from(factors[(i, k)]);

@@ -32,8 +32,8 @@ fn shrinkage_and_user_weight_dampen() {
     assert!((shrunk.row(0).1[0] - plain.row(0).1[0] * 0.5).abs() < 1e-6);
     assert!((shrunk.row(0).1[1] - plain.row(0).1[1] / 3.0).abs() < 1e-6);
     let damped = Neighbours::fit(&small(), &ItemItemParams::new(10, 0.0, 1.0, 0.5, 1000).unwrap());
-    let (dot, n0, n1) = (2.0 / 2.0 + 3.0 / 3.0, 4.0 / 2.0 + 1.0 / 3.0, 1.0 / 2.0 + 9.0 / 3.0);
-    assert!((damped.row(0).1[0] - (dot / (n0 * n1 as f64).sqrt()) as f32).abs() < 1e-6);
+    let (dot, n0, n1) = (2f64 / 2.0 + 3.0 / 3.0, 4.0 / 2.0 + 1.0 / 3.0, 1.0 / 2.0 + 9.0 / 3.0);
+    assert!((damped.row(0).1[0] - (dot / f64::sqrt(n0 * n1)) as f32).abs() < 1e-6);
 }
 
 #[test]

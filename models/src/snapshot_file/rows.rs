@@ -24,7 +24,7 @@ pub(super) struct Row<'a> {
     item: u32,
     id: Option<&'a [u8]>,
     factors: Option<&'a [f32]>,
-    neighbours: Option<(&'a [u32], &'a [f32])>,
+    neighbours: Option<Near<'a>>,
     popularity: Option<(f32, f32)>,
 }
 
@@ -36,6 +36,9 @@ pub(super) struct OwnedRow {
     pub neighbours: Option<Vec<(u32, f32)>>,
     pub popularity: Option<(f32, f32)>,
 }
+
+/// An item's neighbours and their similarities.
+type Near<'a> = (&'a [u32], &'a [f32]);
 
 /// Equal to the bit, which for -0.0 is more than equal in value.
 fn same_bits(a: &[f32], b: &[f32]) -> bool {
@@ -58,8 +61,7 @@ impl<'a> Row<'a> {
     /// Only what differs from `before`; nothing if all is the same.
     pub(super) fn unless_same(mut self, before: &Self) -> Option<Self> {
         let same_factors = |(a, b): (&[f32], &[f32])| same_bits(a, b);
-        let same_neighbours =
-            |(a, b): ((&[u32], &[f32]), (&[u32], &[f32]))| a.0 == b.0 && same_bits(a.1, b.1);
+        let same_neighbours = |(a, b): (Near<'_>, Near<'_>)| a.0 == b.0 && same_bits(a.1, b.1);
         let same_scores = |(a, b): ((f32, f32), (f32, f32))| same_bits(&[a.0, a.1], &[b.0, b.1]);
         self.id = self.id.filter(|_| before.id.is_none());
         if self.factors.zip(before.factors).is_some_and(same_factors) {

@@ -44,7 +44,6 @@ pub(crate) async fn recommendations(
 
 /// The lists of up to 100 users.
 #[derive(serde::Serialize, utoipa::ToSchema)]
-#[expect(dead_code, reason = "the shape of an answer whose parts are written one after the other")]
 pub(crate) struct ListAnswers<'a> {
     /// In the order asked.
     pub answers: Vec<ListAnswer<'a>>,

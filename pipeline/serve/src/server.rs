@@ -64,9 +64,13 @@ pub async fn serve(
         let mut stopping = stopping.clone();
         connections.spawn(async move {
             let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = connection.as_mut() => ended,
-                _ = stopping.wait_for(|stop| *stop) => {
+            let early = tokio::select! {
+                ended = connection.as_mut() => Some(ended),
+                () = async { drop(stopping.wait_for(|stop| *stop).await) } => None,
+            };
+            let ended = match early {
+                Some(ended) => ended,
+                None => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }

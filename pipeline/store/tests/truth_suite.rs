@@ -1,5 +1,7 @@
 //! Runs the suite of every truth on SQLite.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod rows;
 mod suite;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ on_sqlite! {
     commits::a_commit_writes_every_table,
     commits::a_fenced_commit_leaves_nothing,
     commits::a_commit_that_cannot_be_meant_is_refused,
+    commits::a_commit_refused_at_its_end_leaves_nothing,
     commits::erasure_takes_everything_of_a_user_and_nothing_else,
     commits::a_dropped_commit_is_whole_or_absent,
     counters::counts_commute_and_cancel,

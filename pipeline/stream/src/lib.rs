@@ -68,7 +68,7 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
         match change {
             Ok(Rebalance::Assigned(numbers)) => {
                 for number in numbers {
-                    let handle = shard::start(context.clone(), &*membership, number).await?;
+                    let handle = shard::start(context.clone(), &mut *membership, number).await?;
                     shards.insert(number, handle);
                 }
             }

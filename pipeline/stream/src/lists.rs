@@ -37,10 +37,6 @@ impl Ranker {
         }
     }
 
-    pub(crate) fn model_version(&self) -> u64 {
-        self.linked.model_version()
-    }
-
     /// Takes the model and catalogue of this moment.
     pub(crate) fn refresh(&mut self, context: &StreamContext, fold: &mut ShardFold) {
         self.linked = context.live.linked();

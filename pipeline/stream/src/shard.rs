@@ -48,7 +48,7 @@ pub(crate) struct Shard {
 /// Takes a shard over and runs it on a thread of its own: ranking is work for a core, not for the runtime's workers.
 pub(crate) async fn start(
     context: StreamContext,
-    membership: &dyn Membership,
+    membership: &mut dyn Membership,
     number: u32,
 ) -> Result<Handle, StreamError> {
     let (stop, stopped) = watch::channel(false);

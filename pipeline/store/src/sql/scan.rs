@@ -21,7 +21,7 @@ const CHUNK_BYTES_MAX: usize = 1024 * 1024;
 pub(super) const CHUNKS_MAX: usize = 4;
 /// Changed parts of one shard that are looked up one by one, at about 64 bytes a key. Beyond it the whole shard is read in
 /// order: that needs no memory, and so many changes are a large share of the shard anyway.
-const SCAN_KEYS_MAX: usize = 100_000;
+pub(super) const SCAN_KEYS_MAX: usize = 100_000;
 
 /// Where a walk leaves its rows. A caller who is gone ends it.
 pub(super) struct Chunks<T> {
@@ -71,6 +71,7 @@ pub(super) fn since_of(since: &[(u32, Topic, i64)]) -> Since {
 pub(super) async fn parts<C: SqlConn>(
     conn: &mut C,
     since: &Since,
+    keys_max: usize,
     chunks: &mut Chunks<PartRow>,
 ) -> Result<(), StoreError> {
     if since.is_empty() {
@@ -81,7 +82,7 @@ pub(super) async fn parts<C: SqlConn>(
         }
     }
     for (shard, topics) in since {
-        match changed_keys(conn, *shard, topics).await? {
+        match changed_keys(conn, *shard, topics, keys_max).await? {
             Some(keys) => looked_up_parts(conn, *shard, &keys, chunks).await?,
             None => shard_parts(conn, *shard, Some(topics), chunks).await?,
         }
@@ -94,18 +95,19 @@ async fn changed_keys<C: SqlConn>(
     conn: &mut C,
     shard: u32,
     topics: &BTreeMap<i64, i64>,
+    keys_max: usize,
 ) -> Result<Option<Vec<(UserId, i64)>>, StoreError> {
     let mut keys = Vec::new();
     for (topic, upto) in topics {
         let sql = "SELECT user_id FROM user_part WHERE shard = ? AND topic = ? AND upto >= ? LIMIT ?";
-        let room = i64::try_from(SCAN_KEYS_MAX + 1 - keys.len()).unwrap_or(i64::MAX);
+        let room = i64::try_from(keys_max + 1 - keys.len()).unwrap_or(i64::MAX);
         let args = [shard.into(), Value::Int(*topic), Value::Int(*upto), Value::Int(room)];
         let mut rows = conn.stream(sql, &args);
         while let Some(row) = rows.next().await {
             keys.push((UserId::from_trusted(row?.bytes(0)?), *topic));
         }
         drop(rows);
-        if SCAN_KEYS_MAX < keys.len() {
+        if keys_max < keys.len() {
             return Ok(None);
         }
     }

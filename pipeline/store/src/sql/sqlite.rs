@@ -101,3 +101,86 @@ impl SqliteTruth {
 fn closed() -> StoreError {
     StoreError::Unavailable { store: STORE, reason: "it is closed".into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use shoptide_schemas::{Topic, UserId};
+
+    use super::*;
+    use crate::sql::conn::SqlConn;
+    use crate::sql::scan::{self, Chunks};
+    use crate::{Commit, OffsetMove, PartRow, Tally, Truth};
+
+    async fn truth(dir: &tempfile::TempDir) -> Arc<SqliteTruth> {
+        let truth = SqliteTruth::open(SqliteTruthOptions::new(dir.path().join("truth.db"))).await.unwrap();
+        let epoch = truth.assign(1, &[(Topic::Browse, 0)]).await.unwrap()[0].epoch;
+        let step = OffsetMove { topic: Topic::Browse, from: 0, to: 1, append_ms: 1, tally: Tally::default() };
+        let part = |n: i64, topic| {
+            let user = UserId::from_trusted(format!("u{}", n * 7 % 50).as_bytes());
+            PartRow { shard: 1, user, topic, upto: n, data: vec![n as u8; 5] }
+        };
+        let parts = (0..50).flat_map(|n| [part(n, Topic::Browse), part(n, Topic::Order)]).collect();
+        truth
+            .commit(Commit { shard: 1, epoch, offsets: vec![step], parts, ..Commit::default() })
+            .await
+            .unwrap();
+        truth
+    }
+
+    #[tokio::test]
+    async fn changes_too_many_to_hold_are_the_same_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let truth = truth(&dir).await;
+        let mut ways = Vec::new();
+        for keys_max in [1000, 24, 0] {
+            let since = scan::since_of(&[(1, Topic::Browse, 30), (1, Topic::Order, 45)]);
+            let (sender, mut chunks) = mpsc::channel(4);
+            let readers = &truth.readers;
+            readers
+                .consistent(move |c| {
+                    Box::pin(async move { scan::parts(c, &since, keys_max, &mut Chunks::new(sender)).await })
+                })
+                .await
+                .unwrap();
+            ways.push(chunks.recv().await.unwrap());
+        }
+        assert_eq!(ways[0].len(), 25);
+        assert!(ways[0] == ways[1] && ways[0] == ways[2]);
+        truth.close().await;
+    }
+
+    /// What grows with users is found by an index, never by reading a table from its start.
+    #[tokio::test]
+    async fn no_statement_of_the_stream_reads_a_whole_table() {
+        let dir = tempfile::tempdir().unwrap();
+        let truth = truth(&dir).await;
+        for sql in [
+            "SELECT data FROM user_part WHERE shard = ? AND user_id IN (?, ?)",
+            "SELECT data FROM user_part WHERE shard = ? AND (user_id, topic) IN (VALUES (?, ?), (?, ?))",
+            "SELECT user_id FROM user_part WHERE shard = ? AND topic = ? AND upto >= ? LIMIT ?",
+            "SELECT user_id, data FROM user_part WHERE shard = ? ORDER BY user_id, topic",
+            "SELECT DISTINCT user_id FROM user_part WHERE shard = ? AND user_id > ? ORDER BY user_id LIMIT ?",
+            "SELECT MIN(shard) FROM user_part WHERE shard > ?",
+            "SELECT MIN(model_version) FROM user_list WHERE shard = ?",
+            "SELECT user_id FROM user_list WHERE shard = ? AND user_id > ? ORDER BY user_id LIMIT ?",
+            "SELECT 1 FROM order_line WHERE shard = ? AND (user_id, kind, order_id, line_id) IN (VALUES (?, ?, ?, ?))",
+            "DELETE FROM item_count WHERE shard = ? AND n = 0 AND (item_id, day, type) IN (VALUES (?, ?, ?))",
+            "DELETE FROM order_line WHERE shard = ? AND user_id IN (?)",
+            "UPDATE dead_letter SET payload = NULL WHERE shard = ? AND topic = ? AND off < ? AND record_key = ?",
+        ] {
+            let explain = format!("EXPLAIN QUERY PLAN {sql}");
+            let plan = truth
+                .readers
+                .read(move |c| Box::pin(async move { c.query(&explain, &[]).await }))
+                .await
+                .unwrap();
+            let steps: Vec<String> = plan.into_iter().map(|mut row| row.text(3).unwrap()).collect();
+            let table =
+                steps.iter().find(|s| s.contains("SEARCH")).unwrap_or_else(|| panic!("{sql}: {steps:?}"));
+            assert!(table.contains("(shard"), "{sql}: {steps:?}");
+            println!("{sql}\n    {steps:?}");
+            assert!(!steps.iter().any(|s| s.contains("TEMP B-TREE")), "{sql}: {steps:?}");
+        }
+        truth.close().await;
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shoptide_schemas::Topic;
 use shoptide_store::{Commit, FoldedTable, Truth};
 
-use super::rows::*;
+use crate::rows::*;
 
 async fn count_rows(truth: &dyn Truth) -> usize {
     let mut rows = 0;
@@ -30,7 +30,10 @@ pub async fn counts_commute_and_cancel(truth: Arc<dyn Truth>) {
         assert_eq!(count_rows(&*truth).await, rows, "after commit {n}");
     }
     let counts = truth.item_counts(&[], 0, 9).await.unwrap();
-    assert_eq!(counts.iter().map(|c| (c.item.clone(), c.n)).collect::<Vec<_>>(), [(item("b"), 2), (item("many 699"), 1)]);
+    assert_eq!(
+        counts.iter().map(|c| (c.item.clone(), c.n)).collect::<Vec<_>>(),
+        [(item("b"), 2), (item("many 699"), 1)]
+    );
 }
 
 pub async fn counts_and_quality_sum_over_shards_and_days(truth: Arc<dyn Truth>) {
@@ -39,7 +42,8 @@ pub async fn counts_and_quality_sum_over_shards_and_days(truth: Arc<dyn Truth>) 
         let mut next = Commit { shard, epoch, offsets: vec![step(Topic::Browse, 0, 1)], ..Commit::default() };
         let mut other = count("x", 10, 7);
         other.kind = 2;
-        next.counts = vec![count("x", 10, 1), count("x", 11, 10), count("x", 12, 100), count("y", 11, 1), other];
+        next.counts =
+            vec![count("x", 10, 1), count("x", 11, 10), count("x", 12, 100), count("y", 11, 1), other];
         next.counts.push(count("z", 11, if shard == 1 { 2 } else { -2 }));
         next.quality = vec![(10, 1, 1), (11, 2, i64::from(shard)), (11, 1, 3)];
         truth.commit(next).await.unwrap();

@@ -5,11 +5,24 @@ use std::sync::Arc;
 use shoptide_schemas::Topic;
 use shoptide_store::Truth;
 
-use super::rows::*;
+use crate::rows::*;
 
 const IDS: [&[u8]; 15] = [
-    b"\0", b"\0\0", b" 1", b"01", b"1", b"1 ", b"1.0", b"1\0", b"User1", b"user1", b"user1 ", b"user1\xff", "u\u{308}ser1".as_bytes(),
-    "\u{fc}ser1".as_bytes(), b"\xff\xfe",
+    b"\0",
+    b"\0\0",
+    b" 1",
+    b"01",
+    b"1",
+    b"1 ",
+    b"1.0",
+    b"1\0",
+    b"User1",
+    b"user1",
+    b"user1 ",
+    b"user1\xff",
+    "u\u{308}ser1".as_bytes(),
+    "\u{fc}ser1".as_bytes(),
+    b"\xff\xfe",
 ];
 
 pub async fn ids_that_only_look_alike_stay_apart(truth: Arc<dyn Truth>) {

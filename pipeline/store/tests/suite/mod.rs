@@ -4,5 +4,4 @@ pub mod commits;
 pub mod counters;
 pub mod ids;
 pub mod reads;
-pub mod rows;
 pub mod walks;

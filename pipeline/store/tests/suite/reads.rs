@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shoptide_schemas::{Currency, Micros, Topic};
 use shoptide_store::{Budget, Commit, DeadPage, ModelRow, StoreError, Tally, Truth};
 
-use super::rows::*;
+use crate::rows::*;
 
 pub async fn users_and_lists_are_paged_in_order(truth: Arc<dyn Truth>) {
     assert_eq!(truth.oldest_model_in_lists().await.unwrap(), None);
@@ -50,7 +50,11 @@ pub async fn users_and_lists_are_paged_in_order(truth: Arc<dyn Truth>) {
     // Many users at once, in the order asked.
     let asked: Vec<_> = (0..400).rev().map(|n| user(format!("u{n:03}"))).collect();
     let rows = truth.users(9, &asked).await.unwrap();
-    assert!(rows.iter().zip(&asked).all(|(row, id)| row.user == *id && row.parts[2].is_some() && row.list.is_some()));
+    assert!(
+        rows.iter()
+            .zip(&asked)
+            .all(|(row, id)| row.user == *id && row.parts[2].is_some() && row.list.is_some())
+    );
     assert_eq!(truth.users(9, &[]).await.unwrap(), []);
 }
 
@@ -67,7 +71,10 @@ pub async fn todo_and_outbox_are_worked_off_in_order(truth: Arc<dyn Truth>) {
     assert_eq!(truth.todo(SHARD, 9).await.unwrap(), ["b"].map(user));
 
     assert_eq!(truth.outbox(SHARD, 2).await.unwrap(), [2, 5].map(outbox));
-    truth.outbox_done(SHARD, &[(Topic::Feedback, 5), (Topic::Feedback, 2), (Topic::Browse, 8)]).await.unwrap();
+    truth
+        .outbox_done(SHARD, &[(Topic::Feedback, 5), (Topic::Feedback, 2), (Topic::Browse, 8)])
+        .await
+        .unwrap();
     assert_eq!(truth.outbox(SHARD, 9).await.unwrap(), [8].map(outbox));
     truth.outbox_done(SHARD, &[]).await.unwrap();
     assert_eq!(truth.outbox(SHARD + 1, 9).await.unwrap(), []);
@@ -84,19 +91,16 @@ pub async fn dead_letters_come_newest_first(truth: Arc<dyn Truth>) {
     truth.commit(next).await.unwrap();
     let page = |reason: Option<&str>, at, limit| DeadPage { reason: reason.map(str::to_owned), at, limit };
     let found = truth.dead_letters(page(None, None, 3)).await.unwrap();
-    assert_eq!(found.iter().map(|d| (d.topic, d.offset)).collect::<Vec<_>>(), [
-        (Topic::Browse, 5),
-        (Topic::Browse, 4),
-        (Topic::Browse, 3)
-    ]);
+    assert_eq!(
+        found.iter().map(|d| (d.topic, d.offset)).collect::<Vec<_>>(),
+        [(Topic::Browse, 5), (Topic::Browse, 4), (Topic::Browse, 3)]
+    );
     assert_eq!((&found[0].key, &found[0].payload), (&None, &None));
     let found = truth.dead_letters(page(Some("malformed"), None, 9)).await.unwrap();
-    assert_eq!(found.iter().map(|d| (d.topic, d.offset)).collect::<Vec<_>>(), [
-        (Topic::Browse, 4),
-        (Topic::Browse, 2),
-        (Topic::Cart, 2),
-        (Topic::Browse, 0)
-    ]);
+    assert_eq!(
+        found.iter().map(|d| (d.topic, d.offset)).collect::<Vec<_>>(),
+        [(Topic::Browse, 4), (Topic::Browse, 2), (Topic::Cart, 2), (Topic::Browse, 0)]
+    );
     let one = truth.dead_letters(page(None, Some((SHARD, Topic::Cart, 2)), 1)).await.unwrap();
     assert_eq!(one, [dead(Topic::Cart, 2, &user("bob"))]);
     assert_eq!(truth.dead_letters(page(None, Some((SHARD, Topic::Cart, 1)), 1)).await.unwrap(), []);
@@ -159,13 +163,19 @@ pub async fn models_are_published_in_order(truth: Arc<dyn Truth>) {
     for wrong in [1, 3, u64::MAX] {
         assert!(matches!(truth.publish_model(model(wrong)).await, Err(StoreError::Unusable(_))));
     }
-    assert_eq!((truth.model_pointer().await.unwrap(), truth.models().await.unwrap()), (Some(1), vec![model(1)]));
+    assert_eq!(
+        (truth.model_pointer().await.unwrap(), truth.models().await.unwrap()),
+        (Some(1), vec![model(1)])
+    );
     truth.publish_model(model(2)).await.unwrap();
     truth.publish_model(model(3)).await.unwrap();
     assert!(matches!(truth.forget_models(&[1, 3]).await, Err(StoreError::Unusable(_))));
     assert_eq!(truth.models().await.unwrap(), [1, 2, 3].map(model));
     truth.forget_models(&[1, 2, 77]).await.unwrap();
-    assert_eq!((truth.model_pointer().await.unwrap(), truth.models().await.unwrap()), (Some(3), vec![model(3)]));
+    assert_eq!(
+        (truth.model_pointer().await.unwrap(), truth.models().await.unwrap()),
+        (Some(3), vec![model(3)])
+    );
 }
 
 pub async fn a_closed_truth_says_so(truth: Arc<dyn Truth>) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shoptide_schemas::Topic;
 use shoptide_store::{PartRow, Truth};
 
-use super::rows::*;
+use crate::rows::*;
 
 pub async fn scans_are_in_order_and_know_what_changed(truth: Arc<dyn Truth>) {
     let mut all = Vec::new();
@@ -30,10 +30,13 @@ pub async fn scans_are_in_order_and_know_what_changed(truth: Arc<dyn Truth>) {
     assert_eq!(found, all);
     assert_eq!(offsets, truth.offsets().await.unwrap());
 
-    let since = [(4, Topic::Order, 300), (1, Topic::Browse, 890), (4, Topic::Browse, 500), (7, Topic::Browse, 0)];
+    let since =
+        [(4, Topic::Order, 300), (1, Topic::Browse, 890), (4, Topic::Browse, 500), (7, Topic::Browse, 0)];
     let mut found = Vec::new();
     truth.scan_parts(&since, &mut |part| found.push(part)).await.unwrap();
-    let changed = |part: &PartRow| since.iter().any(|(s, t, off)| (*s, *t) == (part.shard, part.topic) && *off <= part.upto);
+    let changed = |part: &PartRow| {
+        since.iter().any(|(s, t, off)| (*s, *t) == (part.shard, part.topic) && *off <= part.upto)
+    };
     assert_eq!(found, all.into_iter().filter(changed).collect::<Vec<_>>());
 }
 
@@ -49,7 +52,8 @@ pub async fn a_scan_sees_one_cut_while_commits_go_on(truth: Arc<dyn Truth>) {
         while stopped.try_recv().is_err() {
             // Every user moves in every commit, so any two commits seen at once would show.
             let mut next = commit(epoch, &[step(Topic::Browse, from, from + 1)]);
-            next.parts = (0..USERS).map(|n| part(&user(format!("u{n}")), Topic::Browse, from, &[7; 300])).collect();
+            next.parts =
+                (0..USERS).map(|n| part(&user(format!("u{n}")), Topic::Browse, from, &[7; 300])).collect();
             writer.commit(next).await.unwrap();
             from += 1;
             started.take().map(|started| started.send(()));

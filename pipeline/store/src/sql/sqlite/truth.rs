@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Job, SqliteTruth};
 use crate::sql::conn::SqlConn;
-use crate::sql::scan::{self, CHUNKS_MAX, Chunks};
+use crate::sql::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use crate::sql::writes::Write;
 use crate::sql::{reads, reports};
 use crate::{
@@ -87,7 +87,7 @@ impl Truth for SqliteTruth {
         let walk = self.readers.consistent(move |c| {
             Box::pin(async move {
                 let offsets = reads::offsets_of(c, None, false).await?;
-                scan::parts(c, &since, &mut Chunks::new(sender)).await?;
+                scan::parts(c, &since, SCAN_KEYS_MAX, &mut Chunks::new(sender)).await?;
                 Ok(offsets)
             })
         });

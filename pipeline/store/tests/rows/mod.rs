@@ -1,11 +1,12 @@
-//! Rows for the suite, and the dump of a whole truth.
+//! Rows for the tests, and the dump of a whole truth.
+#![allow(dead_code, reason = "each test file uses some of them")]
 
 use std::sync::Arc;
 
 use shoptide_schemas::{ItemId, Topic, UserId};
 use shoptide_store::{
-    Commit, CountRow, DeadLetter, FoldedTable, ItemRow, ListRow, OffsetMove, OrderLineRow, OutboxRow, PartRow, Tally,
-    Truth,
+    Commit, CountRow, DeadLetter, FoldedTable, ItemRow, ListRow, OffsetMove, OrderLineRow, OutboxRow,
+    PartRow, Tally, Truth,
 };
 
 pub const SHARD: u32 = 3;

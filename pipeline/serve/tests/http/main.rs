@@ -1,0 +1,11 @@
+//! The HTTP side from outside: what goes in, what comes out, and what must never get through.
+
+mod collecting;
+mod common;
+mod contract;
+mod ids;
+mod json;
+mod reading;
+mod sockets;
+mod transport;
+mod writing;
