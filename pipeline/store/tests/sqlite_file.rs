@@ -170,7 +170,8 @@ async fn two_handles_see_each_other_at_once_and_both_write() {
         let budget = Budget { month: Micros(from), currency: Currency(*b"EUR"), updated_ms: from };
         let bob = user("bob");
         let (committed, set) = tokio::join!(one.commit(next), two.set_budget(SHARD, &bob, Some(budget)));
-        (committed.unwrap(), set.unwrap());
+        committed.unwrap();
+        set.unwrap();
         for handle in [&two, &reader] {
             let list = handle.list(SHARD, &user("ann")).await.unwrap().unwrap();
             assert_eq!(list, format!("list {from} of model 1").into_bytes());

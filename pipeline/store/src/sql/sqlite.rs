@@ -178,7 +178,6 @@ mod tests {
             let table =
                 steps.iter().find(|s| s.contains("SEARCH")).unwrap_or_else(|| panic!("{sql}: {steps:?}"));
             assert!(table.contains("(shard"), "{sql}: {steps:?}");
-            println!("{sql}\n    {steps:?}");
             assert!(!steps.iter().any(|s| s.contains("TEMP B-TREE")), "{sql}: {steps:?}");
         }
         truth.close().await;

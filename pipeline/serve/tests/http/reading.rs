@@ -1,0 +1,360 @@
+//! Lists: personal, filtered by this moment's rules, filled up, explained; and never nothing.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use shoptide_models::als::{AlsParams, ItemSide};
+use shoptide_models::item_item::Neighbours;
+use shoptide_models::popularity::Popularity;
+use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
+use shoptide_models::snapshot_file;
+use shoptide_schemas::StoredList;
+use shoptide_store::{Cache, ModelRow, Truth};
+
+use crate::common::{NOW_MS, Shop, ids, view};
+
+/// A model of `T1`..`T6` that finds `T6` trending, `T5` popular, and `T1` next to `T2`.
+async fn publish_model(shop: &Shop) {
+    let zeros = vec![0.0; 6];
+    let mut factors = Vec::new();
+    for item in 0..6 {
+        factors.extend(if item < 3 { [1.0, 0.1 * item as f32] } else { [0.0, 1.0] });
+    }
+    let neighbours: Vec<Vec<(u32, f32)>> = (0..6).map(|i| if i == 0 { vec![(1, 0.9)] } else { Vec::new() }).collect();
+    let mut trend = zeros.clone();
+    trend[5] = 2.0;
+    let parts = SnapshotParts {
+        version: 1,
+        parent: None,
+        kind: Kind::Full,
+        meta: Lineage::default(),
+        item_ids: (1..=6).map(|n| format!("T{n}").into_bytes()).collect(),
+        side: ItemSide::new(
+            shoptide_models_ndarray(factors),
+            AlsParams::new(2, 1, 1.0, 0.1, 0.1, 1.0, 1).unwrap(),
+        )
+        .unwrap(),
+        neighbours: Neighbours::from_rows(5, &neighbours).unwrap(),
+        popularity: Popularity::from_scores(vec![0.1, 0.2, 0.3, 0.4, 9.0, 0.6], trend).unwrap(),
+    };
+    let bytes = snapshot_file::encode(&Snapshot::new(parts).unwrap()).unwrap();
+    let models = shop.dir.path().join("models");
+    std::fs::create_dir_all(&models).unwrap();
+    std::fs::write(models.join("1.arrow"), &bytes).unwrap();
+    let row = ModelRow {
+        version: 1,
+        parent: None,
+        kind: "full".to_owned(),
+        file: "1.arrow".to_owned(),
+        bytes: bytes.len() as u64,
+        created_ms: NOW_MS,
+        lineage: b"{}".to_vec(),
+    };
+    let mut model = shop.live.watch_model();
+    shop.truth.publish_model(row).await.unwrap();
+    shop.live.note_publish();
+    model.wait_for(|m| m.is_some()).await.unwrap();
+}
+
+fn shoptide_models_ndarray(factors: Vec<f32>) -> ndarray::Array2<f32> {
+    ndarray::Array2::from_shape_vec((factors.len() / 2, 2), factors).unwrap()
+}
+
+fn sources(answer: &Value) -> Vec<&str> {
+    answer["items"].as_array().unwrap().iter().map(|i| i["source"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_personal_list_says_what_it_was_made_from() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    shop.know("u1", &[view("e", "u1", "T1")], &["T3", "T1", "F2"]).await;
+    let first = shop.get("/v1/users/u1/recommendations?n=3").await.json();
+    assert_eq!(ids(&first), ["T3", "T1", "F2"]);
+    assert_eq!(first["made_from"], "personal");
+    assert_eq!((&first["partition"], &first["model_version"]), (&json!(shop.shard("u1")), &json!(7)));
+    assert_eq!(first["as_of"], json!({"shop.browse": 1, "shop.cart": 2, "shop.order": 3, "shop.forum": 4, "shop.feedback": 5}));
+    let place = json!({"rank": 1, "item_id": "T3", "title": "T number 3", "brand": "Aurora", "category": "technology/phone",
+        "price": "400.00", "currency": "CNY", "score": 1.0, "source": "item_item"});
+    assert_eq!(first["items"][0], place);
+    // The first read came from the store and filled the cache; the second is the same list with the same name.
+    assert_eq!(shop.cache.len(), 1);
+    assert_eq!(shop.get("/v1/users/u1/recommendations?n=3").await.json(), first);
+    let text = String::from_utf8(shop.get("/metrics").await.bytes).unwrap();
+    for outcome in ["hit", "store"] {
+        assert!(text.contains(&format!("shoptide_cache_reads_total{{outcome=\"{outcome}\"}} 1")), "{outcome}");
+    }
+    assert_eq!(ids(&shop.get("/v1/users/u1/recommendations").await.json()).len(), 10, "filled up to the default");
+}
+
+#[tokio::test]
+async fn the_rules_of_this_moment_hold_without_a_new_list() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    shop.know("u1", &[], &["T1", "T2", "T3", "F1", "F2"]).await;
+    let path = "/v1/users/u1/recommendations?n=5";
+    assert_eq!(ids(&shop.get(path).await.json()), ["T1", "T2", "T3", "F1", "F2"]);
+    shop.call(Method::PATCH, "/v1/items/T1", Some(json!({"stock": 0}))).await;
+    shop.call(Method::PATCH, "/v1/items/T3", Some(json!({"hidden": true}))).await;
+    shop.call(Method::DELETE, "/v1/items/F1", None).await;
+    shop.catalogue_is_live().await;
+    let shown = ids(&shop.get(path).await.json());
+    assert_eq!((&shown[..2], shown.len()), (&["T2".to_owned(), "F2".to_owned()][..], 5));
+    assert!(!shown.iter().any(|i| ["T1", "T3", "F1"].contains(&i.as_str())));
+    assert_eq!(ids(&shop.get(&format!("{path}&exclude=T2,F6")).await.json())[0], "F2");
+    let fashion = shop.get("/v1/users/u1/recommendations?n=9&category=fashion").await.json();
+    assert_eq!(ids(&fashion)[0], "F2");
+    assert!(fashion["items"].as_array().unwrap().iter().all(|i| i["category"] == "fashion"));
+    for (category, n) in [("technology", 4), ("technology/", 4), ("technology/phone", 4), ("tech", 0), ("Fashion", 0)] {
+        let path = format!("/v1/users/u1/recommendations?n=9&category={category}");
+        assert_eq!(ids(&shop.get(&path).await.json()).len(), n, "{category}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_nothing() {
+    let shop = Shop::new().await;
+    let path = "/v1/users/stranger/recommendations?n=4";
+    let empty = shop.get(path).await;
+    assert_eq!((empty.status.as_u16(), ids(&empty.json()).len()), (200, 0), "the catalogue is empty");
+    shop.stock_twelve().await;
+    let new = shop.get(path).await.json();
+    assert_eq!((&new["made_from"], &new["as_of"]), (&json!("fallback"), &json!({})));
+    assert_eq!(sources(&new), ["catalogue"; 4]);
+    assert_eq!(ids(&new), ["F6", "F5", "F4", "F3"], "newest first");
+    publish_model(&shop).await;
+    let shown = shop.get(path).await.json();
+    assert_eq!(shown["model_version"], 1);
+    let sources = sources(&shown);
+    assert!(sources.contains(&"trending") && sources.contains(&"popularity"), "{shown}");
+    assert_eq!(ids(&shop.get("/v1/users/stranger/recommendations?n=100").await.json()).len(), 12);
+    // With the truth gone it is still so.
+    shop.truth.close().await;
+    assert_eq!(ids(&shop.get("/v1/users/another/recommendations?n=4").await.json()), ids(&shown));
+}
+
+#[tokio::test]
+async fn a_list_in_the_cache_outlives_the_truth() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    shop.know("u1", &[view("e", "u1", "T1")], &["T3", "T1"]).await;
+    let path = "/v1/users/u1/recommendations?n=2";
+    let before = shop.get(path).await.json();
+    shop.truth.close().await;
+    assert_eq!(shop.get(path).await.json(), before);
+    assert_eq!(shop.get(&format!("{path}&explain=true")).await.status, 200);
+    shop.cache.clear().await.unwrap();
+    let after = shop.get(path).await.json();
+    assert_eq!((&after["made_from"], ids(&after).len()), (&json!("fallback"), 2));
+    // What cannot be answered without the truth says so.
+    for path in ["/v1/users/u1/profile", "/v1/users/u1/budget", "/users"] {
+        assert_eq!(shop.get(path).await.error(), (503, "unavailable".to_owned()), "{path}");
+    }
+    let ready = shop.get("/ready").await;
+    assert_eq!(ready.error(), (503, "unavailable".to_owned()));
+    assert_eq!((&ready.json()["field"], &ready.json()["checks"]["log"]), (&json!("store"), &json!("ok")));
+    assert_eq!(shop.get("/live").await.status, 200);
+    assert_eq!(shop.get("/health").await.json()["status"], "degraded");
+}
+
+#[tokio::test]
+async fn damaged_bytes_in_the_cache_are_replaced() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    shop.know("u1", &[], &["T3", "T1"]).await;
+    let mut entry = shop.cache_entry("u1", &StoredList::default());
+    entry.data = vec![9, 9, 9].into();
+    shop.cache.set_if_newer(vec![entry]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(ids(&shop.get("/v1/users/u1/recommendations?n=2").await.json()), ["T3", "T1"]);
+    }
+}
+
+#[tokio::test]
+async fn an_anonymous_user_is_read_as_whom_he_became() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    let identify = json!({"event_id": "i", "type": "identify", "user_id": "anon", "known_user_id": "u1", "occurred_at": NOW_MS});
+    shop.know("u1", &[view("e", "u1", "T1")], &["T3", "T1"]).await;
+    shop.know("anon", &[identify], &[]).await;
+    let list = shop.get("/v1/users/anon/recommendations?n=2&explain=true").await.json();
+    assert_eq!((ids(&list), &list["user_id"]), (vec!["T3".to_owned(), "T1".to_owned()], &json!("anon")));
+    assert_eq!(list["partition"], shop.shard("u1"));
+    let profile = shop.get("/v1/users/anon/profile").await.json();
+    assert_eq!((&profile["forwarded_to"], &profile["recent"][0]["item_id"]), (&json!("u1"), &json!("T1")));
+    // Two ids that name each other must not keep a reader for ever.
+    let back = |from: &str, to: &str| json!({"event_id": "i", "type": "identify", "user_id": from, "known_user_id": to, "occurred_at": NOW_MS});
+    shop.know("a", &[back("a", "b")], &[]).await;
+    shop.know("b", &[back("b", "a")], &[]).await;
+    assert_eq!(ids(&shop.get("/v1/users/a/recommendations?n=3").await.json()).len(), 3);
+    assert_eq!(shop.get("/v1/users/a/profile").await.status, 200);
+}
+
+#[tokio::test]
+async fn reasons_name_the_evidence() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    let cart = json!({"event_id": "c", "type": "add_to_cart", "user_id": "u1", "item_id": "T3", "occurred_at": "2026-05-03T10:00:00Z"});
+    shop.know("u1", &[cart], &["T3", "T1"]).await;
+    let plain = shop.get("/v1/users/u1/recommendations?n=3").await.json();
+    assert!(plain["items"][0].get("reason").is_none());
+    let shown = shop.get("/v1/users/u1/recommendations?n=3&explain=true").await.json();
+    let reason = &shown["items"][1]["reason"];
+    assert_eq!(reason["code"], "with_what_you");
+    assert_eq!(reason["text"], "often chosen together with what you know: you put into the cart \"T number 3\" on 2026-05-03");
+    let evidence = json!({"item_id": "T3", "title": "T number 3", "act": "add_to_cart", "at": "2026-05-03T10:00:00.000Z"});
+    assert_eq!(reason["evidence"], evidence);
+    assert_eq!(shown["items"][2]["reason"]["code"], "catalogue");
+}
+
+#[tokio::test]
+async fn what_fills_a_list_up_is_not_what_the_user_has_done_with() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    let bought: Vec<Value> = ["F6", "F5"]
+        .iter()
+        .map(|item| json!({"event_id": item, "type": "purchase", "user_id": "u1", "item_id": item, "occurred_at": NOW_MS}))
+        .collect();
+    shop.know("u1", &bought, &["T1"]).await;
+    assert_eq!(ids(&shop.get("/v1/users/u1/recommendations?n=3").await.json()), ["T1", "F4", "F3"]);
+    // But when nothing else is left, better what was seen than nothing.
+    let only = "exclude=F1,F2,F3,F4&category=fashion&n=5";
+    assert_eq!(ids(&shop.get(&format!("/v1/users/u1/recommendations?{only}")).await.json()), ["F6", "F5"]);
+}
+
+#[tokio::test]
+async fn sessions_trends_and_neighbours() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    publish_model(&shop).await;
+    let session = |body: Value| {
+        let shop = &shop;
+        async move { shop.call(Method::POST, "/v1/session/recommendations", Some(body)).await }
+    };
+    let list = session(json!({"items": ["T1", "unknown"], "n": 12})).await.json();
+    assert_eq!((&list["made_from"], list.get("user_id")), (&json!("session"), None));
+    assert_eq!((ids(&list).len(), ids(&list)[0].as_str()), (11, "T2"), "{list}");
+    assert!(!ids(&list).contains(&"T1".to_owned()));
+    assert_eq!(session(json!({"items": []})).await.json()["made_from"], "fallback");
+    for (body, code) in [
+        (json!({}), "missing"),
+        (json!({"items": vec!["a"; 201]}), "too_long"),
+        (json!({"items": [""]}), "blank"),
+        (json!({"items": "T1"}), "bad_value"),
+        (json!({"items": [], "user_ids": ["u"]}), "unknown_field"),
+        (json!({"items": [], "explain": true}), "bad_value"),
+        (json!({"items": [], "n": 0}), "out_of_range"),
+        (json!({"items": [], "n": "ten"}), "bad_value"),
+        (json!({"items": [], "category": ""}), "blank"),
+        (json!({"items": [], "exclude": vec!["a"; 201]}), "too_long"),
+    ] {
+        assert_eq!(session(body.clone()).await.error(), (422, code.to_owned()), "{body}");
+    }
+    let trending = shop.get("/v1/trending?n=3").await.json();
+    assert_eq!((ids(&trending), sources(&trending)), (vec!["T6".to_owned(), "T5".into(), "T4".into()], vec!["trending", "popularity", "popularity"]));
+    assert_eq!(ids(&shop.get("/v1/trending?n=2&category=fashion").await.json()), ["F6", "F5"]);
+    let similar = shop.get("/v1/items/T1/similar?n=5").await.json();
+    assert_eq!(ids(&similar)[..3], ["T2", "T3", "T6"].map(str::to_owned), "{similar}");
+    assert_eq!(sources(&similar)[..3], ["item_item", "factors", "category"]);
+    assert_eq!(ids(&shop.get("/v1/items/F1/similar?n=2").await.json()), ["F6", "F5"]);
+}
+
+#[tokio::test]
+async fn many_users_at_once() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    shop.know("u1", &[], &["T3"]).await;
+    let many = |body: Value| {
+        let shop = &shop;
+        async move { shop.call(Method::POST, "/v1/recommendations", Some(body)).await }
+    };
+    let said = many(json!({"user_ids": ["u1", "stranger", "u1"], "n": 2, "category": "technology", "exclude": ["T6"]})).await.json();
+    let answers = said["answers"].as_array().unwrap();
+    assert_eq!(answers.iter().map(ids).collect::<Vec<_>>(), [["T3", "T5"], ["T5", "T4"], ["T3", "T5"]]);
+    for (body, code) in [
+        (json!({"user_ids": []}), "missing"),
+        (json!({}), "missing"),
+        (json!({"user_ids": vec!["u"; 101]}), "too_long"),
+        (json!({"user_ids": ["u", ""]}), "blank"),
+        (json!({"user_ids": ["u", 1]}), "bad_value"),
+        (json!({"user_ids": ["u"], "items": []}), "unknown_field"),
+    ] {
+        assert_eq!(many(body.clone()).await.error(), (422, code.to_owned()), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn bad_queries_name_the_parameter() {
+    let shop = Shop::new().await;
+    let long = "c".repeat(257);
+    let many = "a,".repeat(201);
+    for (query, code) in [
+        ("n=0", "out_of_range"), ("n=101", "out_of_range"), ("n=-1", "out_of_range"), ("n=ten", "bad_value"),
+        ("n=1e9", "bad_value"), ("n=1.5", "bad_value"), ("n=", "bad_value"), ("n=%2B5", "bad_value"),
+        ("n=99999999999999999999", "out_of_range"), ("n=5&n=6", "duplicate_field"), ("limit=5", "unknown_field"),
+        ("N=5", "unknown_field"), ("category=", "blank"), ("category=%20", "blank"), ("category=%FF", "bad_value"),
+        ("category=%4", "bad_value"), (&format!("category={long}"), "too_long"), ("exclude=%20", "blank"),
+        (&format!("exclude={many}"), "too_long"), ("explain=yes", "bad_value"), ("explain=", "bad_value"),
+    ] {
+        let answer = shop.get(&format!("/v1/users/u1/recommendations?{query}")).await;
+        assert_eq!(answer.error(), (400, code.to_owned()), "{query}");
+    }
+    for good in ["", "?", "?n=1&", "?exclude=", "?n=100&explain=false"] {
+        assert_eq!(shop.get(&format!("/v1/users/u1/recommendations{good}")).await.status, 200, "{good}");
+    }
+}
+
+#[tokio::test]
+async fn older_clients_get_what_they_expect() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    shop.know("7", &[view("e", "7", "T1")], &["T3", "T1", "T2"]).await;
+    let recommend = |body: Value| {
+        let shop = &shop;
+        async move { shop.call(Method::POST, "/recommend", Some(body)).await }
+    };
+    let said = recommend(json!({"user_id": 7, "top_n": 3, "exclude_rated": false})).await.json();
+    assert_eq!((&said["user_id"], &said["total_count"]), (&json!(7), &json!(3)));
+    assert_eq!(said["recommendations"][1], json!({"rank": 2, "item_id": "T1", "predicted_rating": 3.0, "title": "T number 1"}));
+    let said = recommend(json!({"user_id": "7", "top_n": 100})).await.json();
+    let items: Vec<&str> = said["recommendations"].as_array().unwrap().iter().map(|r| r["item_id"].as_str().unwrap()).collect();
+    assert_eq!((items.len(), items.contains(&"T1"), &said["user_id"]), (11, false, &json!("7")));
+    let ratings = said["recommendations"].as_array().unwrap().iter().map(|r| r["predicted_rating"].as_f64().unwrap());
+    assert!(ratings.clone().all(|r| (1.0..=5.0).contains(&r)) && ratings.clone().any(|r| r == 5.0));
+    assert_eq!(recommend(json!({"user_id": "nobody"})).await.json()["total_count"], 10);
+    for (body, code) in [
+        (json!({"user_id": "u", "top_n": 0}), "out_of_range"),
+        (json!({"user_id": "u", "top_n": 101}), "out_of_range"),
+        (json!({"user_id": "u", "top_n": -1}), "out_of_range"),
+        (json!({"user_id": "u", "top_n": "ten"}), "bad_value"),
+        (json!({"user_id": "u", "top_n": 1e9}), "bad_value"),
+        (json!({"user_id": ""}), "blank"),
+        (json!({"user_id": 1.5}), "bad_value"),
+        (json!({"user_id": null}), "bad_value"),
+        (json!({}), "missing"),
+    ] {
+        assert_eq!(recommend(body.clone()).await.error(), (422, code.to_owned()), "{body}");
+    }
+    let health = shop.get("/health").await.json();
+    assert_eq!(health, json!({"status": "healthy", "model_loaded": false, "num_users": 1, "num_items": 12}));
+    assert_eq!(shop.get("/users").await.json(), json!({"users": ["7"], "total": 1}));
+}
+
+#[tokio::test]
+async fn a_profile_is_readable() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    assert_eq!(shop.get("/v1/users/u1/profile").await.error(), (404, "not_found".to_owned()));
+    let search = json!({"event_id": "s", "type": "search", "user_id": "u1", "query": "手机 phone", "occurred_at": NOW_MS});
+    let buy = json!({"event_id": "b", "type": "purchase", "user_id": "u1", "item_id": "F2", "price": "9.90", "currency": "CNY",
+        "occurred_at": "2026-05-01T00:00:00Z"});
+    shop.know("u1", &[view("1", "u1", "T1"), view("2", "u1", "T1"), search, buy], &[]).await;
+    let profile = shop.get("/v1/users/u1/profile").await.json();
+    assert_eq!(profile["counts"], json!({"view_item": 2, "purchase": 1}));
+    assert_eq!(profile["spending"], json!([{"month": "2026-05", "currency": "CNY", "amount": "9.90"}]));
+    assert_eq!(profile["queries"], json!([{"text": "手机 phone", "at": "2026-05-04T12:00:00.000Z"}]));
+    assert_eq!((&profile["tastes"][0]["item_id"], &profile["tastes"][0]["hidden"]), (&json!("F2"), &json!(true)));
+    assert_eq!(profile["categories"][0]["name"], "fashion");
+    assert_eq!(profile["brands"][0]["name"], "Aurora");
+    assert_eq!((&profile["recent"][0]["item_id"], &profile["recent"][0]["act"]), (&json!("T1"), &json!("view_item")));
+    assert_eq!(profile["last_event_at"], "2026-05-04T12:00:00.000Z");
+}
