@@ -92,7 +92,8 @@ pub(crate) fn als(raw: &RawAls) -> Result<AlsParams, Problem> {
 pub(crate) fn item_item(raw: &RawItemItem) -> Result<ItemItemParams, Problem> {
     let k = count("item_item.k", raw.k)?;
     let user_items_max = count("item_item.user_items_max", raw.user_items_max)?;
-    Ok(ItemItemParams::new(k, raw.shrinkage, raw.user_exponent, raw.target_exponent, user_items_max)?)
+    let params = ItemItemParams::new(k, raw.shrinkage, raw.user_exponent, raw.target_exponent, user_items_max)?;
+    Ok(params.with_proximity(raw.near_places, raw.far_weight)?)
 }
 
 pub(crate) fn popularity(raw: &RawPopularity) -> Result<PopularityParams, Problem> {
@@ -100,7 +101,8 @@ pub(crate) fn popularity(raw: &RawPopularity) -> Result<PopularityParams, Proble
 }
 
 pub(crate) fn blend(raw: &RawBlend) -> Result<BlendParams, Problem> {
-    Ok(BlendParams::new(raw.factors, raw.item_item, raw.popularity, raw.trending)?)
+    let params = BlendParams::new(raw.factors, raw.item_item, raw.popularity, raw.trending)?;
+    Ok(params.with_recency(raw.recency_places)?)
 }
 
 pub(crate) fn mmr(raw: &RawMmr) -> Result<MmrParams, Problem> {

@@ -82,6 +82,8 @@ pub(crate) struct RawItemItem {
     pub user_exponent: f64,
     pub target_exponent: f64,
     pub user_items_max: i64,
+    pub near_places: f64,
+    pub far_weight: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -99,6 +101,7 @@ pub(crate) struct RawBlend {
     pub item_item: f64,
     pub popularity: f64,
     pub trending: f64,
+    pub recency_places: f64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -41,9 +41,11 @@ pub async fn run(args: Events) -> anyhow::Result<ExitCode> {
     last.sort_by_key(|r| (r.appended, r.topic, r.partition, r.offset));
     let surplus = last.len().saturating_sub(n);
     print(last.get(surplus..).unwrap_or_default(), json);
-    while follow {
+    // Without `follow` the look ends here.
+    let mut more = follow;
+    while more {
         tokio::select! {
-            () = signal() => break,
+            () = signal() => more = false,
             () = tokio::time::sleep(POLL) => {}
         }
         for (topic, partition, from) in &mut next {

@@ -35,23 +35,16 @@ pub struct HeldOut {
 /// [`TrainError::Nothing`] if no user has enough items to hide one.
 pub fn held_out(tables: &Tables, params: &TrainParams) -> Result<HeldOut, TrainError> {
     let numbers = |e: &dyn std::fmt::Display| TrainError::Numbers(e.to_string());
-    let data = tables.interactions(&params.taste)?;
-    let mut train: Vec<Vec<(u32, f32)>> = Vec::with_capacity(data.n_rows());
-    let mut hidden: Vec<Vec<u32>> = Vec::with_capacity(data.n_rows());
-    for (row, mut first) in tables.first_days().enumerate() {
-        let (items, strengths) = data.row(row);
-        first.retain(|(item, _)| items.binary_search(item).is_ok());
-        first.sort_by_key(|(item, day)| (*day, *item));
-        let kept = (first.len() as f64 * TRAIN_SHARE).ceil() as usize;
-        let late: Vec<u32> = first.iter().skip(kept).map(|(item, _)| *item).collect();
-        let known = items.iter().zip(strengths).filter(|(item, _)| !late.contains(item));
-        train.push(known.map(|(item, s)| (*item, *s)).collect());
-        hidden.push(late);
+    let mut rows: Vec<Vec<(u32, f32)>> = tables.rows(&params.taste).collect();
+    let mut hidden: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
+    for row in &mut rows {
+        let kept = (row.len() as f64 * TRAIN_SHARE).ceil() as usize;
+        hidden.push(row.split_off(kept).into_iter().map(|(item, _)| item).collect());
     }
     if hidden.iter().all(Vec::is_empty) {
         return Err(TrainError::Nothing);
     }
-    let train = Interactions::from_rows(data.n_cols(), train).map_err(|e| numbers(&e))?;
+    let train = Interactions::from_rows(tables.item_ids().len(), rows.iter().cloned()).map_err(|e| numbers(&e))?;
     let factors = als::fit(&train, &params.als, None, &mut |_| {}).map_err(|e| numbers(&e))?;
     let mut popular = vec![0_f32; train.n_cols()];
     for row in 0..train.n_rows() {
@@ -70,7 +63,7 @@ pub fn held_out(tables: &Tables, params: &TrainParams) -> Result<HeldOut, TrainE
         popularity: Popularity::from_scores(popular, trending).map_err(|e| numbers(&e))?,
     })?;
     let alone = |f, i, p| BlendParams::new(f, i, p, 0.0).map_err(|e| numbers(&e));
-    let run = |blend: &BlendParams| mean(&model, blend, &train, &hidden);
+    let run = |blend: &BlendParams| mean(&model, blend, &rows, &hidden);
     Ok(HeldOut {
         users: hidden.iter().filter(|h| !h.is_empty()).count(),
         blend: run(&params.lists.blend),
@@ -80,14 +73,14 @@ pub fn held_out(tables: &Tables, params: &TrainParams) -> Result<HeldOut, TrainE
     })
 }
 
-fn mean(model: &Snapshot, blend: &BlendParams, train: &Interactions, hidden: &[Vec<u32>]) -> Quality {
+fn mean(model: &Snapshot, blend: &BlendParams, rows: &[Vec<(u32, f32)>], hidden: &[Vec<u32>]) -> Quality {
     let scorer = Scorer::new(model, blend);
     let mut scratch = Scratch::default();
     let mut mean = Mean::default();
-    for (row, targets) in hidden.iter().enumerate().filter(|(_, t)| !t.is_empty()) {
-        let (items, strengths) = train.row(row);
-        let history: Vec<Taste> =
-            items.iter().zip(strengths).map(|(item, s)| Taste { item: *item, strength: *s }).collect();
+    for (row, targets) in rows.iter().zip(hidden).filter(|(_, t)| !t.is_empty()) {
+        let history: Vec<Taste> = row.iter().map(|(item, s)| Taste { item: *item, strength: *s }).collect();
+        let mut items: Vec<u32> = row.iter().map(|(item, _)| *item).collect();
+        items.sort_unstable();
         let known = |item: u32| items.binary_search(&item).is_ok();
         let list = scorer.candidates(&history, K, &known, &mut scratch);
         let ranked: Vec<u32> = list.iter().map(|c| c.item).collect();

@@ -15,11 +15,13 @@ use super::TrainError;
 /// Where a model was cut: (shard, topic, first offset that is not in it).
 pub type Cut = Vec<(u32, Topic, i64)>;
 
-/// One act of one user with one item: 24 bytes, so that ten million fit a laptop.
+/// One act of one user with one item: 32 bytes, so that ten million fit a laptop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Deed {
     item: u32,
     act: ActCount,
+    /// Event time of the user's last act with the item in this topic.
+    last_ms: i64,
     /// In hundredths plus one; 0 is none.
     rating: u16,
     topic: u8,
@@ -96,7 +98,7 @@ impl Tables {
                 self.touched.insert(item);
             }
             let rating = entry.rating.map_or(0, |r| r.saturating_add(1));
-            deeds.extend(entry.acts.iter().map(|act| Deed { item, act: *act, rating, topic }));
+            deeds.extend(entry.acts.iter().map(|act| Deed { item, act: *act, last_ms: entry.last_ms, rating, topic }));
         }
         let user = self.users.entry((row.shard, row.user.clone())).or_default();
         let had = user.deeds.iter().filter(|d| d.topic == topic).count();
@@ -136,13 +138,18 @@ impl Tables {
         std::mem::take(&mut self.touched).into_iter().collect()
     }
 
-    /// Users times items, strengths decayed to each user's own last event.
+    /// Each user's items with strengths above 0, decayed to the user's own last event, in the order in which they were
+    /// last turned to, oldest first.
+    pub(super) fn rows<'a>(&'a self, taste: &'a TasteParams) -> impl Iterator<Item = Vec<(u32, f32)>> + 'a {
+        self.users.values().map(|user| strengths(user, taste))
+    }
+
+    /// Users times items, rows in order of time.
     ///
     /// # Errors
     /// [`TrainError::Numbers`] if a strength is no number, which checked parameters rule out.
     pub(super) fn interactions(&self, taste: &TasteParams) -> Result<Interactions, TrainError> {
-        let rows = self.users.values().map(|user| strengths(user, taste));
-        Interactions::from_rows(self.ids.len(), rows).map_err(|e| TrainError::Numbers(e.to_string()))
+        Interactions::from_rows(self.ids.len(), self.rows(taste)).map_err(|e| TrainError::Numbers(e.to_string()))
     }
 
     /// Popularity and trend at the cut, over all users in canonical order.
@@ -164,33 +171,26 @@ impl Tables {
         Popularity::from_events(self.ids.len(), events, params).map_err(|e| TrainError::Numbers(e.to_string()))
     }
 
-    /// Each user's distinct items with the day each was first met, for held-out evaluation.
-    pub(super) fn first_days(&self) -> impl Iterator<Item = Vec<(u32, u32)>> + '_ {
-        self.users.values().map(|user| {
-            let mut first: BTreeMap<u32, u32> = BTreeMap::new();
-            for deed in &user.deeds {
-                let day = first.entry(deed.item).or_insert(deed.act.day);
-                *day = (*day).min(deed.act.day);
-            }
-            first.into_iter().collect()
-        })
-    }
 }
 
-/// The positive strengths of one user.
+/// The positive strengths of one user, in order of time.
 fn strengths(user: &User, taste: &TasteParams) -> Vec<(u32, f32)> {
     let now_ms = user.last_ms.iter().copied().max().unwrap_or(0);
-    let mut row: Vec<(u32, f32)> = Vec::new();
+    let mut row: Vec<(i64, u32, f32)> = Vec::new();
     for deed in &user.deeds {
         let rating = deed.rating.checked_sub(1);
         let strength = taste.act_strength(usize::from(deed.topic), deed.act, rating, now_ms);
         match row.last_mut() {
-            Some((item, sum)) if *item == deed.item => *sum += strength,
-            _ => row.push((deed.item, strength)),
+            Some((last_ms, item, sum)) if *item == deed.item => {
+                *sum += strength;
+                *last_ms = deed.last_ms.max(*last_ms);
+            }
+            _ => row.push((deed.last_ms, deed.item, strength)),
         }
     }
-    row.retain(|(_, s)| 0.0 < *s);
-    row
+    row.retain(|(_, _, s)| 0.0 < *s);
+    row.sort_unstable_by_key(|(last_ms, item, _)| (*last_ms, *item));
+    row.into_iter().map(|(_, item, s)| (item, s)).collect()
 }
 
 fn cut_of(offsets: &[OffsetRow]) -> Cut {

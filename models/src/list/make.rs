@@ -59,9 +59,12 @@ pub fn make_list(user: &UserState, linked: &Linked, params: &ListParams, scratch
             scratch.exclude(index);
         }
         if 0.0 < taste.strength {
-            history.push(Taste { item: index, strength: taste.strength });
+            history.push((taste.last_ms, Taste { item: index, strength: taste.strength }));
         }
     }
+    // Oldest first: the scorer lets what was turned to last count most.
+    history.sort_unstable_by_key(|(last_ms, taste)| (*last_ms, taste.item));
+    let history: Vec<Taste> = history.into_iter().map(|(_, taste)| taste).collect();
     let mut entries = from_model(&history, linked, params, scratch);
     if entries.len() < params.length {
         let seen: HashSet<&ItemId> =
@@ -83,14 +86,15 @@ pub fn make_list(user: &UserState, linked: &Linked, params: &ListParams, scratch
 pub fn session_list(session: &[ItemId], linked: &Linked, params: &ListParams, scratch: &mut ListScratch) -> Vec<ListEntry> {
     scratch.begin(linked.model().map_or(0, |m| m.n_items()));
     let mut history: Vec<Taste> = Vec::with_capacity(session.len());
-    for (age, item) in session.iter().rev().enumerate() {
+    // An item that came twice stands where it came last.
+    for item in session.iter().rev() {
         let Some(index) = linked.model().and_then(|m| m.index_of(item.as_bytes())) else { continue };
         scratch.exclude(index);
         if history.iter().all(|t| t.item != index) {
-            // What was clicked last says most about what is wanted now.
-            history.push(Taste { item: index, strength: 1.0 / (1.0 + age as f32) });
+            history.push(Taste { item: index, strength: 1.0 });
         }
     }
+    history.reverse();
     let mut entries = from_model(&history, linked, params, scratch);
     if entries.len() < params.length {
         fill(&mut entries, linked, params.length, &session.iter().collect());

@@ -75,7 +75,19 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
         if body.media == Media::Lines {
             return Err(ApiError::media("content-type", "content-type is not application/json"));
         }
+        object(&body.bytes).map_err(ApiError::unprocessable)?;
         serde_json::from_slice(&body.bytes).map(Json).map_err(|e| ApiError::json(&e))
+    }
+}
+
+/// Serde would also take a list for an object, its fields by position; nobody means that.
+///
+/// # Errors
+/// [`Code::Malformed`] for a list.
+pub(crate) fn object(bytes: &[u8]) -> Result<(), Reject> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(Reject::new(Code::Malformed, "body", "a list where an object is expected")),
+        _ => Ok(()),
     }
 }
 

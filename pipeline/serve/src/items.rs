@@ -14,7 +14,7 @@ use shoptide_schemas::{Code, ItemId, Reject};
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::body::{self, Json};
+use crate::body::{self, Json, object};
 use crate::collect::{Checked, Verdicts, Written, deliver, pieces};
 use crate::error::ApiError;
 use crate::params::{IdempotencyKey, NoQuery, PathItem};
@@ -190,6 +190,10 @@ pub(crate) async fn post_batch(
     let mut checked = Checked::with_capacity(pieces.len());
     let now_ms = app.now_ms();
     for (place, piece) in pieces.into_iter().enumerate() {
+        if let Err(reject) = object(piece) {
+            checked.refuse(reject);
+            continue;
+        }
         match serde_json::from_slice::<ItemBody>(piece) {
             Ok(item) => {
                 let event_id = key.as_ref().map_or_else(|| app.new_event_id(), |key| format!("{key}#{place}"));

@@ -9,6 +9,8 @@ use shoptide_schemas::limits::EVENT_BYTES_MAX;
 use shoptide_schemas::wire::{self, WireEvent};
 use shoptide_schemas::{Code, EventType, Reject, Topic, USER_TOPICS};
 
+use crate::body::object;
+
 /// Records of one request: an event's `items` multiply it, and a request must not fill the log's queue alone.
 const RECORDS_MAX: usize = 5_000;
 /// Bytes of those records: `items` repeat the event's other fields a line.
@@ -57,6 +59,7 @@ impl Checked {
     }
 
     fn user_or_catalogue(&mut self, bytes: &[u8], event_id: &mut Option<String>) -> Result<usize, Reject> {
+        object(bytes)?;
         let parsed = wire::parse(bytes);
         // Catalogue events have fields that user events lack, and the other way round; `type` decides.
         let catalogue_type = match &parsed {

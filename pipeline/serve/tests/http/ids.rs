@@ -93,7 +93,7 @@ async fn events_of_ids_that_look_alike_lie_under_different_keys() {
 async fn ids_of_a_path_have_bounds() {
     let shop = Shop::new().await;
     let long = "x".repeat(129);
-    for (id, code) in [("%20", "blank"), ("%E3%80%80", "blank"), (long.as_str(), "too_long"), ("%FF", "bad_value")] {
+    for (id, code) in [("", "blank"), ("%20", "blank"), ("%E3%80%80", "blank"), (long.as_str(), "too_long"), ("%FF", "bad_value")] {
         for (method, path) in [
             (Method::GET, format!("/v1/users/{id}/recommendations")),
             (Method::GET, format!("/v1/users/{id}/profile")),
@@ -105,6 +105,11 @@ async fn ids_of_a_path_have_bounds() {
             (Method::DELETE, format!("/v1/items/{id}")),
         ] {
             let answer = shop.call(method.clone(), &path, None).await;
+            if path.ends_with('/') {
+                // Without an id there is no such path.
+                assert_eq!(answer.error(), (404, "not_found".to_owned()), "{method} {path}");
+                continue;
+            }
             assert_eq!(answer.error(), (400, code.to_owned()), "{method} {path}");
         }
     }

@@ -43,6 +43,7 @@ async fn what_is_json_but_no_event_is_rejected_with_its_reason() {
     let many_keys = (0..100_000).map(|i| format!("\"k{i}\":0")).collect::<Vec<_>>().join(",");
     let cases = [
         ("a number", "5".to_owned(), "malformed", "body"),
+        ("fields by position", r#"[[null,"e","view_item","u",1777896000000,false,"i"]]"#.to_owned(), "malformed", "body"),
         ("null", "null".to_owned(), "malformed", "body"),
         ("nothing in it", "{}".to_owned(), "missing", "type"),
         ("a list of lists", "[[]]".to_owned(), "malformed", "body"),

@@ -88,7 +88,7 @@ async fn framing_is_not_believed_twice() {
         b"nonsense\r\n\r\n".to_vec(),
         b"GET / HTTP/9.9\r\n\r\n".to_vec(),
     ] {
-        let answer = raw(&server, &bad).await;
+        eprintln!("{:?}", String::from_utf8_lossy(&bad)); let answer = raw(&server, &bad).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{:?} {answer}", String::from_utf8_lossy(&bad));
     }
     let huge = format!("GET /live HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(100_000));
