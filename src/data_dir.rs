@@ -9,6 +9,8 @@ use shoptide_live::ModelFiles;
 use shoptide_log::{SqliteLog, SqliteLogOptions};
 use shoptide_store::{SqliteTruth, SqliteTruthOptions};
 
+use crate::app::Refused;
+
 /// Milliseconds since 1970, from the system.
 pub fn system_clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     Arc::new(|| {
@@ -24,21 +26,31 @@ pub struct DataDir(PathBuf);
 impl DataDir {
     /// Makes the folder if it is missing.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(path).with_context(|| format!("data directory {}", path.display()))?;
+        let refused = |e| Refused(format!("data directory {} cannot be used: {e}", path.display()));
+        std::fs::create_dir_all(path).map_err(refused)?;
+        // Said here and at once, rather than by a database that asks again and again.
+        tempfile::tempfile_in(path).map_err(refused)?;
         Ok(Self(path.to_owned()))
     }
 
-    /// Takes a folder that must hold data.
+    /// Takes a folder that must hold a truth.
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
         let dir = Self(path.to_owned());
-        if !dir.truth_path().exists() {
-            return Err(crate::app::Refused(format!(
-                "{} holds no shop yet; start one with `shoptide up --data-dir {0}` or `shoptide demo --data-dir {0}`",
-                path.display()
-            ))
-            .into());
-        }
-        Ok(dir)
+        if dir.truth_path().exists() { Ok(dir) } else { Err(dir.nothing("no shop")) }
+    }
+
+    /// Takes a folder that must hold a log, whether or not anything was made of it yet.
+    pub fn with_log(path: &Path) -> anyhow::Result<Self> {
+        let dir = Self(path.to_owned());
+        if dir.log_path().exists() { Ok(dir) } else { Err(dir.nothing("no log")) }
+    }
+
+    fn nothing(&self, what: &str) -> anyhow::Error {
+        let path = self.0.display();
+        let message = format!(
+            "{path} holds {what} yet; start one with `shoptide up --data-dir {path}` or `shoptide demo --data-dir {path}`"
+        );
+        Refused(message).into()
     }
 
     pub fn path(&self) -> &Path {

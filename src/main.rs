@@ -10,6 +10,10 @@ mod render;
 use std::process::ExitCode;
 
 use clap::Parser;
+use shoptide_live::LiveError;
+use shoptide_log::LogError;
+use shoptide_store::StoreError;
+use shoptide_stream::StreamError;
 
 use crate::args::{Args, Command};
 
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
     };
     let code = match runtime.block_on(run(args)) {
         Ok(code) => code,
+        Err(error) if error.chain().any(|cause| cause.is::<render::OutputClosed>()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("shoptide: {error:#}");
             ExitCode::from(exit_code(&error))
@@ -59,11 +64,20 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// A start that configuration or data refuse is 2, whatever happens later 1.
 fn exit_code(error: &anyhow::Error) -> u8 {
+    let log = |e: &LogError| matches!(e, LogError::Unusable(_));
+    let store = |e: &StoreError| matches!(e, StoreError::Unusable(_));
+    // Errors that pass another's text through hide it from the chain, so they are looked into.
     let refused = error.chain().any(|cause| {
         cause.is::<shoptide_config::ConfigError>()
             || cause.is::<app::Refused>()
-            || matches!(cause.downcast_ref(), Some(shoptide_store::StoreError::Unusable(_)))
-            || matches!(cause.downcast_ref(), Some(shoptide_log::LogError::Unusable(_)))
+            || cause.downcast_ref().is_some_and(store)
+            || cause.downcast_ref().is_some_and(log)
+            || match cause.downcast_ref() {
+                Some(StreamError::Log(e)) => log(e),
+                Some(StreamError::Store(e)) => store(e),
+                _ => false,
+            }
+            || matches!(cause.downcast_ref(), Some(LiveError::Store(e)) if store(e))
     });
     if refused { REFUSED } else { 1 }
 }
@@ -72,6 +86,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 fn start_logging(args: &Args) {
     let quiet = match args.command {
         Command::Up(_) | Command::Stream(_) | Command::Serve(_) => "info",
+        Command::Jobs(args::Jobs { job: None, .. }) => "info",
         _ => "warn",
     };
     let filter = std::env::var("SHOPTIDE_LOG").unwrap_or_else(|_| quiet.to_owned());

@@ -15,10 +15,12 @@ use shoptide_store::{Cache, LocalCache, LocalCacheOptions, Truth};
 use tower::ServiceExt;
 
 use crate::app::serve_context;
-use crate::args::Ask;
+use crate::args::{Ask, Place, Profile};
 use crate::commands::load_config;
+use crate::commands::profile::profile_text;
 use crate::data_dir::{DataDir, system_clock};
-use crate::render::table;
+use crate::render::{table, visible};
+use crate::{out, outln};
 
 /// Largest answer read: a list of 500 places with reasons has some 300 KiB.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -27,60 +29,47 @@ const CACHE_ENTRIES: usize = 100;
 
 pub async fn recommend(ask: Ask) -> anyhow::Result<ExitCode> {
     let path = format!("/v1/users/{}/recommendations?explain=true&n={}", escaped(&ask.id), ask.n);
-    let answer = get(&ask, &path).await?;
-    show(&ask, &answer, |answer| {
-        let text = |v: &Value, k: &str| shown(v.get(k));
-        println!("{} · list {} · model {}", text(answer, "made_from"), text(answer, "list_id"), text(answer, "model_version"));
-        let rows = items(answer).map(|i| {
-            let reason = i.get("reason").map(|r| shown(r.get("text"))).unwrap_or_default();
-            vec![text(i, "rank"), text(i, "item_id"), text(i, "title"), text(i, "price"), text(i, "source"), reason]
-        });
-        print!("{}", table(&["#", "item", "title", "price", "source", "why"], &rows.collect::<Vec<_>>()));
-    })
+    let answer = get(&ask.place, &path).await?;
+    if ask.json {
+        return answer.print();
+    }
+    let text = |k: &str| visible(&shown(answer.json.get(k)));
+    outln!("{} · list {} · model {}", text("made_from"), text("list_id"), text("model_version"))?;
+    out!("{}", list_table(&answer.json))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub async fn similar(ask: Ask) -> anyhow::Result<ExitCode> {
     let path = format!("/v1/items/{}/similar?n={}", escaped(&ask.id), ask.n);
-    let answer = get(&ask, &path).await?;
-    show(&ask, &answer, |answer| {
-        let text = |v: &Value, k: &str| shown(v.get(k));
-        let rows = items(answer).map(|i| {
-            vec![text(i, "rank"), text(i, "item_id"), text(i, "title"), text(i, "price"), text(i, "score"), text(i, "source")]
-        });
-        print!("{}", table(&["#", "item", "title", "price", "score", "source"], &rows.collect::<Vec<_>>()));
-    })
-}
-
-pub async fn profile(ask: Ask) -> anyhow::Result<ExitCode> {
-    let answer = get(&ask, &format!("/v1/users/{}/profile", escaped(&ask.id))).await?;
-    show(&ask, &answer, print_profile)
-}
-
-/// Each list of the profile as a table of its own, everything else as a line.
-pub fn print_profile(profile: &Value) {
-    let Some(fields) = profile.as_object() else { return };
-    for (name, value) in fields {
-        match value {
-            Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {
-                let Some(first) = rows.first().and_then(Value::as_object) else { continue };
-                let headings: Vec<&str> = first.keys().map(String::as_str).collect();
-                let cells = rows.iter().map(|row| headings.iter().map(|h| shown(row.get(h))).collect());
-                println!("\n{name}");
-                print!("{}", table(&headings, &cells.collect::<Vec<Vec<String>>>()));
-            }
-            Value::Array(rows) if rows.is_empty() => {}
-            other => println!("{name}: {}", shown(Some(other))),
-        }
-    }
-}
-
-fn show(ask: &Ask, answer: &Value, people: impl FnOnce(&Value)) -> anyhow::Result<ExitCode> {
+    let answer = get(&ask.place, &path).await?;
     if ask.json {
-        println!("{answer}");
-    } else {
-        people(answer);
+        return answer.print();
     }
+    let text = |v: &Value, k: &str| shown(v.get(k));
+    let rows = items(&answer.json).map(|i| {
+        vec![text(i, "rank"), text(i, "item_id"), text(i, "title"), text(i, "price"), text(i, "score"), text(i, "source")]
+    });
+    out!("{}", table(&["#", "item", "title", "price", "score", "source"], &rows.collect::<Vec<_>>()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+pub async fn profile(ask: Profile) -> anyhow::Result<ExitCode> {
+    let answer = get(&ask.place, &format!("/v1/users/{}/profile", escaped(&ask.id))).await?;
+    if ask.json {
+        return answer.print();
+    }
+    out!("{}", profile_text(&answer.json))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A list's places with their reasons.
+pub fn list_table(list: &Value) -> String {
+    let rows = items(list).map(|i| {
+        let text = |k: &str| shown(i.get(k));
+        let reason = i.get("reason").map(|r| shown(r.get("text"))).unwrap_or_default();
+        vec![text("rank"), text("item_id"), text("title"), text("price"), text("source"), reason]
+    });
+    table(&["#", "item", "title", "price", "source", "why"], &rows.collect::<Vec<_>>())
 }
 
 fn items(answer: &Value) -> impl Iterator<Item = &Value> {
@@ -103,11 +92,25 @@ pub fn escaped(id: &str) -> String {
     id.bytes().map(|b| if keep(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-async fn get(ask: &Ask, path: &str) -> anyhow::Result<Value> {
-    let mut config = load_config(ask.place.config.as_deref())?;
+/// What the API answered.
+struct Answer {
+    json: Value,
+    /// Word for word.
+    text: String,
+}
+
+impl Answer {
+    fn print(&self) -> anyhow::Result<ExitCode> {
+        outln!("{}", self.text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
+    let mut config = load_config(place.config.as_deref())?;
     // Whoever can read the files needs no key.
     (config.serve.read_key, config.serve.write_key) = (None, None);
-    let data = DataDir::existing(&ask.place.data_dir)?;
+    let data = DataDir::existing(&place.data_dir)?;
     let log: Arc<dyn Log> = data.open_log(&config).await?;
     let truth: Arc<dyn Truth> = data.open_truth_to_read().await?;
     let clock = system_clock();
@@ -128,5 +131,6 @@ async fn get(ask: &Ask, path: &str) -> anyhow::Result<Value> {
     if status != StatusCode::OK {
         anyhow::bail!("{}: {}", shown(json.get("code")), shown(json.get("message")));
     }
-    Ok(json)
+    let text = String::from_utf8(body.to_vec()).context("the answer is no text")?;
+    Ok(Answer { json, text })
 }

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use shoptide_config::process_variables;
 
 use crate::args::{Config, ConfigWhat};
+use crate::outln;
 
 pub fn run(args: &Config) -> anyhow::Result<ExitCode> {
     let text = match &args.what {
         ConfigWhat::Check { config } => shoptide_config::check(config.as_deref(), process_variables()?)?,
         ConfigWhat::Show { config } => shoptide_config::show(config.as_deref(), process_variables()?)?,
     };
-    println!("{}", text.trim_end());
+    outln!("{}", text.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }

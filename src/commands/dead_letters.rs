@@ -13,6 +13,7 @@ use crate::args::{DeadLetters, DeadLettersWhat, Place};
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
 use crate::render::table;
+use crate::{out, outln};
 
 /// Letters that one `retry --reason` appends; run it again for more.
 const RETRY_MAX: usize = 10_000;
@@ -22,26 +23,28 @@ pub async fn run(args: DeadLetters) -> anyhow::Result<ExitCode> {
         DeadLettersWhat::List { reason, n, json, place } => {
             let letters = truth(&place).await?.dead_letters(DeadPage { reason, at: None, limit: n }).await?;
             if json {
-                letters.iter().for_each(|l| println!("{}", as_json(l, false)));
+                for letter in &letters {
+                    outln!("{}", as_json(letter, false))?;
+                }
             } else {
                 let row = |l: &DeadLetter| {
                     vec![id(l), EventMs(l.append_ms).to_rfc3339(), l.reason.clone(), l.field.clone(), l.message.clone()]
                 };
-                print!("{}", table(&["id", "appended", "reason", "field", "message"], &letters.iter().map(row).collect::<Vec<_>>()));
+                out!("{}", table(&["id", "appended", "reason", "field", "message"], &letters.iter().map(row).collect::<Vec<_>>()))?;
             }
         }
         DeadLettersWhat::Show { id, json, place } => {
             let letter = one(&*truth(&place).await?, &id).await?;
             if json {
-                println!("{}", as_json(&letter, true));
+                outln!("{}", as_json(&letter, true))?;
             } else {
-                println!("{}\n{}: {} ({})\n", self::id(&letter), letter.reason, letter.message, letter.field);
+                outln!("{}\n{}: {} ({})\n", self::id(&letter), letter.reason, letter.message, letter.field)?;
                 let payload = letter.payload.unwrap_or_default();
                 let shown: String = String::from_utf8_lossy(&payload)
                     .chars()
                     .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
                     .collect();
-                println!("{shown}");
+                outln!("{shown}")?;
             }
         }
         DeadLettersWhat::Retry { id, reason, place } => return retry(id, reason, &place).await,
@@ -74,18 +77,18 @@ async fn retry(id: Option<String>, reason: Option<String>, place: &Place) -> any
     };
     let config = load_config(place.config.as_deref())?;
     let log = DataDir::existing(&place.data_dir)?.open_log(&config).await?;
-    let (mut sent, mut redacted) = (0, 0);
+    let (mut sent, mut bare) = (0, 0);
     // The oldest first, as they came.
     for letter in letters.into_iter().rev() {
         let (Some(key), Some(value)) = (letter.key, letter.payload) else {
-            redacted += 1;
+            bare += 1;
             continue;
         };
         log.append(vec![NewRecord { topic: letter.topic, key: key.into(), value: value.into() }]).await?;
         sent += 1;
     }
     log.close().await;
-    println!("{sent} appended again, {redacted} have no key or payload any more");
+    outln!("{sent} appended again, {bare} without key or payload left")?;
     Ok(ExitCode::SUCCESS)
 }
 

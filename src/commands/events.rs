@@ -7,52 +7,56 @@ use shoptide_log::{Log, ReadMax, Record};
 use shoptide_schemas::Topic;
 use shoptide_schemas::topic::ALL_TOPICS;
 
-use crate::app::{Refused, signal};
+use crate::app::{Refused, Signals};
 use crate::args::{Events, EventsWhat};
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
 use crate::render::table;
+use crate::{out, outln};
 
-/// Records of one read while following.
-const READ: ReadMax = ReadMax { records: 500, bytes: 4 * 1024 * 1024 };
+/// One read of the log.
+const READ: ReadMax = ReadMax { records: 1_000, bytes: 4 * 1024 * 1024 };
 /// How often the partitions are asked while following.
 const POLL: std::time::Duration = std::time::Duration::from_millis(200);
 
 pub async fn run(args: Events) -> anyhow::Result<ExitCode> {
     let EventsWhat::Tail { topic, n, follow, json, place } = args.what;
     let config = load_config(place.config.as_deref())?;
-    let data = DataDir::existing(&place.data_dir)?;
-    let log = data.open_log(&config).await?;
     let topics = match topic {
         None => ALL_TOPICS.to_vec(),
-        Some(name) => vec![Topic::from_name(&name).ok_or_else(|| Refused(format!("{name} is no topic of the log")))?],
+        Some(name) => vec![Topic::from_name(&name).ok_or_else(|| no_topic(&name))?],
     };
+    let mut signals = Signals::catch()?;
+    let log = DataDir::with_log(&place.data_dir)?.open_log(&config).await?;
     let mut next = Vec::new();
     let mut last: Vec<Record> = Vec::new();
     for topic in topics {
         for partition in 0..log.partitions(topic) {
             let marks = log.watermarks(topic, partition).await?;
-            let wanted = i64::try_from(n).unwrap_or(i64::MAX);
-            let from = marks.next.saturating_sub(wanted).max(marks.first);
-            last.extend(log.read(topic, partition, from, ReadMax { records: n.max(1), ..READ }).await?);
+            let mut from = marks.next.saturating_sub(i64::from(n)).max(marks.first);
+            while from < marks.next {
+                let records = log.read(topic, partition, from, READ).await?;
+                let Some(end) = records.last().map(|r| r.offset + 1) else { break };
+                last.extend(records.into_iter().filter(|r| r.offset < marks.next));
+                from = end;
+            }
             next.push((topic, partition, marks.next));
         }
     }
     last.sort_by_key(|r| (r.appended, r.topic, r.partition, r.offset));
-    let surplus = last.len().saturating_sub(n);
-    print(last.get(surplus..).unwrap_or_default(), json);
-    // Without `follow` the look ends here.
-    let mut more = follow;
-    while more {
+    let surplus = last.len().saturating_sub(n as usize);
+    print(last.get(surplus..).unwrap_or_default(), json)?;
+    drop(last);
+    while follow {
         tokio::select! {
-            () = signal() => more = false,
+            () = signals.next() => break,
             () = tokio::time::sleep(POLL) => {}
         }
         for (topic, partition, from) in &mut next {
             let records = log.read(*topic, *partition, *from, READ).await?;
             if let Some(record) = records.last() {
                 *from = record.offset + 1;
-                print(&records, json);
+                print(&records, json)?;
             }
         }
     }
@@ -60,7 +64,12 @@ pub async fn run(args: Events) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(records: &[Record], json: bool) {
+fn no_topic(name: &str) -> Refused {
+    let topics = ALL_TOPICS.map(Topic::name).join(", ");
+    Refused(format!("{name} is no topic of the log, which has {topics}"))
+}
+
+fn print(records: &[Record], json: bool) -> anyhow::Result<()> {
     let text = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
     if json {
         for r in records {
@@ -68,9 +77,9 @@ fn print(records: &[Record], json: bool) {
                 "topic": r.topic.name(), "partition": r.partition, "offset": r.offset,
                 "appended_at": r.appended.to_rfc3339(), "key": text(&r.key), "value": text(&r.value),
             });
-            println!("{line}");
+            outln!("{line}")?;
         }
-        return;
+        return Ok(());
     }
     let rows: Vec<Vec<String>> = records
         .iter()
@@ -88,5 +97,5 @@ fn print(records: &[Record], json: bool) {
             ]
         })
         .collect();
-    print!("{}", table(&["appended", "position", "type", "key", "item", "event"], &rows));
+    out!("{}", table(&["appended", "position", "type", "key", "item", "event"], &rows))
 }

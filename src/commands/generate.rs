@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use shoptide_jobs::import::{BATCH_EVENTS_MAX, Outgoing, Sink};
 use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
 use shoptide_schemas::EventMs;
@@ -12,6 +11,7 @@ use crate::app::Refused;
 use crate::args::Generate;
 use crate::commands::import::open_sink;
 use crate::data_dir::system_clock;
+use crate::outln;
 
 /// Written at once.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -35,9 +35,10 @@ pub async fn run(args: Generate) -> anyhow::Result<ExitCode> {
     match args.to.as_str() {
         "-" => write(outgoing, std::io::stdout().lock())?,
         "log" => send(outgoing, None, &args.key_file, &args.place).await?,
-        url if url.starts_with("http://") => send(outgoing, Some(url), &args.key_file, &args.place).await?,
+        // The sink says what is wrong with other addresses, which would be strange names of files.
+        url if url.contains("://") => send(outgoing, Some(url), &args.key_file, &args.place).await?,
         path => {
-            let file = std::fs::File::create(path).with_context(|| format!("file {path}"))?;
+            let file = std::fs::File::create(path).map_err(|e| Refused(format!("--to {path}: {e}")))?;
             write(outgoing, file)?;
         }
     }
@@ -87,6 +88,6 @@ async fn send(
     if let Some(log) = log {
         shoptide_log::Log::close(&*log).await;
     }
-    println!("{accepted} accepted, {rejected} rejected");
+    outln!("{accepted} accepted, {rejected} rejected")?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::args;
 use crate::commands::{key_of, load_config};
 use crate::data_dir::{DataDir, system_clock};
 use crate::render::table;
+use crate::{out, outln};
 
 /// Bad rows printed; the others are counted.
 const BAD_ROWS_SHOWN: usize = 20;
@@ -81,30 +82,30 @@ fn at_ms(time: Option<&WireTime>) -> Option<i64> {
 
 fn print(report: &Report, accepted: u64, rejected: u64, seconds: f64, json: bool) -> anyhow::Result<()> {
     if json {
-        let mut out = serde_json::to_value(report)?;
-        if let Some(fields) = out.as_object_mut() {
+        let mut line = serde_json::to_value(report)?;
+        if let Some(fields) = line.as_object_mut() {
             fields.insert("accepted".to_owned(), json!(accepted));
             fields.insert("rejected".to_owned(), json!(rejected));
             fields.insert("seconds".to_owned(), json!(seconds));
         }
-        println!("{out}");
+        outln!("{line}")?;
         return Ok(());
     }
-    println!(
+    outln!(
         "{} rows: {} events, {} ignored, {} bad; {} catalogue rows; {accepted} accepted, {rejected} rejected; {seconds:.2} s",
         report.rows, report.events, report.ignored, report.bad, report.catalogue
-    );
+    )?;
     let types: Vec<Vec<String>> =
         report.events_by_type.iter().map(|(name, n)| vec![(*name).to_owned(), n.to_string()]).collect();
-    print!("{}", table(&["type", "events"], &types));
+    out!("{}", table(&["type", "events"], &types))?;
     if 0 < report.bad {
         let reasons: Vec<Vec<String>> =
             report.bad_by_reason.iter().map(|(reason, n)| vec![reason.clone(), n.to_string()]).collect();
-        print!("\n{}", table(&["bad", "rows"], &reasons));
+        out!("\n{}", table(&["bad", "rows"], &reasons))?;
         let lines = report.bad_lines.iter().take(BAD_ROWS_SHOWN);
         let lines: Vec<Vec<String>> =
             lines.map(|b| vec![b.line.to_string(), b.reason.clone(), b.message.clone()]).collect();
-        print!("\n{}", table(&["line", "reason", "message"], &lines));
+        out!("\n{}", table(&["line", "reason", "message"], &lines))?;
     }
     Ok(())
 }

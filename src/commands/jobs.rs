@@ -14,6 +14,7 @@ use crate::app::{Roles, train_context};
 use crate::args::{Job, Jobs, Run};
 use crate::commands::{load_config, run};
 use crate::data_dir::DataDir;
+use crate::{out, outln};
 
 pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let Some(job) = args.job else {
@@ -31,9 +32,9 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             let trained = train_once(&context).await?;
             let (version, items) = (trained.model.version(), trained.model.n_items());
             if json {
-                println!("{}", json!({ "version": version, "users": trained.users, "items": items, "seconds": trained.seconds }));
+                outln!("{}", json!({ "version": version, "users": trained.users, "items": items, "seconds": trained.seconds }))?;
             } else {
-                println!("version {version}: {} users, {items} items, {:.2} s", trained.users, trained.seconds);
+                outln!("version {version}: {} users, {items} items, {:.2} s", trained.users, trained.seconds)?;
             }
         }
         Job::Evaluate { json } => {
@@ -51,14 +52,14 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
                 let each = rows.iter().map(|(name, q)| {
                     ((*name).to_owned(), json!({ "recall_20": q.recall, "ndcg_20": q.ndcg, "hit_rate_20": q.hit_rate }))
                 });
-                println!("{}", json!({ "users": quality.users, "models": each.collect::<serde_json::Map<_, _>>() }));
+                outln!("{}", json!({ "users": quality.users, "models": each.collect::<serde_json::Map<_, _>>() }))?;
             } else {
-                println!("last fifth of each user's items hidden, full ranking, {} users", quality.users);
+                outln!("last fifth of each user's items hidden, full ranking, {} users", quality.users)?;
                 let cells: Vec<Vec<String>> = rows
                     .iter()
                     .map(|(name, q)| vec![(*name).to_owned(), format!("{:.4}", q.recall), format!("{:.4}", q.ndcg)])
                     .collect();
-                print!("{}", crate::render::table(&["model", "recall@20", "NDCG@20"], &cells));
+                out!("{}", crate::render::table(&["model", "recall@20", "NDCG@20"], &cells))?;
             }
         }
     }

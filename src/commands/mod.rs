@@ -7,6 +7,7 @@ pub mod events;
 pub mod generate;
 pub mod import;
 pub mod jobs;
+pub mod profile;
 pub mod run;
 pub mod state;
 

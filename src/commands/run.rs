@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::app::{App, Roles, listen, signal};
+use crate::app::{App, Roles, Signals, listen};
 use crate::args::Run;
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
@@ -12,15 +12,21 @@ pub async fn run(args: Run, roles: Roles) -> anyhow::Result<ExitCode> {
     if let Some(port) = args.port {
         config.serve.port = port;
     }
+    let mut signals = Signals::catch()?;
     let data = DataDir::create(&args.place.data_dir)?;
     let listener = if roles.serve { Some(listen(config.serve.address()).await?) } else { None };
-    let mut app = App::start(&config, &data, roles, listener).await?;
+    let mut app = tokio::select! {
+        app = App::start(&config, &data, roles, listener) => app?,
+        // Nothing was accepted yet, and what is open closes with the process.
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
+    let path = data.path().display();
     match app.address {
-        Some(address) => tracing::info!(%address, data = %data.path().display(), "shoptide is up"),
-        None => tracing::info!(data = %data.path().display(), "shoptide is up"),
+        Some(address) => tracing::info!(url = %format_args!("http://{address}"), data = %path, "shoptide is up"),
+        None => tracing::info!(data = %path, "shoptide is up"),
     }
     let ended = tokio::select! {
-        () = signal() => None,
+        () = signals.next() => None,
         error = app.role_failed() => Some(error),
     };
     app.shutdown().await;

@@ -8,6 +8,7 @@ use crate::args::{State, StateWhat};
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
 use crate::render::table;
+use crate::{out, outln};
 
 pub async fn run(args: State) -> anyhow::Result<ExitCode> {
     let StateWhat::Verify { json, place } = args.what;
@@ -33,26 +34,26 @@ pub async fn run(args: State) -> anyhow::Result<ExitCode> {
     drop(owner);
     shoptide_log::Log::close(&*log).await;
     if json {
-        println!("{}", serde_json::to_string(&report)?);
+        outln!("{}", serde_json::to_string(&report)?)?;
     } else {
-        print(&report);
+        print(&report)?;
     }
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print(report: &Report) {
+fn print(report: &Report) -> anyhow::Result<()> {
     let mark = |ok: bool| if ok { "equal" } else { "DIFFERENT" }.to_owned();
-    println!("replayed {} records in {:.2} s\n", report.records, report.replay_s);
+    outln!("replayed {} records in {:.2} s\n", report.records, report.replay_s)?;
     let rows: Vec<Vec<String>> = report
         .tables
         .iter()
         .map(|t| vec![t.table.to_owned(), t.rows.to_string(), t.replayed_rows.to_string(), mark(t.equal)])
         .collect();
-    print!("{}", table(&["table", "rows", "replayed", "bytes"], &rows));
+    out!("{}", table(&["table", "rows", "replayed", "bytes"], &rows))?;
     for difference in report.tables.iter().flat_map(|t| &t.differences) {
-        println!("  {difference}");
+        outln!("  {difference}")?;
     }
-    println!();
+    outln!()?;
     let rows: Vec<Vec<String>> = report
         .sums
         .iter()
@@ -64,9 +65,11 @@ fn print(report: &Report) {
         })
         .collect();
     let headings = ["topic", "partition", "logged", "applied", "duplicate", "late", "erased", "dead", ""];
-    print!("{}", table(&headings, &rows));
+    out!("{}", table(&headings, &rows))?;
     let lists = &report.lists;
-    println!("\nlists: {} recomputed, {} equal, {} skipped", lists.recomputed, lists.equal, lists.skipped);
-    lists.different.iter().for_each(|l| println!("  differs: {l}"));
-    println!("{}", if report.ok { "\nthe truth is what the log says" } else { "\nTHE TRUTH IS NOT WHAT THE LOG SAYS" });
+    outln!("\nlists: {} recomputed, {} equal, {} skipped", lists.recomputed, lists.equal, lists.skipped)?;
+    for list in &lists.different {
+        outln!("  differs: {list}")?;
+    }
+    outln!("{}", if report.ok { "\nthe truth is what the log says" } else { "\nTHE TRUTH IS NOT WHAT THE LOG SAYS" })
 }

@@ -147,7 +147,7 @@ impl Act<'_> {
             base: self.base.clone(),
             data_dir: self.data.path().display().to_string(),
         };
-        if self.demo.json { println!("{}", summary.json()) } else { summary.print() }
+        if self.demo.json { outln!("{}", summary.json())? } else { summary.print()? }
         if !summary.adds_up() {
             anyhow::bail!("the counts do not add up: sent {sent}, refused {rejected}, {:?}", summary.tally);
         }

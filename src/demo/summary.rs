@@ -6,8 +6,10 @@ use shoptide_models::evaluate::Quality;
 use shoptide_store::Tally;
 
 use super::freshness::Freshness;
-use crate::commands::ask::{print_profile, shown};
+use crate::commands::ask::{list_table, shown};
+use crate::commands::profile::profile_text;
 use crate::render::table;
+use crate::{out, outln};
 
 /// All that the summary says.
 pub struct Summary {
@@ -57,21 +59,23 @@ impl Summary {
         })
     }
 
-    pub fn print(&self) {
+    /// # Errors
+    /// If standard output cannot be written.
+    pub fn print(&self) -> anyhow::Result<()> {
         let t = &self.tally;
-        println!("\nevents");
-        println!(
+        outln!("\nevents")?;
+        outln!(
             "  sent {} = refused {} + logged {};  logged = applied {} + duplicate {} + late {} + erased {} + dead-lettered {}  ({})",
             self.sent, self.rejected, t.logged, t.applied, t.duplicate, t.late, t.erased, t.dead,
             if self.adds_up() { "adds up" } else { "DOES NOT ADD UP" }
-        );
-        println!("  {:.0} events/s from the first request to the last list", self.events_per_s);
-        println!(
+        )?;
+        outln!("  {:.0} events/s from the first request to the last list", self.events_per_s)?;
+        outln!(
             "  fresh after {:.1} ms (p50), {:.1} ms (p99): from the collector's 2xx to the list that contains the event, {} events",
             self.freshness.p50_ms, self.freshness.p99_ms, self.freshness.sent
-        );
-        println!("  first personal list {:.1} s after the start, this summary after {:.1} s, peak memory {:.0} MB", self.first_list_s, self.total_s, peak_rss_mb());
-        println!("\nmodel {} trained in {:.2} s; held-out quality, full ranking, {} users", self.model_version, self.train_s, self.held_out.users);
+        )?;
+        outln!("  first personal list {:.1} s after the start, this summary after {:.1} s, peak memory {:.0} MB", self.first_list_s, self.total_s, peak_rss_mb())?;
+        outln!("\nmodel {} trained in {:.2} s; held-out quality, full ranking, {} users", self.model_version, self.train_s, self.held_out.users)?;
         let row = |name: &str, q: &Quality| vec![name.to_owned(), format!("{:.3}", q.recall), format!("{:.3}", q.ndcg)];
         let h = &self.held_out;
         let rows = [
@@ -80,26 +84,16 @@ impl Summary {
             row("item-item alone", &h.item_item),
             row("factors alone", &h.factors),
         ];
-        print!("{}", table(&["", "recall@20", "NDCG@20"], &rows));
-        println!("\nuser {}", self.user);
-        print_profile(&self.profile);
-        println!("\nlist of {} ({})", self.user, shown(self.list.get("made_from")));
-        let items = self.list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        let rows: Vec<Vec<String>> = items
-            .iter()
-            .map(|i| {
-                let field = |name: &str| shown(i.get(name));
-                let why = i.get("reason").map(|r| shown(r.get("text"))).unwrap_or_default();
-                vec![field("rank"), field("item_id"), field("title"), field("price"), field("source"), why]
-            })
-            .collect();
-        print!("{}", table(&["#", "item", "title", "price", "source", "why"], &rows));
+        out!("{}", table(&["", "recall@20", "NDCG@20"], &rows))?;
+        out!("\n{}", profile_text(&self.profile))?;
+        outln!("\nlist of {} ({})", self.user, shown(self.list.get("made_from")))?;
+        out!("{}", list_table(&self.list))?;
         let base = &self.base;
-        println!("\nopen  {base}/docs                                   every endpoint, to try");
-        println!("      {base}/v1/users/{}/recommendations?explain=true", self.user);
-        println!("      {base}/v1/users/{}/profile", self.user);
-        println!("      {base}/v1/trending        {base}/metrics");
-        println!("data  {}", self.data_dir);
+        outln!("\nopen  {base}/docs                                   every endpoint, to try")?;
+        outln!("      {base}/v1/users/{}/recommendations?explain=true", self.user)?;
+        outln!("      {base}/v1/users/{}/profile", self.user)?;
+        outln!("      {base}/v1/trending        {base}/metrics")?;
+        outln!("data  {}", self.data_dir)
     }
 }
 

@@ -75,7 +75,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
         if body.media == Media::Lines {
             return Err(ApiError::media("content-type", "content-type is not application/json"));
         }
-        object(&body.bytes).map_err(ApiError::unprocessable)?;
+        if let Err(reject) = object(&body.bytes) {
+            // A list that is no JSON either is malformed in the first place.
+            let list = serde_json::from_slice::<serde::de::IgnoredAny>(&body.bytes);
+            return Err(list.map_or_else(|e| ApiError::json(&e), |_| ApiError::unprocessable(reject)));
+        }
         serde_json::from_slice(&body.bytes).map(Json).map_err(|e| ApiError::json(&e))
     }
 }

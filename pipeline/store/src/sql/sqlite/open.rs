@@ -14,12 +14,12 @@ use crate::sql::dialect::Dialect;
 
 /// Marks our files ("ShTi"), so that another program's database is refused.
 const APPLICATION_ID: i64 = 0x5368_5469;
-/// A commit touches other users' pages than the last one, so small pages write less: 8 and 16 KiB were 10 and 30 % slower
-/// (`examples/commit_rate.rs`).
+/// A commit touches other users' pages than the last one, so small pages write less: with one shard, 8 KiB was about 10 %
+/// and 16 KiB about 30 % slower (`examples/commit_rate.rs`).
 const PAGE_BYTES: u32 = 4096;
-/// Pages in the write-ahead log before a commit moves them into the file: 16 MiB. Four times more gained 5 %, and made the
-/// commit that moves them four times longer.
-const WAL_PAGES: u32 = 4096;
+/// Pages in the write-ahead log before a commit moves them into the file: 32 MiB. Half of it cost about a tenth of the rate;
+/// twice of it gained nothing, and made the commit that moves them wait longer.
+const WAL_PAGES: u32 = 8192;
 /// What the log is cut to after a long read kept it from being moved.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 /// How long SQLite itself waits for another process' transaction, which is milliseconds long.
