@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 /// Recommendations for shops: events in, fresh explained lists out.
+///
+/// Start with `shoptide demo`, which needs nothing; then `shoptide up` for a shop of your own. Logs go to standard error,
+/// filtered by SHOPTIDE_LOG (such as `info` or `shoptide_stream=debug`). Exit codes: 0 done, 1 failed, 2 refused at the
+/// start (arguments, configuration, data).
 #[derive(Debug, Parser)]
-#[command(name = "shoptide", version, about)]
+#[command(name = "shoptide", version, about, long_about)]
 pub struct Args {
-    /// Logs as JSON lines.
+    /// Logs as JSON lines, for machines.
     #[arg(long, global = true)]
     pub log_json: bool,
     #[command(subcommand)]
@@ -18,32 +22,35 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// A simulated shop, start to finish, with a summary: no service, no network.
+    ///
+    /// Sends a catalogue and events through the HTTP collector, streams, trains, measures, shows one user's list with
+    /// reasons, then lets visitors go on shopping until Ctrl-C.
     Demo(Demo),
-    /// All roles in one process.
+    /// All roles in one process: collector and API, stream, trainer. Ctrl-C or SIGTERM ends it.
     Up(Run),
-    /// Only the stream: log to truth.
-    Stream(Run),
+    /// Only the stream: folds the log into the truth and makes the lists. One at a time on a data directory.
+    Stream(Place),
     /// Only the collector and query API.
     Serve(Run),
-    /// The trainer, or one job by hand.
+    /// Only the trainer; or, with a job's name, that job once.
     Jobs(Jobs),
-    /// A file of real events becomes events of ours.
+    /// A file of real events (CSV, TSV, JSON lines; plain, .gz, .zst) becomes events of ours.
     Import(Import),
-    /// A deterministic shop: catalogue and events.
+    /// A deterministic shop: catalogue and events, as JSON lines or sent.
     Generate(Generate),
-    /// A user's list with reasons.
+    /// A user's list with reasons; unknown users get what the shop would show them.
     Recommend(Ask),
     /// Items like an item.
     Similar(Ask),
-    /// What is known of a user.
-    Profile(Ask),
-    /// The log.
+    /// What is known of a user: tastes, spending, last acts.
+    Profile(Profile),
+    /// The log as it is.
     Events(Events),
-    /// Refused records.
+    /// Records that could not be applied, each with its reason.
     DeadLetters(DeadLetters),
-    /// The truth.
+    /// The truth, and the proof of it.
     State(State),
-    /// The configuration.
+    /// The configuration: what is in force, and whether it is good.
     Config(Config),
 }
 
@@ -51,19 +58,20 @@ pub enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Place {
     /// The data directory of the embedded log and store.
-    #[arg(long, default_value = "shoptide-data")]
+    #[arg(long, value_name = "DIR", default_value = "shoptide-data")]
     pub data_dir: PathBuf,
     /// A TOML file over the defaults.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// Keep the data here; a temporary folder otherwise.
-    #[arg(long)]
+    /// Keep the data here and go on with it the next time; a temporary folder otherwise.
+    #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    #[arg(long)]
+    /// A TOML file over the defaults.
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Port on 127.0.0.1; 0 takes a free one.
     #[arg(long, default_value_t = 8000)]
@@ -71,15 +79,19 @@ pub struct Demo {
     /// Stop after the summary.
     #[arg(long)]
     pub once: bool,
-    /// The summary as one line of JSON.
+    /// Print only the summary, as one line of JSON.
     #[arg(long)]
     pub json: bool,
+    /// Another seed is another shop.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
+    /// Events that are sent before the summary.
     #[arg(long, default_value_t = 50_000)]
     pub events: u64,
+    /// Users of the shop.
     #[arg(long, default_value_t = 1_000)]
     pub users: u64,
+    /// Items of the catalogue.
     #[arg(long, default_value_t = 600)]
     pub items: u64,
     /// Simulated visitors' events a second after the summary, 1 to 1000.
@@ -91,7 +103,7 @@ pub struct Demo {
 pub struct Run {
     #[command(flatten)]
     pub place: Place,
-    /// Overrides `serve.port`; 0 takes a free one.
+    /// Overrides `serve.port`; 0 takes a free one, which the log names.
     #[arg(long)]
     pub port: Option<u16>,
 }
@@ -108,11 +120,13 @@ pub struct Jobs {
 pub enum Job {
     /// Trains in full now and publishes.
     Train {
+        /// One line of JSON.
         #[arg(long)]
         json: bool,
     },
     /// Held-out quality of the served blend beside its parts alone.
     Evaluate {
+        /// One line of JSON.
         #[arg(long)]
         json: bool,
     },
@@ -120,19 +134,21 @@ pub enum Job {
 
 #[derive(Debug, clap::Args)]
 pub struct Import {
+    /// The events. Bad rows are counted and listed, and do not stop it.
     pub file: PathBuf,
     /// retailrocket, tmall, rees46, online-retail, otto, movielens, serenade, or a TOML file.
     #[arg(long)]
     pub mapping: String,
     /// A collector such as `http://127.0.0.1:8000`; without it the events go straight into the embedded log.
-    #[arg(long)]
+    #[arg(long, value_name = "URL")]
     pub to: Option<String>,
     /// `max`, or a factor of the file's own time such as `10x`.
     #[arg(long, default_value = "max")]
     pub speed: String,
     /// File with the collector's write key.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// The report as one line of JSON.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -141,17 +157,22 @@ pub struct Import {
 
 #[derive(Debug, clap::Args)]
 pub struct Generate {
+    /// The same seed and numbers give the same bytes on any machine.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
+    /// Events in all, repeats included.
     #[arg(long, default_value_t = 50_000)]
     pub events: u64,
+    /// Users, at most 10 million.
     #[arg(long, default_value_t = 1_000)]
     pub users: u64,
+    /// Items, at most a million.
     #[arg(long, default_value_t = 600)]
     pub items: u64,
     /// Time of the newest event, RFC 3339, or `now`.
     #[arg(long, default_value = "2026-01-31T00:00:00Z")]
     pub end: String,
+    /// Days before the end that the events spread over.
     #[arg(long, default_value_t = 25)]
     pub span_days: u64,
     /// Events of every thousand that are spoiled on purpose.
@@ -163,7 +184,8 @@ pub struct Generate {
     /// `-` for JSON lines on standard output, a file, `log` for the embedded log, or a collector's `http://…`.
     #[arg(long, default_value = "-")]
     pub to: String,
-    #[arg(long)]
+    /// File with the collector's write key.
+    #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     #[command(flatten)]
     pub place: Place,
@@ -173,8 +195,21 @@ pub struct Generate {
 pub struct Ask {
     /// A user's or an item's id.
     pub id: String,
+    /// Places of the list.
     #[arg(short, long, default_value_t = 10)]
     pub n: usize,
+    /// The API's own answer, as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Profile {
+    /// A user's id.
+    pub id: String,
+    /// The API's own answer, as JSON.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -194,10 +229,13 @@ pub enum EventsWhat {
         /// A topic such as shop.browse; all without it.
         #[arg(long)]
         topic: Option<String>,
-        #[arg(short, long, default_value_t = 20)]
-        n: usize,
+        /// Records of the past, held in memory to be sorted: at most a million.
+        #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+        n: u32,
+        /// Goes on with what comes, until Ctrl-C.
         #[arg(short, long)]
         follow: bool,
+        /// One line of JSON a record, with its value whole.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -218,8 +256,10 @@ pub enum DeadLettersWhat {
         /// Only this reason, such as `malformed`.
         #[arg(long)]
         reason: Option<String>,
+        /// Letters shown.
         #[arg(short, long, default_value_t = 50)]
         n: usize,
+        /// One line of JSON a letter.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -227,7 +267,9 @@ pub enum DeadLettersWhat {
     },
     /// One with its payload: `TOPIC/PARTITION/OFFSET`.
     Show {
+        /// As `list` prints it.
         id: String,
+        /// One line of JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -235,7 +277,10 @@ pub enum DeadLettersWhat {
     },
     /// Appends one again (or all of a reason), as it is; what is still wrong comes back as a new dead letter.
     Retry {
+        /// As `list` prints it.
+        #[arg(required_unless_present = "reason")]
         id: Option<String>,
+        /// All letters of this reason, such as `malformed`.
         #[arg(long, conflicts_with = "id")]
         reason: Option<String>,
         #[command(flatten)]
@@ -252,7 +297,11 @@ pub struct State {
 #[derive(Debug, Subcommand)]
 pub enum StateWhat {
     /// Replays the log into an empty store and compares every folded table byte for byte.
+    ///
+    /// Also makes a sample of lists again from the inputs they name, and checks that every partition's counts add up. The
+    /// stream must not run meanwhile. Exit code 1 if anything differs.
     Verify {
+        /// The report as one line of JSON.
         #[arg(long)]
         json: bool,
         #[command(flatten)]
@@ -270,12 +319,14 @@ pub struct Config {
 pub enum ConfigWhat {
     /// Says what is wrong, if anything.
     Check {
-        #[arg(long)]
+        /// A TOML file over the defaults.
+        #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
     /// What is in force, with secrets masked.
     Show {
-        #[arg(long)]
+        /// A TOML file over the defaults.
+        #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
 }

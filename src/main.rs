@@ -47,7 +47,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Up(run) => commands::run::run(run, app::Roles::ALL).await,
-        Command::Stream(run) => commands::run::run(run, app::Roles::STREAM).await,
+        Command::Stream(place) => commands::run::run(args::Run { place, port: None }, app::Roles::STREAM).await,
         Command::Serve(run) => commands::run::run(run, app::Roles::SERVE).await,
         Command::Jobs(jobs) => commands::jobs::run(jobs).await,
         Command::Import(import) => commands::import::run(import).await,

@@ -62,6 +62,9 @@ async fn one(truth: &dyn Truth, id: &str) -> anyhow::Result<DeadLetter> {
     let topic = parts.next().and_then(Topic::from_name).ok_or_else(wrong)?;
     let shard = parts.next().and_then(|p| p.parse().ok()).ok_or_else(wrong)?;
     let offset = parts.next().and_then(|p| p.parse().ok()).ok_or_else(wrong)?;
+    if parts.next().is_some() {
+        return Err(wrong().into());
+    }
     let page = DeadPage { reason: None, at: Some((shard, topic, offset)), limit: 1 };
     let found = truth.dead_letters(page).await?;
     Ok(found.into_iter().next().ok_or_else(wrong)?)
@@ -73,7 +76,8 @@ async fn retry(id: Option<String>, reason: Option<String>, place: &Place) -> any
     let letters = match (id, reason) {
         (Some(id), _) => vec![one(&*truth, &id).await?],
         (None, Some(reason)) => truth.dead_letters(DeadPage { reason: Some(reason), at: None, limit: RETRY_MAX }).await?,
-        (None, None) => return Err(Refused("name a dead letter's id, or --reason".to_owned()).into()),
+        // The command line asks for one of them.
+        (None, None) => Vec::new(),
     };
     let config = load_config(place.config.as_deref())?;
     let log = DataDir::existing(&place.data_dir)?.open_log(&config).await?;

@@ -26,7 +26,6 @@ pub async fn run(args: Events) -> anyhow::Result<ExitCode> {
         None => ALL_TOPICS.to_vec(),
         Some(name) => vec![Topic::from_name(&name).ok_or_else(|| no_topic(&name))?],
     };
-    let mut signals = Signals::catch()?;
     let log = DataDir::with_log(&place.data_dir)?.open_log(&config).await?;
     let mut next = Vec::new();
     let mut last: Vec<Record> = Vec::new();
@@ -45,23 +44,31 @@ pub async fn run(args: Events) -> anyhow::Result<ExitCode> {
     }
     last.sort_by_key(|r| (r.appended, r.topic, r.partition, r.offset));
     let surplus = last.len().saturating_sub(n as usize);
-    print(last.get(surplus..).unwrap_or_default(), json)?;
+    print(last.get(surplus..).unwrap_or_default(), json, true)?;
     drop(last);
-    while follow {
-        tokio::select! {
-            () = signals.next() => break,
-            () = tokio::time::sleep(POLL) => {}
-        }
+    if follow {
+        self::follow(&*log, next, json).await?;
+    }
+    log.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what comes, until a signal.
+async fn follow(log: &dyn Log, mut next: Vec<(Topic, u32, i64)>, json: bool) -> anyhow::Result<()> {
+    let mut signals = Signals::catch()?;
+    loop {
         for (topic, partition, from) in &mut next {
             let records = log.read(*topic, *partition, *from, READ).await?;
             if let Some(record) = records.last() {
                 *from = record.offset + 1;
-                print(&records, json)?;
+                print(&records, json, false)?;
             }
         }
+        tokio::select! {
+            () = signals.next() => return Ok(()),
+            () = tokio::time::sleep(POLL) => {}
+        }
     }
-    log.close().await;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn no_topic(name: &str) -> Refused {
@@ -69,7 +76,7 @@ fn no_topic(name: &str) -> Refused {
     Refused(format!("{name} is no topic of the log, which has {topics}"))
 }
 
-fn print(records: &[Record], json: bool) -> anyhow::Result<()> {
+fn print(records: &[Record], json: bool, headed: bool) -> anyhow::Result<()> {
     let text = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
     if json {
         for r in records {
@@ -97,5 +104,7 @@ fn print(records: &[Record], json: bool) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    out!("{}", table(&["appended", "position", "type", "key", "item", "event"], &rows))
+    let shown = table(&["appended", "position", "type", "key", "item", "event"], &rows);
+    let (_, without) = shown.split_once('\n').unwrap_or_default();
+    out!("{}", if headed { &shown } else { without })
 }

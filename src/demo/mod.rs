@@ -22,11 +22,12 @@ use tokio::sync::watch;
 use self::progress::Bar;
 use self::saved::Saved;
 use self::summary::Summary;
-use crate::app::{App, Refused, Roles, listen, signal, train_context};
+use crate::app::{App, Refused, Roles, Signals, listen, train_context};
 use crate::args::Demo;
 use crate::commands::ask::escaped;
 use crate::commands::load_config;
 use crate::data_dir::{DataDir, system_clock};
+use crate::outln;
 
 /// Events of one request.
 const BATCH: usize = 500;
@@ -34,6 +35,8 @@ const BATCH: usize = 500;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// The stream must catch up within this; longer means that something is broken, and the logs say what.
 const CATCH_UP: Duration = Duration::from_secs(600);
+/// After a signal, for the answer to the batch on its way; its share of the 5 s that everything has to end in.
+const LAST_BATCH: Duration = Duration::from_secs(1);
 /// Places of the list that is shown.
 const SHOWN: usize = 10;
 
@@ -44,29 +47,36 @@ pub async fn run(demo: Demo) -> anyhow::Result<ExitCode> {
     config.serve.port = demo.port;
     // The demo talks to itself; keys are for shops that are reached by others.
     (config.serve.write_key, config.serve.read_key) = (None, None);
+    let mut signals = Signals::catch()?;
     let listener = listen(config.serve.address()).await?;
+    let address = listener.local_addr().context("the listener's address")?;
     let temporary = match &demo.data_dir {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("shoptide-").tempdir().context("a temporary folder")?),
     };
     let path = demo.data_dir.clone().or_else(|| temporary.as_ref().map(|t| t.path().to_owned()));
     let data = DataDir::create(&path.context("no data directory")?)?;
-    let mut app = App::start(&config, &data, Roles::ALL, Some(listener)).await?;
-    let mut saved = Saved::open(data.path(), &demo, system_clock()())?;
+    // All that can be refused is, before anything is written.
+    let mut saved = Saved::read(data.path(), &demo, system_clock()())?;
     let shop = Shop::new(ShopParams::new(saved.shop_options()).map_err(|e| Refused(e.to_string()))?);
+    let client = client()?;
+    let mut app = tokio::select! {
+        app = App::start(&config, &data, Roles::ALL, Some(listener)) => app?,
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
+    };
     let (stop, stopped) = watch::channel(false);
-    let base = format!("http://{}", app.address.context("the API has no address")?);
-    let act = Act { demo: &demo, config: &config, data: &data, shop: &shop, base, started, stopped, client: client()? };
+    let base = format!("http://{address}");
+    let act = Act { demo: &demo, config: &config, data: &data, shop: &shop, base, started, stopped, client };
     let parts = app.parts();
     let ended = {
         let show = act.show(&parts, &mut saved);
         tokio::pin!(show);
         tokio::select! {
             result = &mut show => result.map(|()| None),
-            () = signal() => {
+            () = signals.next() => {
                 // The batch on its way gets its answer first, so that what is sent is known.
                 stop.send_replace(true);
-                let _ = tokio::time::timeout(Duration::from_secs(1), show).await;
+                let _ = tokio::time::timeout(LAST_BATCH, show).await;
                 Ok(None)
             }
             error = app.role_failed() => Ok(Some(error)),
@@ -103,6 +113,7 @@ impl Act<'_> {
             }
         };
         say(&format!("shoptide demo on {} (data in {})", self.base, self.data.path().display()));
+        saved.begin()?;
         self.caught_up(parts, "catching up").await?;
         let before = tallies(&*parts.truth).await?;
         let mut sink = CollectorSink::new(&self.base, None)?;
@@ -126,6 +137,9 @@ impl Act<'_> {
         (sent, rejected) = (sent + fresh.sent, rejected + fresh.rejected);
         let held_out = self.held_out(parts).await?;
         self.caught_up(parts, "settling").await?;
+        if *self.stopped.borrow() {
+            return Ok(());
+        }
         let user = self.shop.user_id(0);
         let path = format!("{}/v1/users/{}", self.base, escaped(&user));
         let first_list_s = tokio::time::timeout(Duration::from_secs(5), first_list).await;
@@ -178,7 +192,7 @@ impl Act<'_> {
         Ok((sent, rejected))
     }
 
-    /// Waits until the truth stands at the log's end, and no list is still to be made.
+    /// Waits until the truth stands at the log's end, or a signal came.
     async fn caught_up(&self, parts: &crate::app::Parts, what: &'static str) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut bar = None;

@@ -29,10 +29,10 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Reads what is there, or begins anew.
-    pub fn open(dir: &Path, demo: &Demo, now_ms: i64) -> anyhow::Result<Self> {
+    /// Reads what is there, or makes up a new one; writes nothing.
+    pub fn read(dir: &Path, demo: &Demo, now_ms: i64) -> anyhow::Result<Self> {
         let path = dir.join("demo.json");
-        let mut saved = match std::fs::read(&path) {
+        let saved = match std::fs::read(&path) {
             Ok(bytes) => {
                 let mut saved: Saved = serde_json::from_slice(&bytes)
                     .map_err(|e| Refused(format!("{} is damaged: {e}; choose another --data-dir", path.display())))?;
@@ -58,9 +58,13 @@ impl Saved {
                 saved.seed, saved.users, saved.items, saved.events
             );
         }
-        saved.runs += 1;
-        saved.write()?;
         Ok(saved)
+    }
+
+    /// Counts this start.
+    pub fn begin(&mut self) -> anyhow::Result<()> {
+        self.runs += 1;
+        self.write()
     }
 
     /// Written whole under another name, then renamed.

@@ -39,7 +39,7 @@ pub(super) async fn publish(
         lineage,
     };
     context.truth.publish_model(row).await?;
-    context.live.note_publish();
+    context.live.adopt(model.clone());
     Ok(())
 }
 

@@ -40,8 +40,6 @@ pub struct Live {
     model: watch::Sender<Option<Arc<Snapshot>>>,
     linked: Mutex<Arc<Linked>>,
     metrics: Arc<Metrics>,
-    /// A publish in this process wakes the model's follower at once.
-    published: tokio::sync::Notify,
     followers: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -68,7 +66,6 @@ impl Live {
             model: watch::Sender::new(model),
             linked: Mutex::new(linked),
             metrics,
-            published: tokio::sync::Notify::new(),
             followers: Mutex::default(),
         });
         let followers =
@@ -105,9 +102,17 @@ impl Live {
         &self.metrics
     }
 
-    /// Tells the follower that this process has published a model.
-    pub fn note_publish(&self) {
-        self.published.notify_one();
+    /// Takes over a model that this process has just published: reading it back from disk would give the same bits.
+    pub fn adopt(&self, model: Arc<Snapshot>) {
+        let version = model.version();
+        self.model.send_if_modified(|current| {
+            let newer = current.as_ref().is_none_or(|c| c.version() < version);
+            if newer {
+                *current = Some(model);
+            }
+            newer
+        });
+        self.metrics.model_version.set(i64::try_from(version).unwrap_or(i64::MAX));
     }
 
     /// Stops following.

@@ -5,6 +5,7 @@ use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge
 /// Metric names, `shoptide_<what>_<unit>[_total]`.
 pub mod names {
     pub const RECORDS_TOTAL: &str = "shoptide_records_total";
+    pub const SHARD_UP: &str = "shoptide_shard_up";
     pub const LAG_RECORDS: &str = "shoptide_lag_records";
     pub const FRESHNESS_SECONDS: &str = "shoptide_freshness_seconds";
     pub const BATCH_RECORDS: &str = "shoptide_batch_records";
@@ -25,6 +26,7 @@ pub mod names {
     /// All of them, for checks of dashboards and rules.
     pub const ALL: &[&str] = &[
         RECORDS_TOTAL,
+        SHARD_UP,
         LAG_RECORDS,
         FRESHNESS_SECONDS,
         BATCH_RECORDS,
@@ -50,6 +52,8 @@ pub struct Metrics {
     pub registry: Registry,
     /// Labels: topic, outcome (`applied`, `duplicate`, `late`, `erased`, `dead`).
     pub records: IntCounterVec,
+    /// Label: shard. 1 while it runs here, 0 once it has stopped on an error.
+    pub shard_up: IntGaugeVec,
     /// Label: shard.
     pub lag: IntGaugeVec,
     /// From the log's append to the list in the cache.
@@ -124,6 +128,7 @@ impl Metrics {
         registry.register(Box::new(train.clone()))?;
         Ok(Self {
             records: counters(names::RECORDS_TOTAL, "Records of the log by how they ended.", &["topic", "outcome"])?,
+            shard_up: gauges(names::SHARD_UP, "Whether a shard of this process runs.", &["shard"])?,
             lag: gauges(names::LAG_RECORDS, "Records in the log that are not folded yet.", &["shard"])?,
             freshness: histogram(
                 names::FRESHNESS_SECONDS,

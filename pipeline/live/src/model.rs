@@ -10,7 +10,7 @@ use shoptide_store::{ModelRow, Truth};
 use crate::files::{ModelFileError, ModelFiles};
 use crate::{Live, LiveError};
 
-/// How often the pointer is read when nobody in this process publishes.
+/// How often the pointer is read; what this process publishes it has already.
 const POLL: Duration = Duration::from_millis(250);
 
 /// Loads one version: its full ancestor, then each delta. `near`, if it is an ancestor, saves the way to the root.
@@ -68,10 +68,7 @@ pub async fn load_version(
 pub(crate) async fn follow(live: Arc<Live>, truth: Arc<dyn Truth>, files: ModelFiles) {
     let mut failed = None;
     loop {
-        tokio::select! {
-            () = live.published.notified() => {}
-            () = tokio::time::sleep(POLL) => {}
-        }
+        tokio::time::sleep(POLL).await;
         let current = live.model();
         let version = match truth.model_pointer().await {
             Ok(Some(version)) if current.as_ref().is_none_or(|c| c.version() != version) => version,
@@ -84,8 +81,7 @@ pub(crate) async fn follow(live: Arc<Live>, truth: Arc<dyn Truth>, files: ModelF
         // A delta of the version in use saves the whole chain; a full version begins its own.
         match load_version(&*truth, &files, version, current.as_ref()).await {
             Ok(model) => {
-                live.metrics().model_version.set(i64::try_from(version).unwrap_or(i64::MAX));
-                live.model.send_replace(Some(model));
+                live.adopt(model);
                 failed = None;
             }
             Err(error) => {

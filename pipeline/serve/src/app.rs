@@ -109,7 +109,10 @@ impl App {
                 Err(ApiError::unavailable("store", "the store cannot be reached"))
             }
             Ok(Err(_)) => Err(ApiError::failed()),
-            Err(_) => Err(ApiError::unavailable("store", format!("the store was silent for {} ms", patience.as_millis()))),
+            Err(_) => Err(ApiError::unavailable(
+                "store",
+                format!("the store was silent for {} ms", patience.as_millis()),
+            )),
         }
     }
 
@@ -158,12 +161,22 @@ impl App {
         }
     }
 
-    pub async fn stored_budget(&self, shard: u32, user: &UserId, patience: Duration) -> Result<Option<Budget>, ApiError> {
+    pub async fn stored_budget(
+        &self,
+        shard: u32,
+        user: &UserId,
+        patience: Duration,
+    ) -> Result<Option<Budget>, ApiError> {
         let (truth, user) = (self.context.truth.clone(), user.clone());
         self.ask(patience, async move { truth.budget(shard, &user).await }).await
     }
 
-    pub async fn set_budget(&self, shard: u32, user: &UserId, budget: Option<Budget>) -> Result<(), ApiError> {
+    pub async fn set_budget(
+        &self,
+        shard: u32,
+        user: &UserId,
+        budget: Option<Budget>,
+    ) -> Result<(), ApiError> {
         let (truth, owned) = (self.context.truth.clone(), user.clone());
         let patience = self.context.options.request_timeout;
         let set = self.ask(patience, async move { truth.set_budget(shard, &owned, budget).await }).await;
@@ -185,7 +198,8 @@ impl App {
             return Ok(count);
         }
         let truth = self.context.truth.clone();
-        let count = self.ask(self.context.options.request_timeout, async move { truth.count_users().await }).await?;
+        let count =
+            self.ask(self.context.options.request_timeout, async move { truth.count_users().await }).await?;
         *known = Some((Instant::now(), count));
         Ok(count)
     }
@@ -202,7 +216,8 @@ impl App {
         match &*held {
             Some(lists) if lists.fits(&linked) => lists.clone(),
             _ => {
-                let lists = Arc::new(with_scratch(|scratch| SharedLists::make(linked, &self.context.lists, scratch)));
+                let lists =
+                    Arc::new(with_scratch(|scratch| SharedLists::make(linked, &self.context.lists, scratch)));
                 *held = Some(lists.clone());
                 lists
             }

@@ -44,7 +44,8 @@ pub(crate) async fn read(request: Request, app: &Arc<App>) -> Result<ReadBody, A
     let (parts, body) = request.into_parts();
     let media = media_of(&parts.headers)?;
     let gzip = is_gzip(&parts.headers)?;
-    let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let declared =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|bytes| (BATCH_BYTES_MAX as u64) < bytes) {
         return Err(too_large());
     }
@@ -105,7 +106,9 @@ impl Room {
     /// Makes sure that `bytes` are covered.
     fn cover(&mut self, bytes: usize) -> Result<(), ApiError> {
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let Some(missing) = bytes.div_ceil(1024).checked_sub(held).filter(|kib| 0 < *kib) else { return Ok(()) };
+        let Some(missing) = bytes.div_ceil(1024).checked_sub(held).filter(|kib| 0 < *kib) else {
+            return Ok(());
+        };
         let full = || ApiError::overloaded("body", "too many bodies are being read, come back in a second");
         let more = u32::try_from(missing).map_err(|_| full())?;
         let permit = self.all.clone().try_acquire_many_owned(more).map_err(|_| full())?;
@@ -169,7 +172,9 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, ApiError> {
         None => Ok(false),
         Some(identity) if identity.eq_ignore_ascii_case("identity") => Ok(false),
         Some(gzip) if gzip.eq_ignore_ascii_case("gzip") => Ok(true),
-        Some(_) => Err(ApiError::media("content-encoding", "content-encoding is not gzip, once, or identity")),
+        Some(_) => {
+            Err(ApiError::media("content-encoding", "content-encoding is not gzip, once, or identity"))
+        }
     }
 }
 

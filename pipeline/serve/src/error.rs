@@ -116,7 +116,9 @@ pub(crate) fn shortened(text: &str) -> String {
 impl From<LogError> for ApiError {
     fn from(error: LogError) -> Self {
         match error {
-            LogError::Overloaded { .. } => Self::overloaded("log", "the log's queue is full, come back in a second"),
+            LogError::Overloaded { .. } => {
+                Self::overloaded("log", "the log's queue is full, come back in a second")
+            }
             other => {
                 tracing::error!(error = %other, "the log cannot be written");
                 Self::unavailable("log", "the log cannot be reached")

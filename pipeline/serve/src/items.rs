@@ -111,7 +111,11 @@ pub(crate) struct ItemAnswer<'a> {
     responses((status = 202, description = "The log has it.", body = Written)),
 )]
 pub(crate) async fn put(
-    State(app): State<Arc<App>>, PathItem(item): PathItem, _: NoQuery, key: IdempotencyKey, Json(body): Json<ItemBody>,
+    State(app): State<Arc<App>>,
+    PathItem(item): PathItem,
+    _: NoQuery,
+    key: IdempotencyKey,
+    Json(body): Json<ItemBody>,
 ) -> Result<Response, ApiError> {
     write(&app, "item_upsert", item, key, body).await
 }
@@ -129,7 +133,11 @@ pub(crate) async fn put(
     responses((status = 202, description = "The log has it.", body = Written)),
 )]
 pub(crate) async fn patch(
-    State(app): State<Arc<App>>, PathItem(item): PathItem, _: NoQuery, key: IdempotencyKey, Json(body): Json<ItemBody>,
+    State(app): State<Arc<App>>,
+    PathItem(item): PathItem,
+    _: NoQuery,
+    key: IdempotencyKey,
+    Json(body): Json<ItemBody>,
 ) -> Result<Response, ApiError> {
     write(&app, "item_patch", item, key, body).await
 }
@@ -146,13 +154,20 @@ pub(crate) async fn patch(
     responses((status = 202, description = "The log has it.", body = Written)),
 )]
 pub(crate) async fn delete(
-    State(app): State<Arc<App>>, PathItem(item): PathItem, _: NoQuery, key: IdempotencyKey,
+    State(app): State<Arc<App>>,
+    PathItem(item): PathItem,
+    _: NoQuery,
+    key: IdempotencyKey,
 ) -> Result<Response, ApiError> {
     write(&app, "item_removed", item, key, ItemBody::default()).await
 }
 
 async fn write(
-    app: &App, event_type: &str, item: ItemId, IdempotencyKey(key): IdempotencyKey, body: ItemBody,
+    app: &App,
+    event_type: &str,
+    item: ItemId,
+    IdempotencyKey(key): IdempotencyKey,
+    body: ItemBody,
 ) -> Result<Response, ApiError> {
     let named = text_of(item.as_bytes()).into_owned();
     if body.item_id.as_ref().is_some_and(|id| *id != named) {
@@ -161,7 +176,11 @@ async fn write(
     }
     let event_id = key.unwrap_or_else(|| app.new_event_id());
     let mut checked = Checked::default();
-    checked.catalogue(ItemBody { item_id: Some(named), ..body }.event(event_type, event_id.clone(), app.now_ms()));
+    checked.catalogue(ItemBody { item_id: Some(named), ..body }.event(
+        event_type,
+        event_id.clone(),
+        app.now_ms(),
+    ));
     if let Some(Err(reject)) = checked.verdicts.pop().map(|v| v.outcome) {
         return Err(ApiError::unprocessable(reject));
     }
@@ -183,7 +202,10 @@ async fn write(
     ),
 )]
 pub(crate) async fn post_batch(
-    State(app): State<Arc<App>>, _: NoQuery, IdempotencyKey(key): IdempotencyKey, request: Request,
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    IdempotencyKey(key): IdempotencyKey,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let body = body::read(request, &app).await?;
     let pieces = pieces(body.media, &body.bytes)?;
@@ -196,12 +218,14 @@ pub(crate) async fn post_batch(
         }
         match serde_json::from_slice::<ItemBody>(piece) {
             Ok(item) => {
-                let event_id = key.as_ref().map_or_else(|| app.new_event_id(), |key| format!("{key}#{place}"));
+                let event_id =
+                    key.as_ref().map_or_else(|| app.new_event_id(), |key| format!("{key}#{place}"));
                 checked.catalogue(item.event("item_upsert", event_id, now_ms));
             }
             Err(error) => {
                 let body = ApiError::json(&error).body;
-                let code = Code::ALL.iter().copied().find(|c| c.as_str() == body.code).unwrap_or(Code::Malformed);
+                let code =
+                    Code::ALL.iter().copied().find(|c| c.as_str() == body.code).unwrap_or(Code::Malformed);
                 checked.refuse(Reject::new(code, body.field, body.message));
             }
         }
@@ -218,10 +242,13 @@ pub(crate) async fn post_batch(
     responses((status = 200, description = "The item.", body = ItemAnswer), (status = 404, description = "No such item.", body = crate::error::ErrorBody)),
 )]
 pub(crate) async fn get(
-    State(app): State<Arc<App>>, PathItem(item): PathItem, _: NoQuery,
+    State(app): State<Arc<App>>,
+    PathItem(item): PathItem,
+    _: NoQuery,
 ) -> Result<Response, ApiError> {
     let catalogue = app.context.live.catalogue();
-    let row = catalogue.number(&item).and_then(|number| catalogue.row(number)).filter(|(_, row)| !row.removed);
+    let row =
+        catalogue.number(&item).and_then(|number| catalogue.row(number)).filter(|(_, row)| !row.removed);
     let (id, row) = row.ok_or_else(unknown)?;
     let answer = ItemAnswer {
         item_id: text_of(id.as_bytes()),

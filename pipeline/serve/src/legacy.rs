@@ -120,7 +120,9 @@ pub(crate) struct Rated {
     responses((status = 200, description = "The list.", body = RecommendAnswer)),
 )]
 pub(crate) async fn recommend(
-    State(app): State<Arc<App>>, _: NoQuery, Json(body): Json<RecommendBody>,
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    Json(body): Json<RecommendBody>,
 ) -> Result<Response, ApiError> {
     let user = UserId::parse(&body.user_id.to_string()).map_err(ApiError::unprocessable)?;
     let n = in_range(body.top_n, "top_n", 1..=TOP_N_MAX).map_err(ApiError::unprocessable)?;
@@ -172,7 +174,9 @@ mod tests {
     #[test]
     fn an_integer_stands_for_its_digits_and_nothing_else_does() {
         let id = |json: &str| serde_json::from_str::<LegacyId>(json);
-        for (json, text) in [("1", "1"), ("\"01\"", "01"), ("-5", "-5"), ("18446744073709551615", "18446744073709551615")] {
+        for (json, text) in
+            [("1", "1"), ("\"01\"", "01"), ("-5", "-5"), ("18446744073709551615", "18446744073709551615")]
+        {
             assert_eq!(id(json).unwrap().to_string(), text);
         }
         for bad in ["1.0", "1e3", "-0", "18446744073709551616", "null", "true", "[1]"] {

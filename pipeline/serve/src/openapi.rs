@@ -4,15 +4,22 @@ use std::sync::LazyLock;
 
 use axum::http::Method;
 use axum::response::Response;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+use shoptide_schemas::catalogue::WireCatalogue;
+use shoptide_schemas::limits::BATCH_EVENTS_MAX;
+use shoptide_schemas::wire::WireEvent;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{Content, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use crate::error::ErrorBody;
 use crate::gate::Access;
 use crate::params::NoQuery;
-use crate::recommend::json;
+use crate::recommend::json as json_bytes;
 use crate::router::{Route, table};
 use crate::{collect, items, legacy, profile, read, recommend, similar, status, users};
 
@@ -73,7 +80,8 @@ impl Modify for Shared {
             components.add_security_scheme("header", header);
         }
         for route in table() {
-            let operation = api.paths.paths.get_mut(route.path).and_then(|item| operation_of(item, &route.method));
+            let operation =
+                api.paths.paths.get_mut(route.path).and_then(|item| operation_of(item, &route.method));
             if let Some(operation) = operation {
                 complete(operation, &route);
             }
@@ -95,7 +103,8 @@ fn operation_of<'a>(item: &'a mut PathItem, method: &Method) -> Option<&'a mut O
 fn complete(operation: &mut Operation, route: &Route) {
     let mut add = |status: &str, description: &str| {
         let content = Content::new(Some(Ref::from_schema_name("ErrorBody")));
-        let response = ResponseBuilder::new().description(description).content("application/json", content).build();
+        let response =
+            ResponseBuilder::new().description(description).content("application/json", content).build();
         operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
     };
     add("400", "The path, the query, a header or the JSON cannot be read.");
@@ -112,19 +121,50 @@ fn complete(operation: &mut Operation, route: &Route) {
     if route.access != Access::Open {
         add("401", "A key is configured, and is missing or wrong.");
         let none: [&str; 0] = [];
-        operation.security =
-            Some(vec![SecurityRequirement::new("bearer", none), SecurityRequirement::new("header", none), SecurityRequirement::default()]);
+        operation.security = Some(vec![
+            SecurityRequirement::new("bearer", none),
+            SecurityRequirement::new("header", none),
+            SecurityRequirement::default(),
+        ]);
     }
 }
 
 /// The description of everything that is served.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    Api::openapi()
+pub fn openapi() -> Value {
+    let mut api = serde_json::to_value(Api::openapi()).unwrap_or_default();
+    describe_events(&mut api);
+    api
+}
+
+/// Events come with the schemas of the types that read them, so the description cannot drift from the reader.
+fn describe_events(api: &mut Value) {
+    let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
+    let mut generator = settings.into_generator();
+    let event = json!({"anyOf": [
+        generator.subschema_for::<WireEvent>(),
+        generator.subschema_for::<WireCatalogue>(),
+    ]});
+    let schemas = api.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
+    if let Some(schemas) = schemas {
+        schemas.extend(generator.take_definitions(true));
+    }
+    let batch = json!({"type": "array", "items": event, "minItems": 1, "maxItems": BATCH_EVENTS_MAX});
+    let content = api.pointer_mut("/paths/~1v1~1events/post/requestBody/content/application~1json");
+    if let Some(content) = content {
+        *content = json!({
+            "schema": {"anyOf": [event, batch]},
+            "example": [
+                {"event_id": "e1", "type": "view_item", "user_id": "U10001", "item_id": "TECH1005",
+                    "occurred_at": "2026-05-04T12:00:00Z"},
+                {"event_id": "e2", "type": "stock", "item_id": "TECH1005", "stock": 3, "occurred_at": 1_777_896_000_000_i64},
+            ],
+        });
+    }
 }
 
 /// This description
 #[utoipa::path(get, path = "/openapi.json", tag = "status", responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value)))]
 pub(crate) async fn document(_: NoQuery) -> Response {
-    static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| serde_json::to_vec(&openapi()).unwrap_or_default());
-    json(DOCUMENT.clone())
+    static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| openapi().to_string().into_bytes());
+    json_bytes(DOCUMENT.clone())
 }

@@ -109,7 +109,10 @@ impl FromRequestParts<Arc<App>> for IdempotencyKey {
         match value.to_str() {
             Ok(key) if key.trim().is_empty() => Err(bad(Code::Blank, format!("{IDEMPOTENCY_KEY} is blank"))),
             Ok(key) if IDEMPOTENCY_KEY_BYTES_MAX < key.len() => {
-                let message = format!("{IDEMPOTENCY_KEY} has {} bytes, expected at most {IDEMPOTENCY_KEY_BYTES_MAX}", key.len());
+                let message = format!(
+                    "{IDEMPOTENCY_KEY} has {} bytes, expected at most {IDEMPOTENCY_KEY_BYTES_MAX}",
+                    key.len()
+                );
                 Err(bad(Code::TooLong, message))
             }
             Ok(key) => Ok(Self(Some(key.to_owned()))),
@@ -120,7 +123,10 @@ impl FromRequestParts<Arc<App>> for IdempotencyKey {
 
 /// Splits a query into the parameters of these names, still encoded. A name that is not known is an error, as a
 /// misspelt one would silently do nothing.
-fn query<'a, const N: usize>(parts: &'a Parts, names: [&'static str; N]) -> Result<[Option<&'a str>; N], ApiError> {
+fn query<'a, const N: usize>(
+    parts: &'a Parts,
+    names: [&'static str; N],
+) -> Result<[Option<&'a str>; N], ApiError> {
     let mut found = [None; N];
     for pair in parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -130,7 +136,11 @@ fn query<'a, const N: usize>(parts: &'a Parts, names: [&'static str; N]) -> Resu
             return Err(ApiError::bad(Reject::new(Code::UnknownField, "query", message)));
         };
         if slot.replace(value).is_some() {
-            return Err(ApiError::bad(Reject::new(Code::DuplicateField, name, format!("{name} is given twice"))));
+            return Err(ApiError::bad(Reject::new(
+                Code::DuplicateField,
+                name,
+                format!("{name} is given twice"),
+            )));
         }
     }
     Ok(found)
@@ -159,7 +169,11 @@ fn flag(raw: &str, field: &'static str) -> Result<bool, ApiError> {
     match raw {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        _ => Err(ApiError::bad(Reject::new(Code::BadValue, field, format!("{field} is neither true nor false")))),
+        _ => Err(ApiError::bad(Reject::new(
+            Code::BadValue,
+            field,
+            format!("{field} is neither true nor false"),
+        ))),
     }
 }
 
@@ -187,14 +201,20 @@ fn excluded(raw: &str) -> Result<Vec<ItemId>, ApiError> {
         let message = format!("exclude names {} items, expected at most {EXCLUDE_MAX}", ids().count());
         return Err(ApiError::bad(Reject::new(Code::TooLong, "exclude", message)));
     }
-    ids().map(|id| ItemId::parse(&decoded(id, "exclude")?).map_err(|r| ApiError::bad(Reject { field: "exclude".into(), ..r }))).collect()
+    ids()
+        .map(|id| {
+            ItemId::parse(&decoded(id, "exclude")?)
+                .map_err(|r| ApiError::bad(Reject { field: "exclude".into(), ..r }))
+        })
+        .collect()
 }
 
 fn decoded<'a>(raw: &'a str, field: &'static str) -> Result<Cow<'a, str>, ApiError> {
     if !raw.bytes().any(|b| b == b'%' || b == b'+') {
         return Ok(Cow::Borrowed(raw));
     }
-    let bad = || ApiError::bad(Reject::new(Code::BadValue, field, format!("{field} is not percent-encoded UTF-8")));
+    let bad =
+        || ApiError::bad(Reject::new(Code::BadValue, field, format!("{field} is not percent-encoded UTF-8")));
     let hex = |digit: Option<u8>| digit.and_then(|d| char::from(d).to_digit(16));
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.bytes();

@@ -95,7 +95,9 @@ pub(crate) struct QueryBody {
     responses((status = 200, description = "The profile.", body = Profile), (status = 404, description = "Nothing is known of this user.", body = crate::error::ErrorBody)),
 )]
 pub(crate) async fn profile(
-    State(app): State<Arc<App>>, PathUser(asked): PathUser, _: NoQuery,
+    State(app): State<Arc<App>>,
+    PathUser(asked): PathUser,
+    _: NoQuery,
 ) -> Result<Response, ApiError> {
     let patience = app.context.options.request_timeout;
     let mut user = asked.clone();
@@ -146,15 +148,24 @@ fn strongest(tastes: &Tastes<'_>, catalogue: &Catalogue) -> Vec<TasteBody> {
     items.into_iter().take(SHOWN_MAX).map(body).collect()
 }
 
-fn weights(tastes: &Tastes<'_>, catalogue: &Catalogue, name: impl Fn(&CatalogueItem) -> &String) -> Vec<Weight> {
+fn weights(
+    tastes: &Tastes<'_>,
+    catalogue: &Catalogue,
+    name: impl Fn(&CatalogueItem) -> &String,
+) -> Vec<Weight> {
     let mut sums: HashMap<&str, f32> = HashMap::new();
     for taste in tastes.items.iter().filter(|t| 0.0 < t.strength) {
-        let Some(name) = row(catalogue, taste.item).map(&name).filter(|name| !name.is_empty()) else { continue };
+        let Some(name) = row(catalogue, taste.item).map(&name).filter(|name| !name.is_empty()) else {
+            continue;
+        };
         *sums.entry(name).or_default() += taste.strength;
     }
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-    sums.into_iter().take(SHOWN_MAX).map(|(name, strength)| Weight { name: name.to_owned(), strength }).collect()
+    sums.into_iter()
+        .take(SHOWN_MAX)
+        .map(|(name, strength)| Weight { name: name.to_owned(), strength })
+        .collect()
 }
 
 fn recent(state: &UserState, catalogue: &Catalogue) -> Vec<ActBody> {
@@ -185,7 +196,10 @@ fn spending(state: &UserState) -> Vec<SpendBody> {
 fn queries(state: &UserState) -> Vec<QueryBody> {
     let mut queries: Vec<_> = state.parts.iter().flat_map(|p| &p.queries).collect();
     queries.sort_by_key(|q| std::cmp::Reverse(q.at_ms));
-    let body = |q: &shoptide_models::state::Query| QueryBody { text: q.text.clone(), at: EventMs(q.at_ms).to_rfc3339() };
+    let body = |q: &shoptide_models::state::Query| QueryBody {
+        text: q.text.clone(),
+        at: EventMs(q.at_ms).to_rfc3339(),
+    };
     queries.into_iter().take(SHOWN_MAX).map(body).collect()
 }
 

@@ -100,7 +100,8 @@ pub(crate) async fn session(
     _: NoQuery,
     Json(body): Json<AskBody>,
 ) -> Result<Response, ApiError> {
-    let bad = |code, field: &'static str, message: &str| ApiError::unprocessable(Reject::new(code, field, message));
+    let bad =
+        |code, field: &'static str, message: &str| ApiError::unprocessable(Reject::new(code, field, message));
     if body.user_ids.is_some() {
         return Err(bad(Code::UnknownField, "user_ids", "user_ids belongs to /v1/recommendations"));
     }

@@ -100,7 +100,9 @@ fn cors(origins: &Cors) -> Option<CorsLayer> {
     let origin = match origins {
         Cors::Nobody => return None,
         Cors::Anybody => AllowOrigin::any(),
-        Cors::Only(origins) => AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok())),
+        Cors::Only(origins) => {
+            AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()))
+        }
     };
     let methods = [http::Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     let headers = [

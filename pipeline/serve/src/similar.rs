@@ -42,7 +42,9 @@ pub(crate) struct SimilarAnswer<'a> {
     responses((status = 200, description = "Nearest first.", body = SimilarAnswer), (status = 404, description = "No such item.", body = crate::error::ErrorBody)),
 )]
 pub(crate) async fn similar(
-    State(app): State<Arc<App>>, PathItem(item): PathItem, ShortQuery(ask): ShortQuery,
+    State(app): State<Arc<App>>,
+    PathItem(item): PathItem,
+    ShortQuery(ask): ShortQuery,
 ) -> Result<Response, ApiError> {
     let linked = app.context.live.linked();
     let catalogue = linked.catalogue();
@@ -57,14 +59,20 @@ pub(crate) async fn similar(
     let modelled = chosen.picks.len();
     if !row.category.is_empty() {
         let same = catalogue.rows().rev().filter(|(_, _, other)| other.category == row.category);
-        chosen.extend(same.map(|(item, ..)| Pick { item, score: 0.0, source: Source::Catalogue, evidence: None }));
+        chosen.extend(same.map(|(item, ..)| Pick {
+            item,
+            score: 0.0,
+            source: Source::Catalogue,
+            evidence: None,
+        }));
     }
     let place = |(at, pick): (usize, &Pick)| {
         let place = Place::new(at + 1, pick, catalogue)?;
         Some(if at < modelled { place } else { Place { source: "category", ..place } })
     };
     let items = chosen.picks.iter().enumerate().filter_map(place).collect();
-    let answer = SimilarAnswer { item_id: text_of(id.as_bytes()), model_version: linked.model_version(), items };
+    let answer =
+        SimilarAnswer { item_id: text_of(id.as_bytes()), model_version: linked.model_version(), items };
     Ok(axum::Json(answer).into_response())
 }
 

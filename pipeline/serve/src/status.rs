@@ -53,7 +53,8 @@ pub(crate) async fn live(_: NoQuery) -> axum::Json<Status> {
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>, _: NoQuery) -> Response {
     let truth = app.context.truth.clone();
-    let (log, store) = tokio::join!(log_check(&app), app.ask(PROBE_PATIENCE, async move { truth.ping().await }));
+    let (log, store) =
+        tokio::join!(log_check(&app), app.ask(PROBE_PATIENCE, async move { truth.ping().await }));
     let mut checks = BTreeMap::new();
     checks.insert("store", store.map_or_else(|e| e.body.message, |()| "ok".to_owned()));
     match log {
@@ -61,14 +62,19 @@ pub(crate) async fn ready(State(app): State<Arc<App>>, _: NoQuery) -> Response {
             checks.insert("log", "ok".to_owned());
             let lag = next.saturating_sub(app.context.live.catalogue().offset());
             let behind = CATALOGUE_LAG_MAX < lag;
-            let said = if behind { format!("the live catalogue is {lag} records behind the log") } else { "ok".to_owned() };
+            let said = if behind {
+                format!("the live catalogue is {lag} records behind the log")
+            } else {
+                "ok".to_owned()
+            };
             checks.insert("catalogue", said);
         }
         Err(error) => {
             checks.insert("log", error);
         }
     }
-    let Some((field, message)) = checks.iter().find(|(_, said)| *said != "ok").map(|(f, m)| (*f, m.clone())) else {
+    let Some((field, message)) = checks.iter().find(|(_, said)| *said != "ok").map(|(f, m)| (*f, m.clone()))
+    else {
         return axum::Json(Status { status: "ready" }).into_response();
     };
     let body = NotReady { code: "unavailable", field, message, checks };

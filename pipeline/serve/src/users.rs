@@ -58,11 +58,16 @@ pub(crate) struct BudgetAnswer {
     responses((status = 200, description = "The budget as it is now.", body = BudgetAnswer)),
 )]
 pub(crate) async fn put_budget(
-    State(app): State<Arc<App>>, PathUser(user): PathUser, _: NoQuery, Json(body): Json<BudgetBody>,
+    State(app): State<Arc<App>>,
+    PathUser(user): PathUser,
+    _: NoQuery,
+    Json(body): Json<BudgetBody>,
 ) -> Result<Response, ApiError> {
     let missing = || ApiError::unprocessable(Reject::new(Code::Missing, "month", "month is missing"));
-    let month = Micros::parse(body.month.as_deref().ok_or_else(missing)?, "month").map_err(ApiError::unprocessable)?;
-    let currency = body.currency.as_deref().map(Currency::parse).transpose().map_err(ApiError::unprocessable)?;
+    let month = Micros::parse(body.month.as_deref().ok_or_else(missing)?, "month")
+        .map_err(ApiError::unprocessable)?;
+    let currency =
+        body.currency.as_deref().map(Currency::parse).transpose().map_err(ApiError::unprocessable)?;
     let currency = currency.unwrap_or(app.context.options.currency);
     let budget = Budget { month, currency, updated_ms: app.now_ms() };
     app.set_budget(app.shard_of(&user), &user, Some(budget)).await?;
@@ -78,7 +83,9 @@ pub(crate) async fn put_budget(
     responses((status = 200, description = "The budget.", body = BudgetAnswer), (status = 404, description = "The user has no budget.", body = crate::error::ErrorBody)),
 )]
 pub(crate) async fn get_budget(
-    State(app): State<Arc<App>>, PathUser(user): PathUser, _: NoQuery,
+    State(app): State<Arc<App>>,
+    PathUser(user): PathUser,
+    _: NoQuery,
 ) -> Result<Response, ApiError> {
     let patience = app.context.options.request_timeout;
     let budget = app.stored_budget(app.shard_of(&user), &user, patience).await?;
@@ -93,7 +100,9 @@ pub(crate) async fn get_budget(
     responses((status = 204, description = "The user has no budget (any more).")),
 )]
 pub(crate) async fn delete_budget(
-    State(app): State<Arc<App>>, PathUser(user): PathUser, _: NoQuery,
+    State(app): State<Arc<App>>,
+    PathUser(user): PathUser,
+    _: NoQuery,
 ) -> Result<StatusCode, ApiError> {
     app.set_budget(app.shard_of(&user), &user, None).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -140,7 +149,10 @@ pub(crate) struct Erasure {
     responses((status = 202, description = "The log has it, in every user topic.", body = Erasure)),
 )]
 pub(crate) async fn erase(
-    State(app): State<Arc<App>>, PathUser(user): PathUser, _: NoQuery, IdempotencyKey(key): IdempotencyKey,
+    State(app): State<Arc<App>>,
+    PathUser(user): PathUser,
+    _: NoQuery,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, ApiError> {
     let event_id = key.unwrap_or_else(|| app.new_event_id());
     let user_id = text_of(user.as_bytes()).into_owned();

@@ -73,7 +73,7 @@ pub trait Truth: Send + Sync {
 
     async fn count_users(&self) -> Result<u64, StoreError>;
 
-    /// The smallest model version that a stored list names, if there is a list.
+    /// The smallest model version that a stored list names, if one does; lists from before the first model name none.
     async fn oldest_model_in_lists(&self) -> Result<Option<u64>, StoreError>;
 
     /// Walks every part that changed since a cut (all parts if `since` is empty) and returns the offset rows, both of one

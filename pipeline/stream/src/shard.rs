@@ -64,10 +64,13 @@ pub(crate) async fn start(
         stopped,
         owes: true,
     };
+    let up = shard.metrics().shard_up.with_label_values(&[&number.to_string()]);
+    up.set(1);
     std::thread::Builder::new()
         .name(format!("shard-{number}"))
         .spawn(move || {
             if let Err(error) = runtime.block_on(shard.run(reader)) {
+                up.set(0);
                 tracing::error!(shard = number, %error, "the shard stopped");
             }
             // Nobody waits any more if the process is ending.

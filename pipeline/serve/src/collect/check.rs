@@ -76,7 +76,11 @@ impl Checked {
         event_id.clone_from(&wire.event_id);
         let name = wire.event_type.as_deref().unwrap_or_default();
         if name == "item_seen" || EventType::from_name(name).is_some_and(EventType::is_internal) {
-            return Err(Reject::new(Code::Internal, "type", "type is reserved for records the program itself writes"));
+            return Err(Reject::new(
+                Code::Internal,
+                "type",
+                "type is reserved for records the program itself writes",
+            ));
         }
         if wire.items.is_none() { self.user_record(wire) } else { self.user_lines(wire) }
     }
@@ -106,11 +110,15 @@ impl Checked {
         self.push([NewRecord { topic: Topic::Catalogue, key, value }])
     }
 
-    fn push(&mut self, records: impl IntoIterator<Item = NewRecord> + AsRef<[NewRecord]>) -> Result<usize, Reject> {
+    fn push(
+        &mut self,
+        records: impl IntoIterator<Item = NewRecord> + AsRef<[NewRecord]>,
+    ) -> Result<usize, Reject> {
         let more = records.as_ref();
         let bytes = self.bytes + more.iter().map(|r| r.key.len() + r.value.len()).sum::<usize>();
         if RECORDS_MAX < self.records.len() + more.len() || RECORDS_BYTES_MAX < bytes {
-            let message = format!("the batch becomes more than {RECORDS_MAX} records or {RECORDS_BYTES_MAX} bytes");
+            let message =
+                format!("the batch becomes more than {RECORDS_MAX} records or {RECORDS_BYTES_MAX} bytes");
             return Err(Reject::new(Code::TooLong, "items", message));
         }
         self.bytes = bytes;

@@ -78,7 +78,11 @@ pub(crate) struct Verdicts<'a> {
         (status = 422, description = "No event was accepted; the verdicts say why.", body = Verdicts),
     ),
 )]
-pub(crate) async fn collect(State(app): State<Arc<App>>, _: NoQuery, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn collect(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    request: Request,
+) -> Result<Response, ApiError> {
     let body = body::read(request, &app).await?;
     let pieces = pieces(body.media, &body.bytes)?;
     let mut checked = Checked::with_capacity(pieces.len());

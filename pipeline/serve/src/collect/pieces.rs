@@ -21,7 +21,11 @@ pub(crate) fn pieces(media: Media, body: &[u8]) -> Result<Vec<&[u8]>, ApiError> 
             vec![one.get().as_bytes()]
         }
     };
-    if found.is_empty() { Err(malformed("the batch is empty, expected at least one event")) } else { Ok(found) }
+    if found.is_empty() {
+        Err(malformed("the batch is empty, expected at least one event"))
+    } else {
+        Ok(found)
+    }
 }
 
 fn lines(body: &[u8]) -> Result<Vec<&[u8]>, ApiError> {
@@ -77,11 +81,14 @@ mod tests {
 
     #[test]
     fn every_form_gives_the_same_pieces() {
-        for (media, body) in [
-            (Media::Json, r#" [ {"a":1} , {"b":[2]} ] "#),
-            (Media::Lines, "{\"a\":1}\r\n\n  {\"b\":[2]}"),
-        ] {
-            assert_eq!(pieces(media, body.as_bytes()).unwrap(), [r#"{"a":1}"#.as_bytes(), br#"{"b":[2]}"#], "{body}");
+        for (media, body) in
+            [(Media::Json, r#" [ {"a":1} , {"b":[2]} ] "#), (Media::Lines, "{\"a\":1}\r\n\n  {\"b\":[2]}")]
+        {
+            assert_eq!(
+                pieces(media, body.as_bytes()).unwrap(),
+                [r#"{"a":1}"#.as_bytes(), br#"{"b":[2]}"#],
+                "{body}"
+            );
         }
         assert_eq!(pieces(Media::Json, b"{ }").unwrap(), [b"{ }"]);
     }

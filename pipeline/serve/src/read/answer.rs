@@ -147,7 +147,12 @@ pub(crate) async fn rated_answer(app: &Arc<App>, user: &UserId, ask: Ask, exclud
     let scores: Vec<f32> = chosen.picks.iter().map(|p| p.score).collect();
     let rated = |((place, pick), rating): ((usize, &Pick), f32)| {
         let (id, row) = chosen.catalogue.row(pick.item)?;
-        Some(Rated { rank: place + 1, item_id: id.to_string(), predicted_rating: rating, title: row.title.clone() })
+        Some(Rated {
+            rank: place + 1,
+            item_id: id.to_string(),
+            predicted_rating: rating,
+            title: row.title.clone(),
+        })
     };
     chosen.picks.iter().enumerate().zip(ratings(&scores)).filter_map(rated).collect()
 }
@@ -205,7 +210,16 @@ fn shared_answer(
     picks: &[Pick],
     catalogue: &Catalogue,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let items = picks.iter().enumerate().filter_map(|(place, pick)| Place::new(place + 1, pick, catalogue)).collect();
+    let items =
+        picks.iter().enumerate().filter_map(|(place, pick)| Place::new(place + 1, pick, catalogue)).collect();
     let as_of = BTreeMap::new();
-    serde_json::to_vec(&ListAnswer { user_id: None, list_id, as_of, partition: None, model_version, made_from, items })
+    serde_json::to_vec(&ListAnswer {
+        user_id: None,
+        list_id,
+        as_of,
+        partition: None,
+        model_version,
+        made_from,
+        items,
+    })
 }

@@ -135,8 +135,10 @@ async fn load(app: &Arc<App>, shard: u32, user: UserId) -> Filled {
         Ok(Some(bytes)) => match StoredList::decode(&bytes) {
             Ok(list) => {
                 if app.context.options.cache_fill {
-                    let entry = CacheEntry { shard, user, version: list.version_key(), data: Arc::from(bytes) };
-                    let _ = app.context.cache.set_if_newer(vec![entry]).await.inspect_err(|e| app.complain(e));
+                    let entry =
+                        CacheEntry { shard, user, version: list.version_key(), data: Arc::from(bytes) };
+                    let _ =
+                        app.context.cache.set_if_newer(vec![entry]).await.inspect_err(|e| app.complain(e));
                 }
                 return Filled::List(Arc::new(list));
             }

@@ -59,7 +59,12 @@ pub(crate) async fn recent(app: &App, items: Vec<ItemId>) -> HashMap<ItemId, i64
     sums
 }
 
-pub(crate) fn reason(pick: &Pick, user: &UserState, catalogue: &Catalogue, recent: Option<i64>) -> ReasonBody {
+pub(crate) fn reason(
+    pick: &Pick,
+    user: &UserState,
+    catalogue: &Catalogue,
+    recent: Option<i64>,
+) -> ReasonBody {
     let reason = explain(pick.source, pick.evidence, user, catalogue, recent);
     ReasonBody { code: reason.code, text: reason.text, evidence: reason.evidence.map(EvidenceBody::from) }
 }

@@ -59,7 +59,8 @@ fn trending(linked: &Linked) -> Vec<Pick> {
     }
     order.sort_unstable_by(best_first);
     let pick = |(trend, score, item): (f32, f32, u32)| {
-        let (score, source) = if 0.0 < trend { (trend, Source::Trending) } else { (score, Source::Popularity) };
+        let (score, source) =
+            if 0.0 < trend { (trend, Source::Trending) } else { (score, Source::Popularity) };
         Pick { item, score, source, evidence: None }
     };
     order.into_iter().map(pick).collect()

@@ -8,7 +8,8 @@ use crate::common::{NOW_MS, Shop, view};
 const EVENTS: &str = "/v1/events";
 
 fn event(id: &str, kind: &str, more: Value) -> Value {
-    let mut event = json!({"event_id": id, "type": kind, "user_id": "u1", "occurred_at": "2026-05-04T11:59:00Z"});
+    let mut event =
+        json!({"event_id": id, "type": kind, "user_id": "u1", "occurred_at": "2026-05-04T11:59:00Z"});
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     event
 }
@@ -29,8 +30,16 @@ async fn every_type_goes_to_its_topic_under_its_key() {
         {"event_id": "10", "type": "item_removed", "item_id": "i", "occurred_at": NOW_MS},
     ]);
     let topics = [
-        "shop.browse", "shop.browse", "shop.cart", "shop.order", "shop.forum", "shop.feedback", "shop.catalogue",
-        "shop.catalogue", "shop.catalogue", "shop.catalogue",
+        "shop.browse",
+        "shop.browse",
+        "shop.cart",
+        "shop.order",
+        "shop.forum",
+        "shop.feedback",
+        "shop.catalogue",
+        "shop.catalogue",
+        "shop.catalogue",
+        "shop.catalogue",
     ];
     let answer = shop.post(EVENTS, batch.to_string()).await;
     assert_eq!(answer.status, 200);
@@ -42,9 +51,8 @@ async fn every_type_goes_to_its_topic_under_its_key() {
         assert_eq!(verdict["event_id"], (place + 1).to_string());
         // The position is real: the record there is this event, under the key that its topic asks for.
         let records = shop.records(Topic::from_name(topic).unwrap()).await;
-        let at = |r: &&shoptide_log::Record| {
-            verdict["partition"] == r.partition && verdict["offset"] == r.offset
-        };
+        let at =
+            |r: &&shoptide_log::Record| verdict["partition"] == r.partition && verdict["offset"] == r.offset;
         let record = records.iter().find(at).unwrap();
         let stored: Value = serde_json::from_slice(record.value.as_ref().unwrap()).unwrap();
         assert_eq!(stored["event_id"], verdict["event_id"]);
@@ -58,14 +66,15 @@ async fn every_type_goes_to_its_topic_under_its_key() {
 #[tokio::test]
 async fn an_erasure_and_an_identity_reach_every_user_topic() {
     let shop = Shop::new().await;
-    let batch = json!([
-        event("a", "user_erased", json!({})),
-        event("b", "identify", json!({"known_user_id": "u2"})),
-    ]);
+    let batch =
+        json!(
+            [event("a", "user_erased", json!({})), event("b", "identify", json!({"known_user_id": "u2"})),]
+        );
     let body = shop.post(EVENTS, batch.to_string()).await.json();
     for topic in USER_TOPICS {
         let records = shop.records(topic).await;
-        let ids: Vec<_> = records.iter().map(|r| wire::decode(r.value.as_ref().unwrap()).unwrap().id).collect();
+        let ids: Vec<_> =
+            records.iter().map(|r| wire::decode(r.value.as_ref().unwrap()).unwrap().id).collect();
         assert_eq!(ids.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a", "b"], "{topic}");
         assert!(records.iter().all(|r| r.partition == shop.shard("u1")));
     }
@@ -77,11 +86,13 @@ async fn an_erasure_and_an_identity_reach_every_user_topic() {
 async fn items_become_one_record_a_line() {
     let shop = Shop::new().await;
     let lines = json!([{"item_id": "a", "quantity": 2, "price": "5.00", "item_name": "A"}, {"item_id": "b"}]);
-    let order = event("o1", "purchase", json!({"order_id": "7", "price": "1.00", "currency": "CNY", "items": lines}));
+    let order =
+        event("o1", "purchase", json!({"order_id": "7", "price": "1.00", "currency": "CNY", "items": lines}));
     let body = shop.post(EVENTS, order.to_string()).await.json();
     assert_eq!((&body["accepted"], &body["verdicts"][0]["event_id"]), (&json!(1), &json!("o1")));
     let records = shop.records(Topic::Order).await;
-    let stored: Vec<Value> = records.iter().map(|r| serde_json::from_slice(r.value.as_ref().unwrap()).unwrap()).collect();
+    let stored: Vec<Value> =
+        records.iter().map(|r| serde_json::from_slice(r.value.as_ref().unwrap()).unwrap()).collect();
     assert_eq!(stored.len(), 2);
     for (place, (line, item)) in stored.iter().zip(["a", "b"]).enumerate() {
         assert_eq!(line["event_id"], format!("o1#{place}"));
@@ -114,8 +125,12 @@ async fn a_bad_line_does_not_hold_back_the_others() {
 #[tokio::test]
 async fn an_event_of_the_log_is_what_it_was_on_the_wire() {
     let shop = Shop::new().await;
-    let sent = event("1", "recommendation_clicked", json!({"item_id": "i", "list_id": "p-1-2", "historical": true,
-        "session_id": "s", "context": {"z": 1, "a": [1.50, {"b": "c"}]}}));
+    let sent = event(
+        "1",
+        "recommendation_clicked",
+        json!({"item_id": "i", "list_id": "p-1-2", "historical": true,
+        "session_id": "s", "context": {"z": 1, "a": [1.50, {"b": "c"}]}}),
+    );
     assert_eq!(shop.post(EVENTS, sent.to_string()).await.status, 200);
     let record = shop.records(Topic::Feedback).await.remove(0);
     let stored: Value = serde_json::from_slice(&record.value.unwrap()).unwrap();

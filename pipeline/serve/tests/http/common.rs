@@ -19,8 +19,8 @@ use shoptide_schemas::topic::PARTS;
 use shoptide_schemas::{ItemId, ListEntry, StoredList, Topic, USER_TOPICS, UserId, wire};
 use shoptide_serve::{ServeContext, ServeOptions, router};
 use shoptide_store::{
-    CacheEntry, Commit, ListRow, LocalCache, LocalCacheOptions, OffsetMove, PartRow, SqliteTruth, SqliteTruthOptions, Tally,
-    Truth,
+    CacheEntry, Commit, ListRow, LocalCache, LocalCacheOptions, OffsetMove, PartRow, SqliteTruth,
+    SqliteTruthOptions, Tally, Truth,
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -90,15 +90,22 @@ impl Shop {
         let clock = Arc::new(AtomicI64::new(NOW_MS));
         let read = clock.clone();
         let time: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(move || read.load(Ordering::Relaxed));
-        let log =
-            MemoryLog::new(MemoryLogOptions { partitions: PARTITIONS, clock: time.clone(), queue_records_max });
+        let log = MemoryLog::new(MemoryLogOptions {
+            partitions: PARTITIONS,
+            clock: time.clone(),
+            queue_records_max,
+        });
         let truth = SqliteTruth::open(SqliteTruthOptions::new(dir.path().join("truth.db"))).await.unwrap();
-        let cache =
-            Arc::new(LocalCache::new(LocalCacheOptions { entries_max: 1_000, ttl_ms: 60_000, clock: time.clone() }));
+        let cache = Arc::new(LocalCache::new(LocalCacheOptions {
+            entries_max: 1_000,
+            ttl_ms: 60_000,
+            clock: time.clone(),
+        }));
         let metrics = Arc::new(Metrics::new().unwrap());
         let live = Live::start(log.clone(), truth.clone(), dir.path().join("models"), metrics).await.unwrap();
         // Tests run on crowded machines; what is tested for its patience sets its own.
-        let mut options = ServeOptions { request_timeout: Duration::from_secs(30), ..ServeOptions::default() };
+        let mut options =
+            ServeOptions { request_timeout: Duration::from_secs(30), ..ServeOptions::default() };
         change(&mut options);
         let context = ServeContext {
             log: log.clone(),
@@ -177,7 +184,9 @@ impl Shop {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), caught_up).await.expect("the live catalogue follows the log");
+        tokio::time::timeout(Duration::from_secs(10), caught_up)
+            .await
+            .expect("the live catalogue follows the log");
     }
 
     /// Twelve items in two categories, dear to cheap: `T1`..`T6` of technology, `F1`..`F6` of fashion.
@@ -231,7 +240,8 @@ impl Shop {
             ..StoredList::default()
         };
         let data: Arc<[u8]> = list.encode().into();
-        let row = ListRow { user: id.clone(), revision: 1, model_version: 7, last_ms: NOW_MS, data: data.clone() };
+        let row =
+            ListRow { user: id.clone(), revision: 1, model_version: 7, last_ms: NOW_MS, data: data.clone() };
         let commit = Commit {
             shard,
             epoch,

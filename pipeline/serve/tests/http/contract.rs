@@ -10,7 +10,7 @@ use shoptide_serve::{ApiKey, Cors, openapi, routes};
 use crate::common::{Shop, view};
 
 fn described() -> Value {
-    serde_json::to_value(openapi()).unwrap()
+    openapi()
 }
 
 #[tokio::test]
@@ -52,6 +52,11 @@ async fn every_operation_is_described_whole() {
             }
         }
     }
+    let events = &api["paths"]["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"];
+    assert_eq!(events[1]["maxItems"], 1000);
+    let event = &api["components"]["schemas"]["WireEvent"];
+    assert_eq!(event["properties"]["event_id"]["maxLength"], 64);
+    assert!(event["required"].as_array().unwrap().contains(&json!("user_id")));
     // No reference leads nowhere.
     let text = api.to_string();
     for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
@@ -73,7 +78,10 @@ async fn the_documentation_needs_no_network() {
 
 /// A request that each route could take, were it not for what is wrong with it.
 fn request(method: &str, path: &str) -> axum::http::request::Builder {
-    Request::builder().method(method).uri(path.replace("{id}", "x")).header(header::CONTENT_TYPE, "application/json")
+    Request::builder()
+        .method(method)
+        .uri(path.replace("{id}", "x"))
+        .header(header::CONTENT_TYPE, "application/json")
 }
 
 #[tokio::test]
@@ -86,10 +94,13 @@ async fn every_error_has_the_one_body() {
                 let answer = shop.send(request(&method, path).body(Body::from(body)).unwrap()).await;
                 assert_eq!(answer.error().0, status, "{method} {path} {body}");
             }
-            let untyped = Request::builder().method(&*method).uri(path.replace("{id}", "x")).body(Body::from("{}"));
+            let untyped =
+                Request::builder().method(&*method).uri(path.replace("{id}", "x")).body(Body::from("{}"));
             assert_eq!(shop.send(untyped.unwrap()).await.error().0, 415, "{method} {path}");
         }
-        let odd = shop.send(request(&method, &format!("{path}?no_such_parameter=1")).body(Body::from("{}")).unwrap()).await;
+        let odd = shop
+            .send(request(&method, &format!("{path}?no_such_parameter=1")).body(Body::from("{}")).unwrap())
+            .await;
         assert_eq!(odd.error(), (400, "unknown_field".to_owned()), "{method} {path}");
         let wrong = shop.send(request("PURGE", path).body(Body::empty()).unwrap()).await;
         assert_eq!(wrong.error(), (405, "method_not_allowed".to_owned()), "{method} {path}");
@@ -122,7 +133,9 @@ async fn keys_open_what_they_are_for() {
         }
         let (right, wrong) = ("write-canary-0123456789", "read-canary-0123456789");
         let (right, wrong) = if writes(&method, path) { (right, wrong) } else { (wrong, right) };
-        let with = |name: &str, value: String| request(&method, path).header(name, value).body(Body::from("{}")).unwrap();
+        let with = |name: &str, value: String| {
+            request(&method, path).header(name, value).body(Body::from("{}")).unwrap()
+        };
         let refused = [
             request(&method, path).body(Body::from("{}")).unwrap(),
             with("x-api-key", wrong.to_owned()),
@@ -147,9 +160,13 @@ async fn keys_open_what_they_are_for() {
 #[tokio::test]
 async fn browsers_of_listed_origins_may_call() {
     let preflight = |origin: &str| {
-        let request = Request::builder().method(Method::OPTIONS).uri("/v1/events").header(header::ORIGIN, origin);
+        let request =
+            Request::builder().method(Method::OPTIONS).uri("/v1/events").header(header::ORIGIN, origin);
         let request = request.header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
-        request.header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type,x-api-key").body(Body::empty()).unwrap()
+        request
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type,x-api-key")
+            .body(Body::empty())
+            .unwrap()
     };
     let event = |origin: &str| {
         let request = Request::post("/v1/events").header(header::CONTENT_TYPE, "application/json");
@@ -164,7 +181,8 @@ async fn browsers_of_listed_origins_may_call() {
     let allowed = only.send(preflight("https://shop.example")).await;
     assert_eq!(allowed.headers[&allow], "https://shop.example");
     assert!(allowed.headers[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap().contains("x-api-key"));
-    for other in ["https://evil.example", "https://shop.example.evil.example", "http://shop.example", "null"] {
+    for other in ["https://evil.example", "https://shop.example.evil.example", "http://shop.example", "null"]
+    {
         assert!(!only.send(preflight(other)).await.headers.contains_key(&allow), "{other}");
         assert!(!only.send(event(other)).await.headers.contains_key(&allow), "{other}");
     }

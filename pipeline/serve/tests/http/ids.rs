@@ -8,8 +8,26 @@ use crate::common::{Shop, encoded, ids, view};
 
 /// Case, accents (composed and not), white space, leading zeros, separators, emoji, a direction mark, a NUL.
 const ALIKE: [&str; 20] = [
-    "User1", "user1", "üser1", "u\u{308}ser1", "user1 ", " user1", "1", "01", "1.0", "a/b", "a%2Fb", "a b", "a+b", "a?b", "a#b",
-    "🛍", "\u{202e}1resu", "user1\u{0}", "..", "a,b",
+    "User1",
+    "user1",
+    "üser1",
+    "u\u{308}ser1",
+    "user1 ",
+    " user1",
+    "1",
+    "01",
+    "1.0",
+    "a/b",
+    "a%2Fb",
+    "a b",
+    "a+b",
+    "a?b",
+    "a#b",
+    "🛍",
+    "\u{202e}1resu",
+    "user1\u{0}",
+    "..",
+    "a,b",
 ];
 
 #[tokio::test]
@@ -45,7 +63,8 @@ async fn users_stay_apart() {
         let answer = shop.call(Method::PUT, &format!("/v1/users/{}/budget", encoded(id)), Some(budget)).await;
         assert_eq!(answer.status, 200, "{id:?}");
     }
-    let shown = shop.call(Method::POST, "/v1/recommendations", Some(json!({"user_ids": ALIKE, "n": 1}))).await.json();
+    let shown =
+        shop.call(Method::POST, "/v1/recommendations", Some(json!({"user_ids": ALIKE, "n": 1}))).await.json();
     for (place, id) in ALIKE.iter().enumerate() {
         let item = ["T1", "T2", "T3", "T4", "T5", "T6"][place % 6];
         let path = |what: &str| format!("/v1/users/{}/{what}", encoded(id));
@@ -57,7 +76,8 @@ async fn users_stay_apart() {
         assert_eq!(budget["limit"], format!("{}.00", place + 1000), "{id:?}");
         let profile = shop.get(&path("profile")).await.json();
         assert_eq!((&profile["user_id"], &profile["counts"]), (&json!(id), &json!({"view_item": 1})));
-        let legacy = shop.call(Method::POST, "/recommend", Some(json!({"user_id": id, "top_n": 1}))).await.json();
+        let legacy =
+            shop.call(Method::POST, "/recommend", Some(json!({"user_id": id, "top_n": 1}))).await.json();
         assert_eq!(legacy["user_id"], json!(id));
     }
     let mut names: Vec<String> = ALIKE.iter().map(|id| (*id).to_owned()).collect();
@@ -93,7 +113,13 @@ async fn events_of_ids_that_look_alike_lie_under_different_keys() {
 async fn ids_of_a_path_have_bounds() {
     let shop = Shop::new().await;
     let long = "x".repeat(129);
-    for (id, code) in [("", "blank"), ("%20", "blank"), ("%E3%80%80", "blank"), (long.as_str(), "too_long"), ("%FF", "bad_value")] {
+    for (id, code) in [
+        ("", "blank"),
+        ("%20", "blank"),
+        ("%E3%80%80", "blank"),
+        (long.as_str(), "too_long"),
+        ("%FF", "bad_value"),
+    ] {
         for (method, path) in [
             (Method::GET, format!("/v1/users/{id}/recommendations")),
             (Method::GET, format!("/v1/users/{id}/profile")),

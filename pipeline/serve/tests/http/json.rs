@@ -12,7 +12,8 @@ fn with(template: &str, value: &str) -> String {
     template.replace('@', value)
 }
 
-const BASE: &str = r#"{"event_id":"e","type":"view_item","user_id":"u","item_id":"i","occurred_at":1777896000000,@}"#;
+const BASE: &str =
+    r#"{"event_id":"e","type":"view_item","user_id":"u","item_id":"i","occurred_at":1777896000000,@}"#;
 
 #[tokio::test]
 async fn what_is_no_json_is_refused_whole() {
@@ -43,7 +44,12 @@ async fn what_is_json_but_no_event_is_rejected_with_its_reason() {
     let many_keys = (0..100_000).map(|i| format!("\"k{i}\":0")).collect::<Vec<_>>().join(",");
     let cases = [
         ("a number", "5".to_owned(), "malformed", "body"),
-        ("fields by position", r#"[[null,"e","view_item","u",1777896000000,false,"i"]]"#.to_owned(), "malformed", "body"),
+        (
+            "fields by position",
+            r#"[[null,"e","view_item","u",1777896000000,false,"i"]]"#.to_owned(),
+            "malformed",
+            "body",
+        ),
         ("null", "null".to_owned(), "malformed", "body"),
         ("nothing in it", "{}".to_owned(), "missing", "type"),
         ("a list of lists", "[[]]".to_owned(), "malformed", "body"),
@@ -52,18 +58,38 @@ async fn what_is_json_but_no_event_is_rejected_with_its_reason() {
         ("a prototype", with(BASE, "\"__proto__\":{}"), "unknown_field", "__proto__"),
         ("depth 129", with(BASE, &deep), "malformed", "body"),
         ("100,000 keys", with(BASE, &many_keys), "too_long", "body"),
-        ("a string of 1 MiB", with(BASE, &format!("\"query\":\"{}\"", "x".repeat(1 << 20))), "too_long", "body"),
-        ("64 KiB and 1", with(BASE, &format!("\"query\":\"{}\"", "x".repeat(65_537 - BASE.len() - 9))), "too_long", "body"),
+        (
+            "a string of 1 MiB",
+            with(BASE, &format!("\"query\":\"{}\"", "x".repeat(1 << 20))),
+            "too_long",
+            "body",
+        ),
+        (
+            "64 KiB and 1",
+            with(BASE, &format!("\"query\":\"{}\"", "x".repeat(65_537 - BASE.len() - 9))),
+            "too_long",
+            "body",
+        ),
         ("1e400", with(BASE, "\"rating\":1e400"), "malformed", "body"),
         ("minus zero pieces", with(BASE, "\"quantity\":-0"), "malformed", "body"),
         ("pieces beyond u64", with(BASE, "\"quantity\":99999999999999999999"), "malformed", "body"),
         ("half a piece", with(BASE, "\"quantity\":1.5"), "malformed", "body"),
         ("a lone surrogate", with(BASE, "\"session_id\":\"\\ud800\""), "malformed", "body"),
         ("an integer for an id", BASE.replace("\"u\"", "1").replace(",@", ""), "malformed", "body"),
-        ("an internal type", BASE.replace("view_item", "part_absorbed").replace(",@", ""), "internal", "type"),
+        (
+            "an internal type",
+            BASE.replace("view_item", "part_absorbed").replace(",@", ""),
+            "internal",
+            "type",
+        ),
         ("the trainer's type", BASE.replace("view_item", "item_seen").replace(",@", ""), "internal", "type"),
         ("another version", with(BASE, "\"v\":2"), "unknown_version", "v"),
-        ("a context of 4 KiB and 1", with(BASE, &format!("\"context\":\"{}\"", "x".repeat(4095))), "too_long", "context"),
+        (
+            "a context of 4 KiB and 1",
+            with(BASE, &format!("\"context\":\"{}\"", "x".repeat(4095))),
+            "too_long",
+            "context",
+        ),
     ];
     for (name, body, code, field) in cases {
         let answer = shop.post(EVENTS, body).await;
@@ -141,7 +167,10 @@ async fn fields_and_times_out_of_bounds_are_rejected_by_name() {
         assert_eq!(verdict["index"], place);
         assert_eq!(verdict["status"], if good { "accepted" } else { "rejected" });
         if !good {
-            assert_eq!((&verdict["code"], &verdict["field"]), (&json!(cases[place - 1].1), &json!(cases[place - 1].2)));
+            assert_eq!(
+                (&verdict["code"], &verdict["field"]),
+                (&json!(cases[place - 1].1), &json!(cases[place - 1].2))
+            );
         }
     }
     let records = shop.records(Topic::Browse).await;
@@ -169,16 +198,20 @@ async fn what_is_strange_but_good_is_logged_as_it_is() {
         assert!(value.contains(&format!("\"context\":{context}")), "{context}");
     }
     // Texts of all kinds stay what they are.
-    for text in ["a\u{0}b", "🛍️", "\u{202e}txet", "e\u{301}", "é", "'; DROP TABLE item;--", "<b>\r\n\t</b>"] {
+    for text in ["a\u{0}b", "🛍️", "\u{202e}txet", "e\u{301}", "é", "'; DROP TABLE item;--", "<b>\r\n\t</b>"]
+    {
         let event = json!({"event_id": text, "type": "search", "user_id": text, "query": text, "occurred_at": NOW_MS});
         let answer = shop.post(EVENTS, event.to_string()).await;
         assert_eq!(answer.json()["verdicts"][0]["event_id"], text);
-        let last = shop.records(Topic::Browse).await.into_iter().find(|r| r.key.as_deref() == Some(text.as_bytes()));
+        let last =
+            shop.records(Topic::Browse).await.into_iter().find(|r| r.key.as_deref() == Some(text.as_bytes()));
         let stored: Value = serde_json::from_slice(&last.unwrap().value.unwrap()).unwrap();
         assert_eq!((&stored["user_id"], &stored["query"]), (&json!(text), &json!(text)));
     }
     // A leap second is the second before it; an import may be old; late and future are the log's verdict, not ours.
-    for (place, at) in ["2016-12-31T23:59:60Z", "1999-01-01T00:00:00+08:00", "2026-05-05T00:00:00Z"].iter().enumerate() {
+    for (place, at) in
+        ["2016-12-31T23:59:60Z", "1999-01-01T00:00:00+08:00", "2026-05-05T00:00:00Z"].iter().enumerate()
+    {
         let mut event = view(&format!("t{place}"), "u", "i");
         event["occurred_at"] = json!(at);
         event["historical"] = json!(true);

@@ -1,25 +1,27 @@
 //! Lists: personal, filtered by this moment's rules, filled up, explained; and never nothing.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 use shoptide_models::als::{AlsParams, ItemSide};
 use shoptide_models::item_item::Neighbours;
 use shoptide_models::popularity::Popularity;
 use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
-use shoptide_models::snapshot_file;
 use shoptide_schemas::StoredList;
-use shoptide_store::{Cache, ModelRow, Truth};
+use shoptide_store::{Cache, Truth};
 
 use crate::common::{NOW_MS, Shop, ids, view};
 
 /// A model of `T1`..`T6` that finds `T6` trending, `T5` popular, and `T1` next to `T2`.
-async fn publish_model(shop: &Shop) {
+fn publish_model(shop: &Shop) {
     let zeros = vec![0.0; 6];
     let mut factors = Vec::new();
     for item in 0..6 {
         factors.extend(if item < 3 { [1.0, 0.1 * item as f32] } else { [0.0, 1.0] });
     }
-    let neighbours: Vec<Vec<(u32, f32)>> = (0..6).map(|i| if i == 0 { vec![(1, 0.9)] } else { Vec::new() }).collect();
+    let neighbours: Vec<Vec<(u32, f32)>> =
+        (0..6).map(|i| if i == 0 { vec![(1, 0.9)] } else { Vec::new() }).collect();
     let mut trend = zeros.clone();
     trend[5] = 2.0;
     let parts = SnapshotParts {
@@ -29,33 +31,17 @@ async fn publish_model(shop: &Shop) {
         meta: Lineage::default(),
         item_ids: (1..=6).map(|n| format!("T{n}").into_bytes()).collect(),
         side: ItemSide::new(
-            shoptide_models_ndarray(factors),
+            two_columns(factors),
             AlsParams::new(2, 1, 1.0, 0.1, 0.1, 1.0, 1).unwrap(),
         )
         .unwrap(),
         neighbours: Neighbours::from_rows(5, &neighbours).unwrap(),
         popularity: Popularity::from_scores(vec![0.1, 0.2, 0.3, 0.4, 9.0, 0.6], trend).unwrap(),
     };
-    let bytes = snapshot_file::encode(&Snapshot::new(parts).unwrap()).unwrap();
-    let models = shop.dir.path().join("models");
-    std::fs::create_dir_all(&models).unwrap();
-    std::fs::write(models.join("1.arrow"), &bytes).unwrap();
-    let row = ModelRow {
-        version: 1,
-        parent: None,
-        kind: "full".to_owned(),
-        file: "1.arrow".to_owned(),
-        bytes: bytes.len() as u64,
-        created_ms: NOW_MS,
-        lineage: b"{}".to_vec(),
-    };
-    let mut model = shop.live.watch_model();
-    shop.truth.publish_model(row).await.unwrap();
-    shop.live.note_publish();
-    model.wait_for(|m| m.is_some()).await.unwrap();
+    shop.live.adopt(Arc::new(Snapshot::new(parts).unwrap()));
 }
 
-fn shoptide_models_ndarray(factors: Vec<f32>) -> ndarray::Array2<f32> {
+fn two_columns(factors: Vec<f32>) -> ndarray::Array2<f32> {
     ndarray::Array2::from_shape_vec((factors.len() / 2, 2), factors).unwrap()
 }
 
@@ -72,7 +58,10 @@ async fn a_personal_list_says_what_it_was_made_from() {
     assert_eq!(ids(&first), ["T3", "T1", "F2"]);
     assert_eq!(first["made_from"], "personal");
     assert_eq!((&first["partition"], &first["model_version"]), (&json!(shop.shard("u1")), &json!(7)));
-    assert_eq!(first["as_of"], json!({"shop.browse": 1, "shop.cart": 2, "shop.order": 3, "shop.forum": 4, "shop.feedback": 5}));
+    assert_eq!(
+        first["as_of"],
+        json!({"shop.browse": 1, "shop.cart": 2, "shop.order": 3, "shop.forum": 4, "shop.feedback": 5})
+    );
     let place = json!({"rank": 1, "item_id": "T3", "title": "T number 3", "brand": "Aurora", "category": "technology/phone",
         "price": "400.00", "currency": "CNY", "score": 1.0, "source": "item_item"});
     assert_eq!(first["items"][0], place);
@@ -81,9 +70,16 @@ async fn a_personal_list_says_what_it_was_made_from() {
     assert_eq!(shop.get("/v1/users/u1/recommendations?n=3").await.json(), first);
     let text = String::from_utf8(shop.get("/metrics").await.bytes).unwrap();
     for outcome in ["hit", "store"] {
-        assert!(text.contains(&format!("shoptide_cache_reads_total{{outcome=\"{outcome}\"}} 1")), "{outcome}");
+        assert!(
+            text.contains(&format!("shoptide_cache_reads_total{{outcome=\"{outcome}\"}} 1")),
+            "{outcome}"
+        );
     }
-    assert_eq!(ids(&shop.get("/v1/users/u1/recommendations").await.json()).len(), 10, "filled up to the default");
+    assert_eq!(
+        ids(&shop.get("/v1/users/u1/recommendations").await.json()).len(),
+        10,
+        "filled up to the default"
+    );
 }
 
 #[tokio::test]
@@ -104,7 +100,9 @@ async fn the_rules_of_this_moment_hold_without_a_new_list() {
     let fashion = shop.get("/v1/users/u1/recommendations?n=9&category=fashion").await.json();
     assert_eq!(ids(&fashion)[0], "F2");
     assert!(fashion["items"].as_array().unwrap().iter().all(|i| i["category"] == "fashion"));
-    for (category, n) in [("technology", 4), ("technology/", 4), ("technology/phone", 4), ("tech", 0), ("Fashion", 0)] {
+    for (category, n) in
+        [("technology", 4), ("technology/", 4), ("technology/phone", 4), ("tech", 0), ("Fashion", 0)]
+    {
         let path = format!("/v1/users/u1/recommendations?n=9&category={category}");
         assert_eq!(ids(&shop.get(&path).await.json()).len(), n, "{category}");
     }
@@ -121,7 +119,7 @@ async fn nobody_gets_nothing() {
     assert_eq!((&new["made_from"], &new["as_of"]), (&json!("fallback"), &json!({})));
     assert_eq!(sources(&new), ["catalogue"; 4]);
     assert_eq!(ids(&new), ["F6", "F5", "F4", "F3"], "newest first");
-    publish_model(&shop).await;
+    publish_model(&shop);
     let shown = shop.get(path).await.json();
     assert_eq!(shown["model_version"], 1);
     let sources = sources(&shown);
@@ -200,7 +198,10 @@ async fn reasons_name_the_evidence() {
     let shown = shop.get("/v1/users/u1/recommendations?n=3&explain=true").await.json();
     let reason = &shown["items"][1]["reason"];
     assert_eq!(reason["code"], "with_what_you");
-    assert_eq!(reason["text"], "often chosen together with what you know: you put into the cart \"T number 3\" on 2026-05-03");
+    assert_eq!(
+        reason["text"],
+        "often chosen together with what you know: you put into the cart \"T number 3\" on 2026-05-03"
+    );
     let evidence = json!({"item_id": "T3", "title": "T number 3", "act": "add_to_cart", "at": "2026-05-03T10:00:00.000Z"});
     assert_eq!(reason["evidence"], evidence);
     assert_eq!(shown["items"][2]["reason"]["code"], "catalogue");
@@ -225,7 +226,7 @@ async fn what_fills_a_list_up_is_not_what_the_user_has_done_with() {
 async fn sessions_trends_and_neighbours() {
     let shop = Shop::new().await;
     shop.stock_twelve().await;
-    publish_model(&shop).await;
+    publish_model(&shop);
     let session = |body: Value| {
         let shop = &shop;
         async move { shop.call(Method::POST, "/v1/session/recommendations", Some(body)).await }
@@ -250,7 +251,10 @@ async fn sessions_trends_and_neighbours() {
         assert_eq!(session(body.clone()).await.error(), (422, code.to_owned()), "{body}");
     }
     let trending = shop.get("/v1/trending?n=3").await.json();
-    assert_eq!((ids(&trending), sources(&trending)), (vec!["T6".to_owned(), "T5".into(), "T4".into()], vec!["trending", "popularity", "popularity"]));
+    assert_eq!(
+        (ids(&trending), sources(&trending)),
+        (vec!["T6".to_owned(), "T5".into(), "T4".into()], vec!["trending", "popularity", "popularity"])
+    );
     assert_eq!(ids(&shop.get("/v1/trending?n=2&category=fashion").await.json()), ["F6", "F5"]);
     let similar = shop.get("/v1/items/T1/similar?n=5").await.json();
     assert_eq!(ids(&similar)[..3], ["T2", "T3", "T6"].map(str::to_owned), "{similar}");
@@ -267,7 +271,11 @@ async fn many_users_at_once() {
         let shop = &shop;
         async move { shop.call(Method::POST, "/v1/recommendations", Some(body)).await }
     };
-    let said = many(json!({"user_ids": ["u1", "stranger", "u1"], "n": 2, "category": "technology", "exclude": ["T6"]})).await.json();
+    let said = many(
+        json!({"user_ids": ["u1", "stranger", "u1"], "n": 2, "category": "technology", "exclude": ["T6"]}),
+    )
+    .await
+    .json();
     let answers = said["answers"].as_array().unwrap();
     assert_eq!(answers.iter().map(ids).collect::<Vec<_>>(), [["T3", "T5"], ["T5", "T4"], ["T3", "T5"]]);
     for (body, code) in [
@@ -288,12 +296,27 @@ async fn bad_queries_name_the_parameter() {
     let long = "c".repeat(257);
     let many = "a,".repeat(201);
     for (query, code) in [
-        ("n=0", "out_of_range"), ("n=101", "out_of_range"), ("n=-1", "out_of_range"), ("n=ten", "bad_value"),
-        ("n=1e9", "bad_value"), ("n=1.5", "bad_value"), ("n=", "bad_value"), ("n=%2B5", "bad_value"),
-        ("n=99999999999999999999", "out_of_range"), ("n=5&n=6", "duplicate_field"), ("limit=5", "unknown_field"),
-        ("N=5", "unknown_field"), ("category=", "blank"), ("category=%20", "blank"), ("category=%FF", "bad_value"),
-        ("category=%4", "bad_value"), (&format!("category={long}"), "too_long"), ("exclude=%20", "blank"),
-        (&format!("exclude={many}"), "too_long"), ("explain=yes", "bad_value"), ("explain=", "bad_value"),
+        ("n=0", "out_of_range"),
+        ("n=101", "out_of_range"),
+        ("n=-1", "out_of_range"),
+        ("n=ten", "bad_value"),
+        ("n=1e9", "bad_value"),
+        ("n=1.5", "bad_value"),
+        ("n=", "bad_value"),
+        ("n=%2B5", "bad_value"),
+        ("n=99999999999999999999", "out_of_range"),
+        ("n=5&n=6", "duplicate_field"),
+        ("limit=5", "unknown_field"),
+        ("N=5", "unknown_field"),
+        ("category=", "blank"),
+        ("category=%20", "blank"),
+        ("category=%FF", "bad_value"),
+        ("category=%4", "bad_value"),
+        (&format!("category={long}"), "too_long"),
+        ("exclude=%20", "blank"),
+        (&format!("exclude={many}"), "too_long"),
+        ("explain=yes", "bad_value"),
+        ("explain=", "bad_value"),
     ] {
         let answer = shop.get(&format!("/v1/users/u1/recommendations?{query}")).await;
         assert_eq!(answer.error(), (400, code.to_owned()), "{query}");
@@ -314,11 +337,16 @@ async fn older_clients_get_what_they_expect() {
     };
     let said = recommend(json!({"user_id": 7, "top_n": 3, "exclude_rated": false})).await.json();
     assert_eq!((&said["user_id"], &said["total_count"]), (&json!(7), &json!(3)));
-    assert_eq!(said["recommendations"][1], json!({"rank": 2, "item_id": "T1", "predicted_rating": 3.0, "title": "T number 1"}));
+    assert_eq!(
+        said["recommendations"][1],
+        json!({"rank": 2, "item_id": "T1", "predicted_rating": 3.0, "title": "T number 1"})
+    );
     let said = recommend(json!({"user_id": "7", "top_n": 100})).await.json();
-    let items: Vec<&str> = said["recommendations"].as_array().unwrap().iter().map(|r| r["item_id"].as_str().unwrap()).collect();
+    let items: Vec<&str> =
+        said["recommendations"].as_array().unwrap().iter().map(|r| r["item_id"].as_str().unwrap()).collect();
     assert_eq!((items.len(), items.contains(&"T1"), &said["user_id"]), (11, false, &json!("7")));
-    let ratings = said["recommendations"].as_array().unwrap().iter().map(|r| r["predicted_rating"].as_f64().unwrap());
+    let ratings =
+        said["recommendations"].as_array().unwrap().iter().map(|r| r["predicted_rating"].as_f64().unwrap());
     assert!(ratings.clone().all(|r| (1.0..=5.0).contains(&r)) && ratings.clone().any(|r| r == 5.0));
     assert_eq!(recommend(json!({"user_id": "nobody"})).await.json()["total_count"], 10);
     for (body, code) in [
@@ -352,9 +380,15 @@ async fn a_profile_is_readable() {
     assert_eq!(profile["counts"], json!({"view_item": 2, "purchase": 1}));
     assert_eq!(profile["spending"], json!([{"month": "2026-05", "currency": "CNY", "amount": "9.90"}]));
     assert_eq!(profile["queries"], json!([{"text": "手机 phone", "at": "2026-05-04T12:00:00.000Z"}]));
-    assert_eq!((&profile["tastes"][0]["item_id"], &profile["tastes"][0]["hidden"]), (&json!("F2"), &json!(true)));
+    assert_eq!(
+        (&profile["tastes"][0]["item_id"], &profile["tastes"][0]["hidden"]),
+        (&json!("F2"), &json!(true))
+    );
     assert_eq!(profile["categories"][0]["name"], "fashion");
     assert_eq!(profile["brands"][0]["name"], "Aurora");
-    assert_eq!((&profile["recent"][0]["item_id"], &profile["recent"][0]["act"]), (&json!("T1"), &json!("view_item")));
+    assert_eq!(
+        (&profile["recent"][0]["item_id"], &profile["recent"][0]["act"]),
+        (&json!("T1"), &json!("view_item"))
+    );
     assert_eq!(profile["last_event_at"], "2026-05-04T12:00:00.000Z");
 }

@@ -60,7 +60,8 @@ async fn ended(socket: &mut TcpStream) -> String {
 }
 
 fn post(headers: &str, body: &str) -> Vec<u8> {
-    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    let head =
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
     format!("{head}{headers}\r\n{body}").into_bytes()
 }
 

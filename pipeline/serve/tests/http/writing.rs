@@ -57,7 +57,8 @@ async fn item_writes_are_named_by_their_key_or_by_us() {
         shop.call(Method::PUT, "/v1/items/a", Some(json!({"title": "A"}))).await;
     }
     let records = shop.records(Topic::Catalogue).await;
-    let events: Vec<_> = records.iter().map(|r| catalogue::decode(r.value.as_ref().unwrap()).unwrap()).collect();
+    let events: Vec<_> =
+        records.iter().map(|r| catalogue::decode(r.value.as_ref().unwrap()).unwrap()).collect();
     assert_eq!(events.len(), 3);
     assert_ne!(events[1].id, events[2].id);
     assert!(events.iter().all(|e| e.at.0 == NOW_MS && matches!(e.change, CatalogueChange::Upsert(_))));
@@ -89,7 +90,10 @@ async fn bad_items_are_refused_by_name() {
     let batch = json!([{"item_id": "a", "title": "A"}, {"title": "nobody's"}, {"item_id": "b"}, 5, {"item_id": "c", "title": "C"}]);
     let said = shop.post("/v1/items", batch.to_string()).await.json();
     let codes: Vec<&Value> = said["verdicts"].as_array().unwrap().iter().map(|v| &v["code"]).collect();
-    assert_eq!(codes, [&Value::Null, &json!("missing"), &json!("missing"), &json!("bad_value"), &Value::Null]);
+    assert_eq!(
+        codes,
+        [&Value::Null, &json!("missing"), &json!("missing"), &json!("bad_value"), &Value::Null]
+    );
     assert_eq!(shop.post("/v1/items", "[{}]").await.error(), (422, "missing".to_owned()));
     let many = json!(vec![json!({"item_id": "a", "title": "A"}); 1001]);
     assert_eq!(shop.post("/v1/items", many.to_string()).await.error(), (413, "too_long".to_owned()));

@@ -250,9 +250,10 @@ pub(super) async fn oldest_model_in_lists<C: SqlConn>(conn: &mut C) -> Result<Op
     let mut oldest: Option<u64> = None;
     let mut above = None;
     while let Some(shard) = next_shard(conn, "user_list", above).await? {
-        let sql = "SELECT MIN(model_version) FROM user_list WHERE shard = ?";
+        let sql = "SELECT MIN(model_version) FROM user_list WHERE shard = ? AND model_version > 0";
         for row in conn.query(sql, &[shard.into()]).await? {
-            let version = row.number(0)?;
+            // Lists from before the first model name none; a shard may have only those.
+            let Some(version) = row.optional_int(0)?.map(i64::cast_unsigned) else { continue };
             oldest = Some(oldest.map_or(version, |oldest| oldest.min(version)));
         }
         above = Some(shard);

@@ -161,7 +161,7 @@ mod tests {
             "SELECT user_id, data FROM user_part WHERE shard = ? ORDER BY user_id, topic",
             "SELECT DISTINCT user_id FROM user_part WHERE shard = ? AND user_id > ? ORDER BY user_id LIMIT ?",
             "SELECT MIN(shard) FROM user_part WHERE shard > ?",
-            "SELECT MIN(model_version) FROM user_list WHERE shard = ?",
+            "SELECT MIN(model_version) FROM user_list WHERE shard = ? AND model_version > 0",
             "SELECT user_id FROM user_list WHERE shard = ? AND user_id > ? ORDER BY user_id LIMIT ?",
             "SELECT 1 FROM order_line WHERE shard = ? AND (user_id, kind, order_id, line_id) IN (VALUES (?, ?, ?, ?))",
             "DELETE FROM item_count WHERE shard = ? AND n = 0 AND (item_id, day, type) IN (VALUES (?, ?, ?))",

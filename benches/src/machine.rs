@@ -1,0 +1,67 @@
+//! Where a figure was measured, and how processes are held to some of its cores.
+
+use std::fmt;
+use std::path::Path;
+use std::process::Command;
+
+use serde::Serialize;
+
+/// The machine of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Machine {
+    pub cpu: String,
+    pub cores: usize,
+    pub memory_gib: u64,
+    pub date: String,
+}
+
+impl Machine {
+    /// Asks the system; what it does not say is "unknown" or 0.
+    pub fn here() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let after = |text: &str, key: &str| {
+            let line = text.lines().find(|l| l.starts_with(key))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        };
+        let kib = after(&read("/proc/meminfo"), "MemTotal").and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
+        Self {
+            cpu: after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".to_owned()),
+            cores: cores(),
+            memory_gib: kib.unwrap_or(0).div_ceil(1 << 20),
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} cores, {} GiB), {}", self.cpu, self.cores, self.memory_gib, self.date)
+    }
+}
+
+/// Cores this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The average load of the last minute: figures of a busy machine are no figures.
+pub fn load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|l| l.parse().ok()).unwrap_or(0.0)
+}
+
+/// The first two cores: what "on 2 cores" means here.
+pub const TWO_CORES: &str = "0,1";
+
+/// A command held to some cores by `taskset`; says whether it really is.
+pub fn pinned(program: &Path, cpus: Option<&str>) -> (Command, bool) {
+    let taskset = Command::new("taskset").arg("-V").output().is_ok_and(|o| o.status.success());
+    match cpus.filter(|_| taskset) {
+        Some(cpus) => {
+            let mut command = Command::new("taskset");
+            command.args(["-c", cpus]).arg(program);
+            (command, true)
+        }
+        None => (Command::new(program), cpus.is_none()),
+    }
+}

@@ -1,0 +1,180 @@
+//! A shop inside this process: events put into a log, folded by the fold that ships, trained by the trainer that ships.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use shoptide_config::Config;
+use shoptide_jobs::import::{LogSink, Outgoing, Sink};
+use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
+use shoptide_jobs::train::{TrainContext, TrainParams};
+use shoptide_live::fold::replay;
+use shoptide_live::{Live, Metrics, ModelFiles};
+use shoptide_log::{Log, MemoryLog, MemoryLogOptions};
+use shoptide_models::state::{Part, UserState};
+use shoptide_schemas::{Topic, USER_TOPICS, UserId};
+use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
+
+/// Lines of one append.
+const BATCH: usize = 1_000;
+/// Records that may wait in memory: a batch of all topics and more.
+const QUEUE: usize = 20_000;
+/// Users of one page.
+const PAGE: usize = 500;
+
+/// Milliseconds since 1970.
+pub fn clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
+    Arc::new(|| jiff::Timestamp::now().as_millisecond())
+}
+
+/// The defaults with some keys set, as `als.alpha=0.2`.
+///
+/// # Errors
+/// For a key that is none, or a value out of its bounds.
+pub fn config(set: &[String]) -> anyhow::Result<Config> {
+    let mut pairs = Vec::with_capacity(set.len());
+    for one in set {
+        let (key, value) = one.split_once('=').with_context(|| format!("{one}: expected key=value"))?;
+        pairs.push((format!("SHOPTIDE_{}", key.replace('.', "__").to_uppercase()), value.to_owned()));
+    }
+    Ok(Config::load(None, pairs.into_iter())?)
+}
+
+/// The generated shop, its newest event now.
+///
+/// # Errors
+/// If a number is out of its bounds.
+pub fn generated(seed: u64, users: u64, items: u64, events: u64) -> anyhow::Result<Shop> {
+    let demo = ShopOptions::demo(seed, clock()());
+    Ok(Shop::new(ShopParams::new(ShopOptions { users, items, events, ..demo })?))
+}
+
+/// Catalogue and events of a generated shop, in the order a producer sends them.
+pub fn everything(shop: &Shop) -> impl Iterator<Item = Outgoing> + '_ {
+    shop.catalogue().map(Outgoing::Item).chain(shop.events().map(Outgoing::Event))
+}
+
+/// What training takes from the configuration.
+pub fn train_params(config: &Config) -> TrainParams {
+    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    TrainParams {
+        taste: config.tastes.clone(),
+        als: config.als,
+        item_item: config.item_item,
+        popularity: config.popularity,
+        lists: config.list_params(),
+        config_hash: format!("{:016x}", config.rules_version()),
+        full_every_ms: ms(config.train.full_every),
+        refresh_every_ms: ms(config.train.refresh_every),
+        first_after_events: config.train.first_after_events,
+        full_after_changed_share: config.train.full_after_changed_share,
+        models_kept_min: config.train.models_kept_min,
+    }
+}
+
+/// Events in a log, folded into a truth.
+pub struct Folded {
+    pub log: Arc<dyn Log>,
+    pub truth: Arc<dyn Truth>,
+    pub accepted: u64,
+    folder: tempfile::TempDir,
+    live: Vec<Arc<Live>>,
+}
+
+impl Folded {
+    /// Sends everything to a log in memory and folds each shard.
+    ///
+    /// # Errors
+    /// If log or store fail.
+    pub async fn of(outgoing: impl Iterator<Item = Outgoing>, partitions: u32) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("shoptide-bench-").tempdir()?;
+        let options = MemoryLogOptions { partitions, clock: clock(), queue_records_max: QUEUE };
+        let log: Arc<dyn Log> = MemoryLog::new(options);
+        let accepted = send(&mut LogSink::new(log.clone()), outgoing).await?;
+        let truth: Arc<dyn Truth> = SqliteTruth::open(SqliteTruthOptions::new(folder.path().join("truth.db"))).await?;
+        for shard in 0..partitions {
+            let mut topics = USER_TOPICS.to_vec();
+            topics.extend((shard == 0).then_some(Topic::Catalogue));
+            let (mut bases, mut until) = (Vec::new(), std::collections::BTreeMap::new());
+            for topic in topics {
+                let marks = log.watermarks(topic, shard).await?;
+                bases.push((topic, marks.first));
+                until.insert(topic.code(), marks.next);
+            }
+            replay(&*log, &*truth, shard, &bases, &until, None).await?;
+        }
+        Ok(Self { log, truth, accepted, folder, live: Vec::new() })
+    }
+
+    /// What a trainer needs; models go to a folder of their own.
+    ///
+    /// # Errors
+    /// If the catalogue cannot be read.
+    pub async fn trainer(&mut self, config: &Config, models: &str) -> anyhow::Result<TrainContext> {
+        let models = self.folder.path().join(models);
+        let metrics = Arc::new(Metrics::new()?);
+        let live = Live::start(self.log.clone(), self.truth.clone(), models.clone(), metrics).await?;
+        self.live.push(live.clone());
+        Ok(TrainContext {
+            log: self.log.clone(),
+            truth: self.truth.clone(),
+            live,
+            files: ModelFiles::new(models),
+            params: Arc::new(train_params(config)),
+            clock: clock(),
+        })
+    }
+
+    /// Every user's state.
+    ///
+    /// # Errors
+    /// If a stored part is damaged.
+    pub async fn users(&self) -> anyhow::Result<Vec<(UserId, UserState)>> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.truth.users_after(after.clone(), PAGE).await?;
+            let Some(last) = page.last().cloned() else { return Ok(all) };
+            for (shard, user) in page {
+                for row in self.truth.users(shard, std::slice::from_ref(&user)).await? {
+                    let mut state = UserState::default();
+                    for (part, stored) in state.parts.iter_mut().zip(&row.parts) {
+                        if let Some((_, bytes)) = stored {
+                            *part = Part::decode(bytes)?;
+                        }
+                    }
+                    all.push((row.user, state));
+                }
+            }
+            after = Some(last);
+        }
+    }
+
+    /// Lets go of files and followers.
+    pub async fn close(self) {
+        self.live.iter().for_each(|l| l.stop());
+        self.log.close().await;
+        self.truth.close().await;
+    }
+}
+
+/// Sends everything; returns how much was accepted.
+///
+/// # Errors
+/// If the sink fails.
+pub async fn send(sink: &mut dyn Sink, outgoing: impl Iterator<Item = Outgoing>) -> anyhow::Result<u64> {
+    let mut rest = outgoing.peekable();
+    let mut accepted = 0;
+    while rest.peek().is_some() {
+        accepted += sink.send(rest.by_ref().take(BATCH).collect()).await?.accepted;
+    }
+    Ok(accepted)
+}
+
+/// The folder of real data, if there is one.
+pub fn data(file: &str) -> Result<std::path::PathBuf, String> {
+    let folder = std::env::var_os("SHOPTIDE_DATA").ok_or("SHOPTIDE_DATA is not set")?;
+    let path = Path::new(&folder).join(file);
+    if path.exists() { Ok(path) } else { Err(format!("{} is not there", path.display())) }
+}
