@@ -1,5 +1,6 @@
 //! A shop inside this process: events put into a log, folded by the fold that ships, trained by the trainer that ships.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,14 +74,15 @@ pub fn train_params(config: &Config) -> TrainParams {
     }
 }
 
-/// Events in a log, folded into a truth.
+/// Events in a log, folded into a truth that copies are made of: each training begins without a model.
 pub struct Folded {
     pub log: Arc<dyn Log>,
-    pub truth: Arc<dyn Truth>,
     pub accepted: u64,
     folder: tempfile::TempDir,
-    live: Vec<Arc<Live>>,
 }
+
+/// File of the folded truth in its folder.
+const FOLDED: &str = "folded.db";
 
 impl Folded {
     /// Sends everything to a log in memory and folds each shard.
@@ -92,11 +94,11 @@ impl Folded {
         let options = MemoryLogOptions { partitions, clock: clock(), queue_records_max: QUEUE };
         let log: Arc<dyn Log> = MemoryLog::new(options);
         let accepted = send(&mut LogSink::new(log.clone()), outgoing).await?;
-        let truth: Arc<dyn Truth> = SqliteTruth::open(SqliteTruthOptions::new(folder.path().join("truth.db"))).await?;
+        let truth = SqliteTruth::open(SqliteTruthOptions::new(folder.path().join(FOLDED))).await?;
         for shard in 0..partitions {
             let mut topics = USER_TOPICS.to_vec();
             topics.extend((shard == 0).then_some(Topic::Catalogue));
-            let (mut bases, mut until) = (Vec::new(), std::collections::BTreeMap::new());
+            let (mut bases, mut until) = (Vec::new(), BTreeMap::new());
             for topic in topics {
                 let marks = log.watermarks(topic, shard).await?;
                 bases.push((topic, marks.first));
@@ -104,40 +106,53 @@ impl Folded {
             }
             replay(&*log, &*truth, shard, &bases, &until, None).await?;
         }
-        Ok(Self { log, truth, accepted, folder, live: Vec::new() })
+        truth.close().await;
+        Ok(Self { log, accepted, folder })
     }
 
-    /// What a trainer needs; models go to a folder of their own.
+    /// A copy of the truth, with what a trainer needs.
     ///
     /// # Errors
-    /// If the catalogue cannot be read.
-    pub async fn trainer(&mut self, config: &Config, models: &str) -> anyhow::Result<TrainContext> {
-        let models = self.folder.path().join(models);
-        let metrics = Arc::new(Metrics::new()?);
-        let live = Live::start(self.log.clone(), self.truth.clone(), models.clone(), metrics).await?;
-        self.live.push(live.clone());
-        Ok(TrainContext {
+    /// If it cannot be copied or read.
+    pub async fn open(&self, config: &Config) -> anyhow::Result<Opened> {
+        let folder = tempfile::Builder::new().prefix("copy-").tempdir_in(self.folder.path())?;
+        let file = folder.path().join("truth.db");
+        std::fs::copy(self.folder.path().join(FOLDED), &file).context("copying the truth")?;
+        let truth: Arc<dyn Truth> = SqliteTruth::open(SqliteTruthOptions::new(file)).await?;
+        let (models, metrics) = (folder.path().join("models"), Arc::new(Metrics::new()?));
+        let live = Live::start(self.log.clone(), truth.clone(), models.clone(), metrics).await?;
+        let context = TrainContext {
             log: self.log.clone(),
-            truth: self.truth.clone(),
+            truth,
             live,
             files: ModelFiles::new(models),
             params: Arc::new(train_params(config)),
             clock: clock(),
-        })
+        };
+        Ok(Opened { context, _folder: folder })
     }
+}
 
+/// A folded truth that may be trained on.
+pub struct Opened {
+    pub context: TrainContext,
+    _folder: tempfile::TempDir,
+}
+
+impl Opened {
     /// Every user's state.
     ///
     /// # Errors
     /// If a stored part is damaged.
     pub async fn users(&self) -> anyhow::Result<Vec<(UserId, UserState)>> {
+        let truth = &self.context.truth;
         let mut all = Vec::new();
         let mut after = None;
         loop {
-            let page = self.truth.users_after(after.clone(), PAGE).await?;
+            let page = truth.users_after(after.clone(), PAGE).await?;
             let Some(last) = page.last().cloned() else { return Ok(all) };
             for (shard, user) in page {
-                for row in self.truth.users(shard, std::slice::from_ref(&user)).await? {
+                for row in truth.users(shard, std::slice::from_ref(&user)).await? {
                     let mut state = UserState::default();
                     for (part, stored) in state.parts.iter_mut().zip(&row.parts) {
                         if let Some((_, bytes)) = stored {
@@ -153,9 +168,8 @@ impl Folded {
 
     /// Lets go of files and followers.
     pub async fn close(self) {
-        self.live.iter().for_each(|l| l.stop());
-        self.log.close().await;
-        self.truth.close().await;
+        self.context.live.stop();
+        self.context.truth.close().await;
     }
 }
 

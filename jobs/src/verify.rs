@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use shoptide_live::fold::{Inspect, ReplayError, replay};
 use shoptide_live::{LiveError, ModelFiles, load_version};
-use shoptide_log::{Log, LogError};
+use shoptide_log::{Log, LogError, ReadMax};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_models::list::{Linked, ListParams, ListScratch, make_list};
 use shoptide_models::state::{Part, UserState};
@@ -17,6 +17,8 @@ use shoptide_store::{FoldedTable, OffsetRow, SqliteTruth, SqliteTruthOptions, St
 
 /// Lists of the sample.
 const LISTS_MAX: usize = 200;
+/// Catalogue records of one read beyond what the store has folded.
+const CATALOGUE_READ: ReadMax = ReadMax { records: 1_000, bytes: 4 * 1024 * 1024 };
 /// Differences named of one table.
 const DIFFERENCES_SHOWN: usize = 5;
 
@@ -183,6 +185,19 @@ impl Verify<'_> {
         for row in self.truth.catalogue_at(offset).await? {
             let item = CatalogueItem::decode(&row.data).map_err(|e| VerifyError::Damaged(e.to_string()))?;
             builder.put(row.item, item, row.num);
+        }
+        // The live catalogue follows the log itself, so a list may name more of it than the store has folded yet.
+        let (_, stands) = self.truth.catalogue().await?;
+        let mut next = stands.map_or(0, |row| row.next_off);
+        while next < offset {
+            let records = self.log.read(Topic::Catalogue, 0, next, CATALOGUE_READ).await?;
+            let Some(last) = records.last().map(|r| r.offset) else { break };
+            for record in records.iter().filter(|r| r.offset < offset) {
+                if let Some(Ok(event)) = record.value.as_ref().map(|v| shoptide_schemas::catalogue::decode(v)) {
+                    builder.fold(&event);
+                }
+            }
+            next = last + 1;
         }
         Ok(builder.finish(offset))
     }

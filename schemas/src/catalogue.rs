@@ -5,50 +5,59 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::check::{event_time, paid};
+use crate::diagnose::diagnose;
+use crate::fields::{CATALOGUE_FIELDS, CATALOGUE_TYPES};
 use crate::ids::{self, EventId, ItemId};
 use crate::limits::*;
 use crate::money::{Currency, Micros};
 use crate::reject::{Code, Reject};
 use crate::time::EventMs;
+use crate::number;
 use crate::wire::WireTime;
 
 /// A catalogue event as JSON; `type` says which of the optional fields matter.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WireCatalogue {
+    /// Chosen by the producer, 1 to 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(required, length(min = 1, max = 64))]
     pub event_id: Option<String>,
     /// `item_upsert`, `item_patch`, `item_removed`, `stock` or `price`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub event_type: Option<String>,
+    /// 1 to 128 opaque bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(required, length(min = 1, max = 128))]
     pub item_id: Option<String>,
+    /// RFC 3339 with an offset, or integer milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub occurred_at: Option<WireTime>,
+    /// The name that people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Titles in other languages, by language tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub titles: Option<BTreeMap<String, String>>,
+    /// Who makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
+    /// Levels separated by `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
+    /// Words that it is found by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
+    /// A longer text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// A decimal string; needs `currency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<String>,
+    /// ISO 4217, three capital letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
     /// Pieces; absent means not counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::whole", skip_serializing_if = "Option::is_none")]
     pub stock: Option<i64>,
     /// Hidden items are in no list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,13 +110,17 @@ pub fn decode(bytes: &[u8]) -> Result<CatalogueEvent, Reject> {
 /// Reads the JSON without checking the fields.
 ///
 /// # Errors
-/// [`Code::TooLong`], [`Code::Malformed`], [`Code::UnknownField`] or [`Code::DuplicateField`].
+/// [`Code::TooLong`], [`Code::Malformed`], [`Code::UnknownField`], [`Code::DuplicateField`], [`Code::BadValue`] or
+/// [`Code::OutOfRange`].
 pub fn parse(bytes: &[u8]) -> Result<WireCatalogue, Reject> {
     if EVENT_BYTES_MAX < bytes.len() {
         let message = format!("the event has {} bytes, expected at most {EVENT_BYTES_MAX}", bytes.len());
         return Err(Reject::new(Code::TooLong, "body", message));
     }
-    serde_json::from_slice(bytes).map_err(|e| Reject::from_json(&e))
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(diagnose(bytes, CATALOGUE_FIELDS));
+    }
+    serde_json::from_slice(bytes).map_err(|_| diagnose(bytes, CATALOGUE_FIELDS))
 }
 
 /// Checks the fields.
@@ -119,10 +132,7 @@ pub fn check(wire: WireCatalogue) -> Result<CatalogueEvent, Reject> {
     let id = EventId::from_trusted(id.as_bytes());
     let item = ids::checked(wire.item_id.as_deref(), "item_id", ID_BYTES_MAX)?;
     let item = ItemId::from_trusted(item.as_bytes());
-    let at = match wire.occurred_at.as_ref().ok_or_else(|| Reject::missing("occurred_at"))? {
-        WireTime::Ms(ms) => EventMs::from_ms(*ms)?,
-        WireTime::Text(text) => EventMs::from_rfc3339(text)?,
-    };
+    let at = event_time(wire.occurred_at.as_ref())?;
     let name = wire.event_type.clone().ok_or_else(|| Reject::missing("type"))?;
     let fields = fields(wire)?;
     let change = match name.as_str() {
@@ -146,7 +156,7 @@ pub fn check(wire: WireCatalogue) -> Result<CatalogueEvent, Reject> {
 
 /// Whether `type` names a catalogue event that producers may send.
 pub fn is_catalogue_type(name: &str) -> bool {
-    matches!(name, "item_upsert" | "item_patch" | "item_removed" | "stock" | "price")
+    CATALOGUE_TYPES.iter().any(|(known, ..)| *known == name)
 }
 
 fn fields(wire: WireCatalogue) -> Result<ItemFields, Reject> {
@@ -156,12 +166,7 @@ fn fields(wire: WireCatalogue) -> Result<ItemFields, Reject> {
         }
         other => Ok(other),
     };
-    let price = match (wire.price, wire.currency) {
-        (None, None) => None,
-        (Some(price), Some(currency)) => Some((Micros::parse(&price, "price")?, Currency::parse(&currency)?)),
-        (None, Some(_)) => return Err(Reject::new(Code::Missing, "price", "currency without price")),
-        (Some(_), None) => return Err(Reject::new(Code::Missing, "currency", "price without currency")),
-    };
+    let price = paid(wire.price.as_deref(), wire.currency.as_deref())?;
     if let Some(stock) = wire.stock.filter(|s| !(0..=STOCK_MAX).contains(s)) {
         return Err(Reject::new(Code::OutOfRange, "stock", format!("stock is {stock}, expected 0 to {STOCK_MAX}")));
     }

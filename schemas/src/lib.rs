@@ -3,13 +3,19 @@
 
 pub mod arrow;
 pub mod catalogue;
+mod check;
+mod diagnose;
 pub mod event;
+pub mod fields;
+mod hex;
 pub mod ids;
 pub mod limits;
 pub mod list;
 pub mod migrations;
 pub mod money;
+mod number;
 pub mod partition;
+pub mod reference;
 pub mod reject;
 pub mod time;
 pub mod topic;

@@ -8,10 +8,14 @@ pub const BATCH_EVENTS_MAX: usize = 1_000;
 pub const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Chosen by the producer; a UUID with a prefix fits.
 pub const EVENT_ID_BYTES_MAX: usize = 64;
+/// What a split line appends: `#` and its place, 0 to 199.
+pub const LINE_SUFFIX_BYTES_MAX: usize = 4;
 /// Users and items: fits the primary key of InnoDB with room for shard and topic.
 pub const ID_BYTES_MAX: usize = 128;
 /// Session, order, list and thread ids.
 pub const SHORT_ID_BYTES_MAX: usize = 128;
+/// A line without a name of its own is `item:` and its item, and travels so when an event is forwarded.
+pub const ORDER_LINE_BYTES_MAX: usize = 5 + ID_BYTES_MAX;
 /// A search query; longer ones are pasted texts.
 pub const QUERY_BYTES_MAX: usize = 512;
 /// A forum text.
@@ -22,6 +26,10 @@ pub const CONTEXT_BYTES_MAX: usize = 4 * 1024;
 pub const QUANTITY_MAX: i64 = 100_000;
 /// Lines of one event's `items`.
 pub const LINES_MAX: usize = 200;
+/// A decimal string: all digits that money can have, and some zeros.
+pub const DECIMAL_BYTES_MAX: usize = 32;
+/// A time as text: RFC 3339 with nanoseconds and an offset has 35.
+pub const TIME_BYTES_MAX: usize = 40;
 /// Item texts.
 pub const TITLE_BYTES_MAX: usize = 1_024;
 pub const BRAND_BYTES_MAX: usize = 256;

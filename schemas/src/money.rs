@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::limits::DECIMAL_BYTES_MAX;
 use crate::reject::{Code, Reject};
 
 /// Millionths of a currency's main unit.
@@ -22,8 +23,13 @@ impl Micros {
     /// Reads a decimal such as `1299.00`: digits, at most one point, no sign, no exponent.
     ///
     /// # Errors
-    /// [`Code::BadValue`] for anything else, [`Code::OutOfRange`] beyond 9 digits before or 6 after the point.
+    /// [`Code::BadValue`] for anything else, [`Code::OutOfRange`] beyond 9 digits before or 6 after the point,
+    /// [`Code::TooLong`] beyond 32 bytes.
     pub fn parse(text: &str, field: &'static str) -> Result<Self, Reject> {
+        if DECIMAL_BYTES_MAX < text.len() {
+            let message = format!("{field} has {} bytes, expected at most {DECIMAL_BYTES_MAX}", text.len());
+            return Err(Reject::new(Code::TooLong, field, message));
+        }
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
         let pointless = text.contains('.') && fraction.is_empty();

@@ -25,7 +25,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// not JSON, or JSON of another shape
+    /// not JSON, or no object
     Malformed => "malformed",
     /// a key that no event has
     UnknownField => "unknown_field",
@@ -82,35 +82,4 @@ impl Reject {
     pub(crate) fn missing(field: &'static str) -> Self {
         Self::new(Code::Missing, field, format!("{field} is missing"))
     }
-
-    /// Turns serde's words into a code and a field. Serde quotes field names in backticks.
-    pub(crate) fn from_json(error: &serde_json::Error) -> Self {
-        let text = error.to_string();
-        let field = text.split('`').nth(1).unwrap_or("body").to_owned();
-        let code = if text.starts_with("unknown field") {
-            Code::UnknownField
-        } else if text.starts_with("duplicate field") {
-            Code::DuplicateField
-        } else if text.starts_with("missing field") {
-            Code::Missing
-        } else {
-            return Self::new(Code::Malformed, "body", first_sentence(&text));
-        };
-        let message = match code {
-            Code::UnknownField => format!("{} is not a field of an event", shortened(&field)),
-            Code::DuplicateField => format!("{field} is given twice"),
-            _ => format!("{field} is missing"),
-        };
-        Self::new(code, shortened(&field), message)
-    }
-}
-
-/// Serde repeats strings of the input ("invalid type: string \"...\""); a message must not grow with the input.
-fn first_sentence(text: &str) -> String {
-    shortened(text)
-}
-
-fn shortened(text: &str) -> String {
-    const SHOWN_CHARS_MAX: usize = 160;
-    text.chars().filter(|c| !c.is_control()).take(SHOWN_CHARS_MAX).collect()
 }

@@ -1,6 +1,6 @@
 //! Event time, and the verdicts that compare it with the log's append time, never with a reader's clock.
 
-use crate::limits::{FUTURE_MS, LATE_MS};
+use crate::limits::{FUTURE_MS, LATE_MS, TIME_BYTES_MAX};
 use crate::reject::{Code, Reject};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -72,11 +72,14 @@ impl EventMs {
     /// # Errors
     /// [`Code::BadValue`] if it is no RFC 3339 time with an offset, [`Code::OutOfRange`] outside 1990 to 2100.
     pub fn from_rfc3339(text: &str) -> Result<Self, Reject> {
-        if 40 < text.len() {
-            return Err(Reject::new(Code::TooLong, "occurred_at", "occurred_at is longer than 40 bytes"));
+        if TIME_BYTES_MAX < text.len() {
+            let message = format!("occurred_at has {} bytes, expected at most {TIME_BYTES_MAX}", text.len());
+            return Err(Reject::new(Code::TooLong, "occurred_at", message));
         }
-        let at: jiff::Timestamp = text.parse().map_err(|_| {
-            Reject::new(Code::BadValue, "occurred_at", "occurred_at is not an RFC 3339 time with an offset, such as 2026-05-04T12:00:00Z")
+        let at = is_rfc3339(text.as_bytes()).then(|| text.parse::<jiff::Timestamp>().ok()).flatten();
+        let at = at.ok_or_else(|| {
+            let message = "occurred_at is not an RFC 3339 time with an offset, such as 2026-05-04T12:00:00Z";
+            Reject::new(Code::BadValue, "occurred_at", message)
         })?;
         let ms = at.as_millisecond();
         if (EVENT_MS_MIN..EVENT_MS_MAX).contains(&ms) {
@@ -84,5 +87,37 @@ impl EventMs {
         } else {
             Err(Reject::new(Code::OutOfRange, "occurred_at", "occurred_at is outside 1990 to 2100"))
         }
+    }
+}
+
+/// Whether the text has the shape of RFC 3339; the calendar is jiff's, which alone would also take ISO 8601's other
+/// shapes and zone names.
+fn is_rfc3339(text: &[u8]) -> bool {
+    const SHAPE: &[u8; 19] = b"0000-00-00T00:00:00";
+    let Some((head, tail)) = text.split_first_chunk::<19>() else { return false };
+    let fits = |(given, shape): (&u8, &u8)| match shape {
+        b'0' => given.is_ascii_digit(),
+        b'T' => matches!(given, b'T' | b't' | b' '),
+        other => given == other,
+    };
+    if !head.iter().zip(SHAPE).all(fits) {
+        return false;
+    }
+    let tail = match tail.strip_prefix(b".") {
+        None => tail,
+        Some(rest) => {
+            let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+            if !(1..=9).contains(&digits) {
+                return false;
+            }
+            rest.get(digits..).unwrap_or_default()
+        }
+    };
+    match tail {
+        b"Z" | b"z" => true,
+        [b'+' | b'-', h1, h2, b':', m1, m2] => {
+            [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()) && [*h1, *h2] <= *b"23" && *m1 <= b'5'
+        }
+        _ => false,
     }
 }

@@ -22,7 +22,8 @@ pub(super) async fn publish(
         _ => encode(model)?,
     };
     let kind = if model.kind() == Kind::Delta { "delta" } else { "full" };
-    let file = format!("model-{:012}-{kind}.arrow", model.version());
+    // Named for its content: of two trainers that make the same version, the loser must not replace the winner's file.
+    let file = format!("model-{:012}-{kind}-{:016x}.arrow", model.version(), xxhash_rust::xxh3::xxh3_64(&bytes));
     let size = bytes.len() as u64;
     let (files, name) = (context.files.clone(), file.clone());
     tokio::task::spawn_blocking(move || files.write(&name, &bytes))
@@ -33,12 +34,18 @@ pub(super) async fn publish(
         version: model.version(),
         parent: model.parent(),
         kind: kind.to_owned(),
-        file,
+        file: file.clone(),
         bytes: size,
         created_ms: (context.clock)(),
         lineage,
     };
-    context.truth.publish_model(row).await?;
+    if let Err(error) = context.truth.publish_model(row).await {
+        // Unless the row is there all the same (or nobody can say), the file is nobody's.
+        if context.truth.models().await.is_ok_and(|rows| rows.iter().all(|r| r.file != file)) {
+            context.files.remove(&file);
+        }
+        return Err(error.into());
+    }
     context.live.adopt(model.clone());
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shoptide_live::load_version;
+use shoptide_live::{LiveError, load_version};
 use shoptide_log::NewRecord;
 use shoptide_models::snapshot::Snapshot;
 use shoptide_schemas::catalogue::WireCatalogue;
@@ -151,6 +151,8 @@ struct Trainer {
     context: TrainContext,
     tables: Tables,
     model: Option<Arc<Snapshot>>,
+    /// The published version; without a model its file is gone, and the next one begins a new chain.
+    published: u64,
     full_at: Instant,
     full_deeds: u64,
     deeds_before: u64,
@@ -159,9 +161,17 @@ struct Trainer {
 
 impl Trainer {
     async fn load(context: TrainContext) -> Result<Self, TrainError> {
-        let model = match context.truth.model_pointer().await? {
+        let pointer = context.truth.model_pointer().await?;
+        let model = match pointer {
             Some(version) => {
-                Some(load_version(&*context.truth, &context.files, version, context.live.model().as_ref()).await?)
+                match load_version(&*context.truth, &context.files, version, context.live.model().as_ref()).await {
+                    Ok(model) => Some(model),
+                    Err(LiveError::Model(error)) if error.is_gone() => {
+                        tracing::error!(%error, version, "the published model is gone, the next begins a new chain");
+                        None
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             None => None,
         };
@@ -169,24 +179,36 @@ impl Trainer {
             Some(model) => {
                 let topic = |name: &str| Topic::from_name(name);
                 let cut = model.meta().cut.iter().filter_map(|(t, shard, next)| Some((*shard, topic(t)?, *next)));
-                Tables::with_items(model.item_ids(), cut.collect(), metric(model, "tombstones"))
+                Tables::with_items(model.item_ids(), cut.collect(), model.meta().now_ms, metric(model, "tombstones"))
             }
             None => Tables::default(),
         };
         let full_deeds = model.as_ref().map_or(0, |m| metric(m, "full_deeds"));
-        Ok(Self { context, tables, model, full_at: Instant::now(), full_deeds, deeds_before: 0, changed_items: 0 })
+        Ok(Self {
+            context,
+            tables,
+            model,
+            published: pointer.unwrap_or(0),
+            full_at: Instant::now(),
+            full_deeds,
+            deeds_before: 0,
+            changed_items: 0,
+        })
     }
 
     fn wants_full(&mut self) -> bool {
         let deeds = self.tables.deeds;
         let params = &self.context.params;
         let still = std::mem::replace(&mut self.deeds_before, deeds) == deeds;
-        if self.model.is_none() {
+        let Some(model) = &self.model else {
             // A small shop's first events need not wait for a crowd, only for a quiet moment.
             return params.first_after_events <= deeds || (0 < deeds && still);
-        }
+        };
         let changed = self.changed_items as f64 / self.tables.item_ids().len().max(1) as f64;
         self.tables.lost
+            // A delta of other parameters than its parent's would be neither's.
+            || model.meta().config_hash != params.config_hash
+            || model.side().params() != &params.als
             || self.full_deeds as f64 * GROWTH < deeds as f64
             || (params.full_after_changed_share < changed && self.full_at.elapsed() > Duration::from_secs(60))
             || (Duration::from_millis(params.full_every_ms) <= self.full_at.elapsed() && 0 < self.changed_items)
@@ -194,14 +216,15 @@ impl Trainer {
 
     async fn full(&mut self) -> Result<Trained, TrainError> {
         let began = Instant::now();
-        let new_chain = std::mem::take(&mut self.tables.lost);
-        if new_chain {
-            // The index of the old chain names items that only the erased may have touched.
+        let new_chain = std::mem::take(&mut self.tables.lost) || self.model.is_none();
+        if new_chain && 1 < self.tables.reads + u32::from(self.model.is_some()) {
+            // The index of the old chain names items that only the erased may have touched; and the first version's must
+            // not depend on how often the tables were read before it.
             self.tables = Tables::default();
             self.tables.advance(&*self.context.truth).await?;
             self.tables.lost = false;
         }
-        let version = self.model.as_ref().map_or(0, |m| m.version()) + 1;
+        let version = self.published + 1;
         let parent = self.model.clone().filter(|_| !new_chain);
         let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
         // Training is work for the cores, not for the runtime's workers.
@@ -219,7 +242,7 @@ impl Trainer {
         self.context.live.metrics().train.with_label_values(&["full"]).observe(seconds);
         tracing::info!(version, seconds, users = self.tables.n_users(), items = model.n_items(), "trained in full");
         (self.full_at, self.full_deeds, self.changed_items) = (Instant::now(), self.tables.deeds, 0);
-        self.model = Some(model.clone());
+        (self.model, self.published) = (Some(model.clone()), version);
         forget_old(&self.context, new_chain.then_some(version)).await?;
         Ok(Trained { model, seconds, users: self.tables.n_users() })
     }
@@ -246,7 +269,7 @@ impl Trainer {
         publish(&self.context, &model, Some(&parent)).await?;
         self.context.live.metrics().train.with_label_values(&["delta"]).observe(seconds);
         tracing::debug!(version = model.version(), seconds, "items refreshed");
-        self.model = Some(model.clone());
+        (self.model, self.published) = (Some(model.clone()), model.version());
         forget_old(&self.context, None).await?;
         Ok(Some(Trained { model, seconds, users: self.tables.n_users() }))
     }

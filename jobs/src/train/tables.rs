@@ -48,16 +48,19 @@ pub struct Tables {
     touched: BTreeSet<u32>,
     /// Erasures in the truth when the tables were read.
     pub(super) tombstones: u64,
-    /// A user lost what he had (erasure, identification): the next version begins a new chain.
+    /// A user was erased: the next version begins a new chain.
     pub(super) lost: bool,
+    /// How often the tables were read; the order of new items is that of the reads.
+    pub(super) reads: u32,
 }
 
 impl Tables {
     /// Starts with the items of a model, so that its index stays.
-    /// `tombstones`: how many erasures it has seen.
-    pub fn with_items(ids: &[Vec<u8>], cut: Cut, tombstones: u64) -> Self {
+    /// - `now_ms`: the model's
+    /// - `tombstones`: how many erasures it has seen
+    pub fn with_items(ids: &[Vec<u8>], cut: Cut, now_ms: i64, tombstones: u64) -> Self {
         let numbers = ids.iter().cloned().zip(0..).collect();
-        Self { ids: ids.to_vec(), numbers, cut, tombstones, ..Self::default() }
+        Self { ids: ids.to_vec(), numbers, cut, now_ms, tombstones, ..Self::default() }
     }
 
     /// Reads what changed since the cut (everything the first time) and moves the cut.
@@ -65,6 +68,10 @@ impl Tables {
     /// # Errors
     /// [`TrainError`] if the store cannot be read or a part is damaged.
     pub async fn advance(&mut self, truth: &dyn Truth) -> Result<(), TrainError> {
+        // An erased part is gone, so no walk over parts can tell of it. Counted first: an erasure between the two reads is
+        // seen the next time, not never.
+        let mut tombstones = 0;
+        truth.dump(FoldedTable::Tombstones, &mut |_| tombstones += 1).await?;
         let since = if self.users.is_empty() { Vec::new() } else { self.cut.clone() };
         let before: BTreeMap<(u32, Topic), i64> = self.cut.iter().map(|(s, t, o)| ((*s, *t), *o)).collect();
         let mut damaged = None;
@@ -74,14 +81,17 @@ impl Tables {
                 damaged.get_or_insert(error);
             }
         };
-        let offsets = truth.scan_parts(&since, &mut sink).await?;
+        let mut offsets = truth.scan_parts(&since, &mut sink).await?;
+        // A walk from a cut passes over shards that the cut does not name.
+        let new = |o: &OffsetRow| o.topic.is_user() && !before.contains_key(&(o.shard, o.topic));
+        if !since.is_empty() && offsets.iter().any(new) {
+            offsets = truth.scan_parts(&[], &mut sink).await?;
+        }
         if let Some(error) = damaged {
             return Err(StoreError::Unusable(error).into());
         }
         self.cut = cut_of(&offsets);
-        // An erased part is gone, so no walk over parts can tell of it.
-        let mut tombstones = 0;
-        truth.dump(FoldedTable::Tombstones, &mut |_| tombstones += 1).await?;
+        self.reads += 1;
         self.lost |= tombstones != self.tombstones;
         self.tombstones = tombstones;
         Ok(())
@@ -102,7 +112,6 @@ impl Tables {
         }
         let user = self.users.entry((row.shard, row.user.clone())).or_default();
         let had = user.deeds.iter().filter(|d| d.topic == topic).count();
-        self.lost |= part.items.is_empty() && 0 < had;
         self.deeds = self.deeds - had as u64 + deeds.len() as u64;
         user.deeds.retain(|d| d.topic != topic);
         user.deeds.extend(deeds);

@@ -32,7 +32,11 @@ pub struct Reason {
 /// - `recent`: how often users acted on the listed item in the last 7 days, if known
 pub fn explain(source: Source, evidence: Option<u32>, user: &UserState, catalogue: &Catalogue, recent: Option<i64>) -> Reason {
     let evidence = evidence.and_then(|number| evidence_of(number, user, catalogue));
-    let times = recent.filter(|n| 0 < *n).map(|n| format!(", {n} times in the last 7 days")).unwrap_or_default();
+    let times = match recent {
+        Some(1) => ", once in the last 7 days".to_owned(),
+        Some(n) if 1 < n => format!(", {n} times in the last 7 days"),
+        _ => String::new(),
+    };
     match (source, evidence) {
         (Source::Factors | Source::Session, Some(e)) => {
             Reason { code: "like_what_you", text: format!("fits your taste: you {}", said(&e)), evidence: Some(e) }

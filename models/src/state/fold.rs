@@ -88,13 +88,18 @@ pub fn decide(part: &Part, event: &ShopEvent, at: RecordAt, facts: Facts) -> Dec
     if part.remembers(event.id.hash64()) || facts.line_known {
         return Decision::Duplicate;
     }
+    // Whom this id belongs to is this part's own matter. Forwarded, it would tell the known user that he is himself, or,
+    // on a device that two people share, that he is the other.
+    if let EventKind::Identify { known } = &event.kind {
+        if part.forward.as_ref() == Some(known) {
+            return Decision::Duplicate;
+        }
+        return Decision::Apply(Change::Leave { known: known.clone(), record: departure(part, event, known, at) });
+    }
     if let Some(known) = part.forward.as_ref().filter(|_| hops(event) < HOPS_MAX) {
         return Decision::Apply(Change::Forward { known: known.clone(), record: forwarded(event, known, at) });
     }
     match &event.kind {
-        EventKind::Identify { known } => {
-            Decision::Apply(Change::Leave { known: known.clone(), record: departure(part, event, known, at) })
-        }
         EventKind::Absorbed { part: bytes, .. } => match Part::decode(bytes) {
             Ok(theirs) => Decision::Apply(Change::Absorb(Box::new(theirs))),
             Err(error) => Decision::Dead(Reject::new(Code::BadValue, "part", error.to_string())),
@@ -181,10 +186,10 @@ fn departure(part: &Part, event: &ShopEvent, known: &UserId, at: RecordAt) -> Ve
     let mut travels = Part { recent: Default::default(), forward: None, ..part.clone() };
     let mut bytes = travels.encode();
     while TRAVEL_BYTES_MAX < bytes.len() && !travels.items.is_empty() {
-        let mut by_age: Vec<i64> = travels.items.iter().map(|e| e.last_off).collect();
-        by_age.sort_unstable();
-        let oldest_quarter = by_age.get(by_age.len() / 4).copied().unwrap_or(i64::MAX);
-        travels.items.retain(|e| oldest_quarter < e.last_off);
+        // Items that were absorbed together have one offset: by it alone all of them would stay behind.
+        travels.items.sort_by(|a, b| (b.last_off, b.last_ms, &b.item).cmp(&(a.last_off, a.last_ms, &a.item)));
+        travels.items.truncate(travels.items.len() * 3 / 4);
+        travels.items.sort_by(|a, b| a.item.cmp(&b.item));
         bytes = travels.encode();
     }
     let wire = WireEvent {

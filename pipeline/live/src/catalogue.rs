@@ -48,7 +48,7 @@ pub(crate) async fn follow(live: Arc<Live>, log: Arc<dyn Log>) {
             }
         };
         let Some(last) = records.last().map(|r| r.offset) else {
-            log.wait_beyond(Topic::Catalogue, 0, from + 1, WAIT_MS).await;
+            log.wait_beyond(Topic::Catalogue, 0, from, WAIT_MS).await;
             continue;
         };
         let mut builder = CatalogueBuilder::from(&catalogue);

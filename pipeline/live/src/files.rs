@@ -16,6 +16,17 @@ pub enum ModelFileError {
     Unknown { version: u64 },
 }
 
+impl ModelFileError {
+    /// The model's file or row is not there (an operator removed it, as the message above says): not damaged, only gone.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            ModelFileError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            ModelFileError::Content { .. } => false,
+            ModelFileError::Unknown { .. } => true,
+        }
+    }
+}
+
 /// The `models` folder of a data directory.
 #[derive(Debug, Clone)]
 pub struct ModelFiles {
@@ -39,7 +50,7 @@ impl ModelFiles {
     }
 
     /// # Errors
-    /// [`ModelFileError::Io`]; a half-written file is left under its temporary name only.
+    /// [`ModelFileError::Io`]; nothing is left under the name.
     pub fn write(&self, file: &str, bytes: &[u8]) -> Result<(), ModelFileError> {
         let path = self.path(file);
         write_synced(&self.dir, &path, bytes).map_err(|source| ModelFileError::Io { path, source })
@@ -58,10 +69,17 @@ impl ModelFiles {
 fn write_synced(dir: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
     let temporary = path.with_extension("writing");
-    let mut file = std::fs::File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
+    if let Err(error) = write_temporary(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path)) {
+        // Half a file on a full disk would keep it full. If it cannot be removed, the next try overwrites it.
+        let _ = std::fs::remove_file(&temporary);
+        return Err(error);
+    }
     // The rename itself must survive a power cut before the pointer names the file.
     std::fs::File::open(dir)?.sync_all()
+}
+
+fn write_temporary(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }

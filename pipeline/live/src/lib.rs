@@ -47,7 +47,8 @@ impl Live {
     /// Loads the catalogue and the published model from the store and follows both from then on.
     ///
     /// # Errors
-    /// [`LiveError`] if the store cannot be read or holds a damaged row or model file.
+    /// [`LiveError`] if the store cannot be read or holds a damaged row or model file; a model file that was removed is
+    /// no error, training makes another.
     pub async fn start(
         log: Arc<dyn Log>,
         truth: Arc<dyn Truth>,
@@ -57,7 +58,15 @@ impl Live {
         let files = ModelFiles::new(models_dir);
         let catalogue = Arc::new(catalogue::load(&*truth).await?);
         let model = match truth.model_pointer().await? {
-            Some(version) => Some(load_version(&*truth, &files, version, None).await?),
+            Some(version) => match load_version(&*truth, &files, version, None).await {
+                Ok(model) => Some(model),
+                // Stored lists are still there to be read, and the trainer begins a new chain.
+                Err(LiveError::Model(error)) if error.is_gone() => {
+                    tracing::error!(%error, version, "the published model is gone, beginning without one");
+                    None
+                }
+                Err(error) => return Err(error),
+            },
             None => None,
         };
         let linked = Arc::new(Linked::new(model.clone(), catalogue.clone(), None));

@@ -182,4 +182,19 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), names::ALL.len());
     }
+
+    #[test]
+    fn alert_rules_name_only_metrics_that_exist() {
+        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/prometheus/shoptide.rules.yml");
+        let text = std::fs::read_to_string(rules).unwrap();
+        let mut named = 0;
+        for (start, _) in text.match_indices("shoptide_") {
+            let name: String =
+                text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|s| name.strip_suffix(s)).unwrap_or(&name);
+            assert!(names::ALL.contains(&base), "{name} is no metric");
+            named += 1;
+        }
+        assert!(10 <= named, "the rules were not read");
+    }
 }

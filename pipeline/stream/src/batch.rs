@@ -9,7 +9,7 @@ use shoptide_log::Record;
 use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
 use shoptide_store::{CacheEntry, Commit, StoreError};
 
-use crate::shard::Shard;
+use crate::shard::{Shard, Stand};
 use crate::{StreamError, lists};
 
 impl Shard {
@@ -29,6 +29,8 @@ impl Shard {
                     let folded = self.fold.bury(&now[0]);
                     if self.store(folded, BTreeMap::new()).await? {
                         (from, width) = (to, records.len());
+                    } else if self.is_stopped() {
+                        return Ok(());
                     }
                 }
                 // Up to the culprit first, then the culprit alone.
@@ -42,10 +44,11 @@ impl Shard {
 
     async fn attempt(&mut self, records: &[Record], batch: &[Decoded]) -> Result<Attempt, StreamError> {
         self.ranker.refresh(&self.context, &mut self.fold);
-        let known = match self.load(batch).await {
+        let known = match self.load(records, batch).await {
             Ok(known) => known,
             Err(StreamError::Store(StoreError::Unavailable { .. })) => {
-                return Ok(if self.take_over_again().await? { Attempt::Again } else { Attempt::Stopped });
+                let stand = self.take_over_again(&[]).await?;
+                return Ok(if stand.is_some() { Attempt::Again } else { Attempt::Stopped });
             }
             Err(error) => return Err(error),
         };
@@ -60,11 +63,15 @@ impl Shard {
         if self.store(folded, touched).await? {
             return Ok(Attempt::Done);
         }
-        Ok(if *self.stopped.borrow() { Attempt::Stopped } else { Attempt::Again })
+        Ok(if self.is_stopped() { Attempt::Stopped } else { Attempt::Again })
     }
 
-    async fn load(&mut self, batch: &[Decoded]) -> Result<HashSet<shoptide_store::OrderLineRow>, StreamError> {
-        let wants = self.fold.wants(batch);
+    async fn load(
+        &mut self,
+        records: &[Record],
+        batch: &[Decoded],
+    ) -> Result<HashSet<shoptide_store::OrderLineRow>, StreamError> {
+        let wants = self.fold.wants(records, batch);
         let shard = self.fold.shard();
         if !wants.users.is_empty() {
             let rows = self.context.truth.users(shard, &wants.users).await?;
@@ -80,8 +87,6 @@ impl Shard {
     /// Adds the lists to what was folded and commits. False: it did not happen, memory was dropped, fold again.
     async fn store(&mut self, folded: Folded, touched: BTreeMap<UserId, Touch>) -> Result<bool, StreamError> {
         let Folded { mut commit, quality, .. } = folded;
-        let before: Vec<_> = commit.offsets.iter().map(|o| (o.topic, o.from)).collect();
-        let after: Vec<_> = commit.offsets.iter().map(|o| (o.topic, o.to)).collect();
         let mut cache = Vec::with_capacity(touched.len());
         self.lists_of(&touched, &mut commit, &mut cache);
         let today = commit.offsets.iter().map(|o| EventMs(o.append_ms).day()).max().unwrap_or(0);
@@ -92,11 +97,13 @@ impl Shard {
         let gone = commit.lists_gone.clone();
         let deferred = !commit.todo.is_empty();
         let began = Instant::now();
-        if !self.commit_surely(commit, &before, &after).await? {
+        if !self.commit_surely(commit).await? {
             return Ok(false);
         }
         self.metrics().commit.observe(began.elapsed().as_secs_f64());
-        self.owes |= owes;
+        if owes {
+            self.relay.wake();
+        }
         if deferred {
             self.sweep.wake();
         }
@@ -123,7 +130,9 @@ impl Shard {
             }
             if let Some((row, entry)) = self.ranker.list(&mut self.fold, user, &as_of) {
                 commit.lists.push(row);
-                commit.todo_done.push(user.clone());
+                if self.sweep.has_todo() {
+                    commit.todo_done.push(user.clone());
+                }
                 cache.push(entry);
             }
         }
@@ -132,12 +141,7 @@ impl Shard {
     }
 
     /// Commits, and finds out what happened if that is not clear. False: nothing happened, and memory was dropped.
-    pub(crate) async fn commit_surely(
-        &mut self,
-        commit: Commit,
-        before: &[(shoptide_schemas::Topic, i64)],
-        after: &[(shoptide_schemas::Topic, i64)],
-    ) -> Result<bool, StreamError> {
+    pub(crate) async fn commit_surely(&mut self, commit: Commit) -> Result<bool, StreamError> {
         let moved = commit.clone_offsets();
         let error = match self.context.truth.commit(commit).await {
             Ok(()) => {
@@ -157,17 +161,8 @@ impl Shard {
             return Err(error.into());
         }
         tracing::warn!(shard = self.fold.shard(), %error, "a commit failed, taking the shard over again");
-        if !self.take_over_again().await? {
-            return Ok(false);
-        }
-        let stands = |at: &[(shoptide_schemas::Topic, i64)]| {
-            at.iter().all(|(topic, offset)| self.fold.positions().get(&topic.code()) == Some(offset))
-        };
-        if before != after && stands(after) {
-            // The commit arrived although its answer did not.
-            return Ok(true);
-        }
-        if stands(before) { Ok(false) } else { Err(error.into()) }
+        // Advanced: the commit arrived although its answer did not.
+        Ok(matches!(self.take_over_again(&moved.offsets).await?, Some(Stand::Advanced)))
     }
 
     fn count(&self, moves: &[shoptide_store::OffsetMove], quality: [i64; 3]) {

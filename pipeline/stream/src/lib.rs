@@ -49,6 +49,20 @@ pub enum StreamError {
     Damaged { shard: u32, reason: String },
     #[error("shard {shard}: its thread ended: {reason}")]
     Thread { shard: u32, reason: String },
+    #[error("shard {shard}: the store no longer stands where this owner left it, somebody else folded or its tail is lost")]
+    Moved { shard: u32 },
+}
+
+impl StreamError {
+    /// Whether the same step may succeed later. Taking a shard over again after an unknown outcome only raises its epoch
+    /// once more.
+    fn passes(&self) -> bool {
+        matches!(
+            self,
+            StreamError::Store(StoreError::Unavailable { .. } | StoreError::Unknown { .. })
+                | StreamError::Log(LogError::Unavailable { .. } | LogError::Overloaded { .. })
+        )
+    }
 }
 
 /// Joins the log and runs the shards it is given until `stop` turns true.
@@ -59,7 +73,7 @@ pub enum StreamError {
 pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Result<(), StreamError> {
     let mut membership = context.log.join().await?;
     let mut shards: HashMap<u32, shard::Handle> = HashMap::new();
-    let outcome = loop {
+    let outcome = 'run: loop {
         let change = tokio::select! {
             biased;
             _ = stop.wait_for(|stopped| *stopped) => break Ok(()),
@@ -68,8 +82,11 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
         match change {
             Ok(Rebalance::Assigned(numbers)) => {
                 for number in numbers {
-                    let handle = shard::start(context.clone(), &mut *membership, number).await?;
-                    shards.insert(number, handle);
+                    match shard::start(context.clone(), &mut *membership, number, stop.clone()).await {
+                        Ok(Some(handle)) => shards.insert(number, handle),
+                        Ok(None) => break 'run Ok(()),
+                        Err(error) => break 'run Err(error),
+                    };
                 }
             }
             // Not drained: what is not committed is the next owner's, and the epoch fences the rest.

@@ -47,6 +47,12 @@ impl Ranker {
         }
     }
 
+    /// As [`Ranker::refresh`], for a shard in memory that was made anew and has no yardstick yet.
+    pub(crate) fn retake(&mut self, context: &StreamContext, fold: &mut ShardFold) {
+        self.measured_version = None;
+        self.refresh(context, fold);
+    }
+
     /// Makes the list of a user in memory; `None` if he is to have none of his own.
     pub(crate) fn list(
         &mut self,

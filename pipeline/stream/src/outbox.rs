@@ -1,34 +1,83 @@
 //! Records that folds owe to the log (parts and events of identified users). Written with the fold's commit, appended
 //! here, deleted after; a crash in between appends again, and the dedupe window of the receiver knows the name.
 
+use std::time::Duration;
+
 use shoptide_log::NewRecord;
+use tokio::time::Instant;
 
 use crate::StreamContext;
+use crate::shard::{RETRY_FIRST, RETRY_LAST};
 
 /// Rows of one append.
 const RELAY_ROWS: usize = 200;
 
-/// Appends what is owed. True if something is left for later.
-pub(crate) async fn relay(context: &StreamContext, shard: u32) -> bool {
+/// When the next rows are due.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    owes: bool,
+    due: Instant,
+    pause: Duration,
+}
+
+impl Relay {
+    /// A shard that was just taken over may owe what its last owner left.
+    pub(crate) fn new() -> Self {
+        Self { owes: true, due: Instant::now(), pause: RETRY_FIRST }
+    }
+
+    /// A commit put rows into the outbox.
+    pub(crate) fn wake(&mut self) {
+        self.owes = true;
+    }
+
+    pub(crate) fn busy(&self) -> bool {
+        self.owes
+    }
+
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Sends some of what is owed; if that fails, the rest waits, however quiet the log is.
+    pub(crate) async fn step(&mut self, context: &StreamContext, shard: u32) {
+        match relay(context, shard).await {
+            Some(more) => {
+                self.owes = more;
+                self.due = Instant::now();
+                self.pause = RETRY_FIRST;
+            }
+            None => {
+                self.due = Instant::now() + self.pause;
+                self.pause = (self.pause * 2).min(RETRY_LAST);
+            }
+        }
+    }
+}
+
+/// Appends what is owed. Whether there may be more, `None` if it failed.
+async fn relay(context: &StreamContext, shard: u32) -> Option<bool> {
     let rows = match context.truth.outbox(shard, RELAY_ROWS).await {
-        Ok(rows) if rows.is_empty() => return false,
+        Ok(rows) if rows.is_empty() => return Some(false),
         Ok(rows) => rows,
         Err(error) => {
-            tracing::warn!(shard, %error, "the outbox cannot be read, it will be tried after the next batch");
-            return true;
+            tracing::warn!(shard, %error, "the outbox cannot be read, retrying");
+            return None;
         }
     };
+    let more = rows.len() == RELAY_ROWS;
     let done: Vec<_> = rows.iter().map(|r| (r.topic, r.off)).collect();
     let records = rows
         .into_iter()
         .map(|r| NewRecord { topic: r.topic, key: r.key.into(), value: r.payload.into() })
         .collect();
     if let Err(error) = context.log.append(records).await {
-        tracing::warn!(shard, %error, "the outbox cannot be appended, it will be tried after the next batch");
-        return true;
+        tracing::warn!(shard, %error, "the outbox cannot be appended, retrying");
+        return None;
     }
     if let Err(error) = context.truth.outbox_done(shard, &done).await {
         tracing::warn!(shard, %error, "sent outbox rows stay and will be sent again, without effect");
+        return None;
     }
-    true
+    Some(more)
 }

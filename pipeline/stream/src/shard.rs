@@ -9,11 +9,13 @@ use shoptide_live::fold::ShardFold;
 use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_schemas::{Topic, USER_TOPICS};
+use shoptide_store::OffsetMove;
 use tokio::sync::{oneshot, watch};
 
 use crate::lists::Ranker;
 use crate::sweep::Sweep;
-use crate::{StreamContext, StreamError, outbox};
+use crate::outbox::Relay;
+use crate::{StreamContext, StreamError};
 
 /// Pauses after a dependency failed, doubled from the first to the last.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -41,20 +43,41 @@ pub(crate) struct Shard {
     pub(crate) ranker: Ranker,
     pub(crate) sweep: Sweep,
     pub(crate) stopped: watch::Receiver<bool>,
-    /// Records are owed to the log by rows of the outbox.
-    pub(crate) owes: bool,
+    pub(crate) relay: Relay,
+}
+
+/// Where a shard that was taken over again stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// Where it was.
+    Before,
+    /// Behind the commit whose outcome was in doubt.
+    Advanced,
 }
 
 /// Takes a shard over and runs it on a thread of its own: ranking is work for a core, not for the runtime's workers.
+/// `None` if `stop` turned true before log and store answered.
 pub(crate) async fn start(
     context: StreamContext,
     membership: &mut dyn Membership,
     number: u32,
-) -> Result<Handle, StreamError> {
+    mut stopping: watch::Receiver<bool>,
+) -> Result<Option<Handle>, StreamError> {
     let (stop, stopped) = watch::channel(false);
     let (tell_done, done) = oneshot::channel();
-    let fold = take_over(&context, number).await?;
-    let reader = membership.open(number, &offsets(&fold)).await?;
+    let mut pause = RETRY_FIRST;
+    let (fold, reader) = loop {
+        match begin(&context, &*membership, number).await {
+            Ok(begun) => break begun,
+            Err(error) if error.passes() => {
+                tracing::warn!(shard = number, %error, "the shard cannot be taken over, retrying");
+                if !rested(&mut stopping, &mut pause).await {
+                    return Ok(None);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    };
     let runtime = tokio::runtime::Handle::current();
     let mut shard = Shard {
         ranker: Ranker::new(&context),
@@ -62,7 +85,7 @@ pub(crate) async fn start(
         context,
         fold,
         stopped,
-        owes: true,
+        relay: Relay::new(),
     };
     let up = shard.metrics().shard_up.with_label_values(&[&number.to_string()]);
     up.set(1);
@@ -77,7 +100,25 @@ pub(crate) async fn start(
             let _ = tell_done.send(());
         })
         .map_err(|e| StreamError::Thread { shard: number, reason: e.to_string() })?;
-    Ok(Handle { stop, done })
+    Ok(Some(Handle { stop, done }))
+}
+
+async fn begin(
+    context: &StreamContext,
+    membership: &dyn Membership,
+    number: u32,
+) -> Result<(ShardFold, Box<dyn ShardReader>), StreamError> {
+    let fold = take_over(context, number).await?;
+    let reader = membership.open(number, &offsets(&fold)).await?;
+    Ok((fold, reader))
+}
+
+/// Waits and doubles the pause. False if the wait ended because of a stop.
+async fn rested(stopped: &mut watch::Receiver<bool>, pause: &mut Duration) -> bool {
+    let rest = tokio::time::sleep(*pause);
+    *pause = (*pause * 2).min(RETRY_LAST);
+    // A closed channel is a stop as well.
+    tokio::select! { _ = stopped.wait_for(|stop| *stop) => false, () = rest => true }
 }
 
 fn offsets(fold: &ShardFold) -> Vec<(Topic, i64)> {
@@ -126,13 +167,21 @@ impl Shard {
         let mut pause = RETRY_FIRST;
         self.sweep.begin(&self.fold, &self.context);
         loop {
-            if self.owes {
-                self.owes = outbox::relay(&self.context, self.fold.shard()).await;
+            // A log that never runs dry must not hide a publish, nor starve the sweep for ever.
+            if model.has_changed().unwrap_or(false) {
+                model.mark_unchanged();
+                self.sweep.begin(&self.fold, &self.context);
             }
-            let due = self.sweep.due();
+            if self.sweep.overdue() {
+                self.sweep_step().await?;
+            }
+            let (due, relay_due) = (self.sweep.due(), self.relay.due());
             tokio::select! {
                 biased;
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+                () = tokio::time::sleep_until(relay_due), if self.relay.busy() => {
+                    self.relay.step(&self.context, self.fold.shard()).await;
+                }
                 batch = reader.next(max) => match batch {
                     Ok(batch) => {
                         pause = RETRY_FIRST;
@@ -140,15 +189,10 @@ impl Shard {
                             self.process(&batch.records).await?;
                         }
                         lag.set(i64::try_from(reader.lag()).unwrap_or(i64::MAX));
-                        // A log that never runs dry must not starve the sweep for ever.
-                        if self.sweep.overdue() {
-                            self.sweep_step().await?;
-                        }
                     }
                     Err(error @ (LogError::Unavailable { .. } | LogError::Overloaded { .. })) => {
                         tracing::warn!(shard = self.fold.shard(), %error, "the log cannot be read, retrying");
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(RETRY_LAST);
+                        rested(&mut self.stopped, &mut pause).await;
                     }
                     // Truncated or unusable: stop and page a person, never jump.
                     Err(error) => return Err(error.into()),
@@ -160,30 +204,41 @@ impl Shard {
     }
 
     /// Drops what is in memory and takes the shard over again, with bounded pauses until the store answers.
-    /// Returns false if the shard was told to stop meanwhile.
-    pub(crate) async fn take_over_again(&mut self) -> Result<bool, StreamError> {
+    /// `steps`: those of a commit whose outcome is in doubt. `None` if the shard was told to stop meanwhile.
+    ///
+    /// # Errors
+    /// [`StreamError::Moved`] if the shard stands anywhere else than before or behind those steps: somebody else folded
+    /// (or the store lost its tail), and the reader no longer reads what the store needs next.
+    pub(crate) async fn take_over_again(&mut self, steps: &[OffsetMove]) -> Result<Option<Stand>, StreamError> {
         let mut pause = RETRY_FIRST;
-        loop {
-            if *self.stopped.borrow() {
-                return Ok(false);
-            }
+        while !self.is_stopped() {
             match take_over(&self.context, self.fold.shard()).await {
                 Ok(fold) => {
+                    let before = self.fold.positions().clone();
+                    let mut advanced = before.clone();
+                    advanced.extend(steps.iter().map(|step| (step.topic.code(), step.to)));
+                    let stands = fold.positions().clone();
                     self.fold = fold;
-                    self.ranker.refresh(&self.context, &mut self.fold);
-                    return Ok(true);
+                    self.ranker.retake(&self.context, &mut self.fold);
+                    return match stands {
+                        stands if stands == before => Ok(Some(Stand::Before)),
+                        stands if stands == advanced => Ok(Some(Stand::Advanced)),
+                        _ => Err(StreamError::Moved { shard: self.fold.shard() }),
+                    };
                 }
-                Err(
-                    error @ (StreamError::Store(shoptide_store::StoreError::Unavailable { .. })
-                    | StreamError::Log(LogError::Unavailable { .. })),
-                ) => {
+                Err(error) if error.passes() => {
                     tracing::warn!(shard = self.fold.shard(), %error, "the shard cannot be taken over, retrying");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(RETRY_LAST);
+                    rested(&mut self.stopped, &mut pause).await;
                 }
                 Err(error) => return Err(error),
             }
         }
+        Ok(None)
+    }
+
+    /// Whether the shard was told to stop, or nobody is left who could tell it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stopped.borrow() || self.stopped.has_changed().is_err()
     }
 
     pub(crate) fn metrics(&self) -> &Arc<shoptide_live::Metrics> {

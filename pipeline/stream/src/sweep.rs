@@ -67,6 +67,11 @@ impl Sweep {
         self.todo = true;
     }
 
+    /// Whether `list_todo` may have rows of this shard.
+    pub(crate) fn has_todo(&self) -> bool {
+        self.todo
+    }
+
     pub(crate) fn busy(&self) -> bool {
         self.todo || self.page.is_some()
     }
@@ -99,8 +104,12 @@ impl Shard {
         let shard = self.fold.shard();
         if self.sweep.todo {
             let users = self.context.truth.todo(shard, CHUNK).await?;
-            self.sweep.todo = users.len() == CHUNK;
-            return self.remake(users, "todo").await;
+            let more = users.len() == CHUNK;
+            // Only what is done is forgotten: the rows stay, but nobody else would look for them.
+            if self.remake(users, "todo").await? {
+                self.sweep.todo = more;
+            }
+            return Ok(());
         }
         let mut users = Vec::with_capacity(CHUNK);
         while users.len() < CHUNK {
@@ -110,17 +119,23 @@ impl Shard {
                 users.push(user);
             }
         }
+        let mut next_page = self.sweep.page.clone();
         if let (true, Some(after)) = (users.is_empty(), self.sweep.page.clone()) {
             let page = self.context.truth.lists_after(shard, after.as_ref(), CHUNK).await?;
-            self.sweep.page = page.last().map(|head| Some(head.user.clone()));
+            next_page = page.last().map(|head| Some(head.user.clone()));
             users.extend(page.into_iter().filter(|h| h.model_version < self.sweep.fresh_from).map(|h| h.user));
         }
-        self.remake(users, "sweep").await
+        // A page that failed is read again.
+        if self.remake(users, "sweep").await? {
+            self.sweep.page = next_page;
+        }
+        Ok(())
     }
 
-    async fn remake(&mut self, users: Vec<UserId>, cause: &str) -> Result<(), StreamError> {
+    /// Whether the lists are stored; if not, memory was dropped and the same users are to be asked for again.
+    async fn remake(&mut self, users: Vec<UserId>, cause: &str) -> Result<bool, StreamError> {
         if users.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let shard = self.fold.shard();
         let unknown: Vec<UserId> = users.iter().filter(|u| self.fold.user(u).is_none()).cloned().collect();
@@ -128,8 +143,8 @@ impl Shard {
             let rows = self.context.truth.users(shard, &unknown).await?;
             self.fold.admit(rows).map_err(|e| StreamError::Damaged { shard, reason: e.to_string() })?;
         }
-        let Some((code, at)) = self.fold.positions().first_key_value().map(|(c, o)| (*c, *o)) else { return Ok(()) };
-        let Some(topic) = Topic::from_code(i64::from(code)) else { return Ok(()) };
+        let Some((code, at)) = self.fold.positions().first_key_value().map(|(c, o)| (*c, *o)) else { return Ok(true) };
+        let Some(topic) = Topic::from_code(i64::from(code)) else { return Ok(true) };
         // A step of nothing: the lists change only while the epoch is ours.
         let stand = OffsetMove { topic, from: at, to: at, append_ms: 0, tally: Tally::default() };
         let mut commit = Commit { shard, epoch: self.fold.epoch(), offsets: vec![stand], ..Commit::default() };
@@ -143,14 +158,12 @@ impl Shard {
         }
         commit.todo_done = users;
         let made = commit.lists.len() as u64;
-        let here = [(topic, at)];
-        if self.commit_surely(commit, &here, &here).await? {
+        let stored = self.commit_surely(commit).await?;
+        if stored {
             self.metrics().lists_made.with_label_values(&[cause]).inc_by(made);
             self.publish(cache, &[]).await;
-        } else {
-            self.sweep.todo = true;
         }
         self.fold.trim();
-        Ok(())
+        Ok(stored)
     }
 }

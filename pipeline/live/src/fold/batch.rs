@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use shoptide_log::Record;
+use shoptide_models::catalogue::CatalogueBuilder;
 use shoptide_models::state::{Act, Change, Decision, Facts, RecordAt, decide};
 use shoptide_schemas::topic::PARTS;
 use shoptide_schemas::{Code, ItemId, Reject, ShopEvent, Topic, UserId};
@@ -47,10 +48,18 @@ impl ShardFold {
     ) -> Result<Folded, Panicked> {
         self.tick += 1;
         let mut sum = Sum::default();
+        // Users can be loaded again after a panic; the catalogue in memory must go back by itself.
+        let touches_catalogue = batch.iter().any(|d| matches!(d, Decoded::Catalogue(_)));
+        let catalogue = self.catalogue.as_ref().filter(|_| touches_catalogue).map(|c| c.so_far().clone());
         for (place, (record, decoded)) in records.iter().zip(batch).enumerate() {
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.record(record, decoded, known, &mut sum)))
-                .map_err(|_| Panicked { place })?;
-            self.tally(record, outcome, &mut sum);
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.record(record, decoded, known, &mut sum)));
+            let Ok(outcome) = outcome else {
+                if let Some(catalogue) = &catalogue {
+                    self.catalogue = Some(CatalogueBuilder::from(catalogue));
+                }
+                return Err(Panicked { place });
+            };
+            self.tally(record, decoded.user_event(), outcome, &mut sum);
         }
         Ok(self.finish(sum))
     }
@@ -59,7 +68,7 @@ impl ShardFold {
     pub fn bury(&mut self, record: &Record) -> Folded {
         let mut sum = Sum::default();
         let reject = Reject::new(Code::Panicked, "body", "folding the event failed twice");
-        self.tally(record, Outcome::Dead(reject), &mut sum);
+        self.tally(record, None, Outcome::Dead(reject), &mut sum);
         self.finish(sum)
     }
 
@@ -176,7 +185,7 @@ impl ShardFold {
         Outcome::Applied
     }
 
-    fn tally(&self, record: &Record, outcome: Outcome, sum: &mut Sum) {
+    fn tally(&self, record: &Record, event: Option<&ShopEvent>, outcome: Outcome, sum: &mut Sum) {
         let code = record.topic.code();
         let step = sum.moves.entry(code).or_insert_with(|| OffsetMove {
             topic: record.topic,
@@ -195,6 +204,10 @@ impl ShardFold {
             Outcome::Erased => step.tally.erased += 1,
             Outcome::Dead(reject) => {
                 step.tally.dead += 1;
+                // A dead letter is found by its key when its user is erased.
+                let key = record.key.as_ref().map(|k| k.to_vec());
+                let key = key.or_else(|| event.map(|e| e.user.as_bytes().to_vec()));
+                let erased = self.is_erased(record);
                 sum.folded.commit.dead.push(DeadLetter {
                     shard: self.shard,
                     topic: record.topic,
@@ -203,11 +216,17 @@ impl ShardFold {
                     reason: reject.code.as_str().to_owned(),
                     field: reject.field.into_owned(),
                     message: reject.message,
-                    key: record.key.as_ref().map(|k| k.to_vec()),
-                    payload: record.value.as_ref().map(|v| v.to_vec()),
+                    key: key.filter(|_| !erased),
+                    payload: record.value.as_ref().filter(|_| !erased).map(|v| v.to_vec()),
                 });
             }
         }
+    }
+
+    /// Whether the record's key is a user who was erased in its topic: what is refused of him then is not kept either.
+    fn is_erased(&self, record: &Record) -> bool {
+        let user = super::keyed_user(record).and_then(|user| self.users.get(&user));
+        user.and_then(|u| u.erased.get(usize::from(record.topic.code()))).is_some_and(Option::is_some)
     }
 
     fn finish(&mut self, sum: Sum) -> Folded {

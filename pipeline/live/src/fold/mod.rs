@@ -6,11 +6,13 @@ mod decoded;
 mod replay;
 mod user;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use shoptide_log::Record;
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder};
 use shoptide_models::codec::CodecError;
+use shoptide_schemas::limits::ID_BYTES_MAX;
 use shoptide_schemas::{ShopEvent, UserId};
 use shoptide_store::{Commit, OrderLineRow, UserRow};
 
@@ -121,15 +123,19 @@ impl ShardFold {
         &self.positions
     }
 
-    /// Users of the batch that are not in memory, and the order lines it claims.
-    pub fn wants(&self, batch: &[Decoded]) -> Wants {
+    /// Users of the batch that are not in memory (also those whom refused records name as their key), and the order lines
+    /// it claims.
+    pub fn wants(&self, records: &[Record], batch: &[Decoded]) -> Wants {
         let mut wants = Wants::default();
-        let mut asked = std::collections::HashSet::new();
-        for event in batch.iter().filter_map(Decoded::user_event) {
-            if !self.users.contains_key(&event.user) && asked.insert(&event.user) {
-                wants.users.push(event.user.clone());
+        let mut asked = HashSet::new();
+        for (record, decoded) in records.iter().zip(batch) {
+            let event = decoded.user_event();
+            let refused = || keyed_user(record).filter(|_| matches!(decoded, Decoded::Dead(_)));
+            let Some(user) = event.map(|e| e.user.clone()).or_else(refused) else { continue };
+            if !self.users.contains_key(&user) && asked.insert(user.clone()) {
+                wants.users.push(user);
             }
-            if let Some(line) = event.order_line() {
+            if let Some((event, line)) = event.and_then(|e| Some((e, e.order_line()?))) {
                 wants.lines.push(line_row(event, line));
             }
         }
@@ -181,6 +187,12 @@ impl ShardFold {
         let oldest = ticks.get(surplus.min(ticks.len() - 1)).copied().unwrap_or(u64::MAX);
         self.users.retain(|_, u| oldest <= u.tick);
     }
+}
+
+/// The user whom a record of a user topic names as its key; foreign keys that can be no id are nobody's.
+fn keyed_user(record: &Record) -> Option<UserId> {
+    let key = record.key.as_ref().filter(|k| record.topic.is_user() && (1..=ID_BYTES_MAX).contains(&k.len()))?;
+    Some(UserId::from_trusted(key))
 }
 
 fn line_row(event: &ShopEvent, line: &shoptide_schemas::event::OrderLine) -> OrderLineRow {

@@ -67,7 +67,7 @@ async fn step(fold: &mut ShardFold, truth: &dyn Truth, records: &[Record]) -> Re
     while !rest.is_empty() {
         let (now, later) = rest.split_at(width.min(rest.len()));
         let batch: Vec<_> = now.iter().map(|r| decode(r, fold.partitions)).collect();
-        let wants = fold.wants(&batch);
+        let wants = fold.wants(now, &batch);
         let users = truth.users(fold.shard, &wants.users).await?;
         fold.admit(users)?;
         let seen = truth.known_lines(fold.shard, &wants.lines).await?;

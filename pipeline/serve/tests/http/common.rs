@@ -38,7 +38,8 @@ pub struct Shop {
     pub clock: Arc<AtomicI64>,
     pub context: ServeContext,
     pub router: Router,
-    pub dir: TempDir,
+    /// Holds the truth; goes with the shop.
+    _dir: TempDir,
 }
 
 pub struct Answer {
@@ -116,7 +117,7 @@ impl Shop {
             options,
             clock: time,
         };
-        Self { router: router(context.clone()), context, log, truth, cache, live, clock, dir }
+        Self { router: router(context.clone()), context, log, truth, cache, live, clock, _dir: dir }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {

@@ -52,11 +52,10 @@ async fn every_operation_is_described_whole() {
             }
         }
     }
-    let events = &api["paths"]["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"];
+    let events =
+        &api["paths"]["/v1/events"]["post"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"];
     assert_eq!(events[1]["maxItems"], 1000);
-    let event = &api["components"]["schemas"]["WireEvent"];
-    assert_eq!(event["properties"]["event_id"]["maxLength"], 64);
-    assert!(event["required"].as_array().unwrap().contains(&json!("user_id")));
+    assert!(api["components"]["schemas"]["WireEvent"]["properties"]["occurred_at"].is_object());
     // No reference leads nowhere.
     let text = api.to_string();
     for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {

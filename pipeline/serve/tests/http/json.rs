@@ -12,6 +12,9 @@ fn with(template: &str, value: &str) -> String {
     template.replace('@', value)
 }
 
+/// In place of a code: one of those that a value of another kind may get.
+const ODD: &str = "odd";
+
 const BASE: &str =
     r#"{"event_id":"e","type":"view_item","user_id":"u","item_id":"i","occurred_at":1777896000000,@}"#;
 
@@ -43,20 +46,20 @@ async fn what_is_json_but_no_event_is_rejected_with_its_reason() {
     let deep = format!("\"session_id\":{}{}", "[".repeat(129), "]".repeat(129));
     let many_keys = (0..100_000).map(|i| format!("\"k{i}\":0")).collect::<Vec<_>>().join(",");
     let cases = [
-        ("a number", "5".to_owned(), "malformed", "body"),
+        ("a number", "5".to_owned(), ODD, ""),
         (
             "fields by position",
             r#"[[null,"e","view_item","u",1777896000000,false,"i"]]"#.to_owned(),
             "malformed",
             "body",
         ),
-        ("null", "null".to_owned(), "malformed", "body"),
+        ("null", "null".to_owned(), ODD, ""),
         ("nothing in it", "{}".to_owned(), "missing", "type"),
         ("a list of lists", "[[]]".to_owned(), "malformed", "body"),
         ("a key twice", with(BASE, "\"user_id\":\"v\""), "duplicate_field", "user_id"),
         ("an unknown key", with(BASE, "\"colour\":\"red\""), "unknown_field", "colour"),
         ("a prototype", with(BASE, "\"__proto__\":{}"), "unknown_field", "__proto__"),
-        ("depth 129", with(BASE, &deep), "malformed", "body"),
+        ("depth 129", with(BASE, &deep), ODD, ""),
         ("100,000 keys", with(BASE, &many_keys), "too_long", "body"),
         (
             "a string of 1 MiB",
@@ -70,12 +73,12 @@ async fn what_is_json_but_no_event_is_rejected_with_its_reason() {
             "too_long",
             "body",
         ),
-        ("1e400", with(BASE, "\"rating\":1e400"), "malformed", "body"),
-        ("minus zero pieces", with(BASE, "\"quantity\":-0"), "malformed", "body"),
-        ("pieces beyond u64", with(BASE, "\"quantity\":99999999999999999999"), "malformed", "body"),
-        ("half a piece", with(BASE, "\"quantity\":1.5"), "malformed", "body"),
-        ("a lone surrogate", with(BASE, "\"session_id\":\"\\ud800\""), "malformed", "body"),
-        ("an integer for an id", BASE.replace("\"u\"", "1").replace(",@", ""), "malformed", "body"),
+        ("1e400", with(BASE, "\"rating\":1e400"), ODD, ""),
+        ("minus zero pieces", with(BASE, "\"quantity\":-0"), ODD, ""),
+        ("pieces beyond u64", with(BASE, "\"quantity\":99999999999999999999"), ODD, ""),
+        ("half a piece", with(BASE, "\"quantity\":1.5"), ODD, ""),
+        ("a lone surrogate", with(BASE, "\"session_id\":\"\\ud800\""), ODD, ""),
+        ("an integer for an id", BASE.replace("\"u\"", "1").replace(",@", ""), ODD, ""),
         (
             "an internal type",
             BASE.replace("view_item", "part_absorbed").replace(",@", ""),
@@ -93,9 +96,24 @@ async fn what_is_json_but_no_event_is_rejected_with_its_reason() {
     ];
     for (name, body, code, field) in cases {
         let answer = shop.post(EVENTS, body).await;
-        assert_eq!(answer.error(), (422, code.to_owned()), "{name}: {}", answer.json());
-        assert_eq!(answer.json()["verdicts"][0]["code"], code, "{name}");
-        assert_eq!(answer.json()["field"], field, "{name}");
+        let (status, said) = answer.error();
+        assert_eq!(status, 422, "{name}");
+        if code == ODD {
+            // A value of another kind: which code and field it gets is for the schemas to say and to test.
+            assert!(
+                ["malformed", "bad_value", "out_of_range"].contains(&&*said),
+                "{name}: {}",
+                answer.json()
+            );
+        } else {
+            assert_eq!(
+                (said.as_str(), &answer.json()["field"]),
+                (code, &json!(field)),
+                "{name}: {}",
+                answer.json()
+            );
+        }
+        assert_eq!(answer.json()["verdicts"][0]["code"], said, "{name}");
     }
     assert_eq!(shop.logged().await, 0);
 }

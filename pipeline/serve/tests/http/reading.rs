@@ -30,11 +30,8 @@ fn publish_model(shop: &Shop) {
         kind: Kind::Full,
         meta: Lineage::default(),
         item_ids: (1..=6).map(|n| format!("T{n}").into_bytes()).collect(),
-        side: ItemSide::new(
-            two_columns(factors),
-            AlsParams::new(2, 1, 1.0, 0.1, 0.1, 1.0, 1).unwrap(),
-        )
-        .unwrap(),
+        side: ItemSide::new(two_columns(factors), AlsParams::new(2, 1, 1.0, 0.1, 0.1, 1.0, 1).unwrap())
+            .unwrap(),
         neighbours: Neighbours::from_rows(5, &neighbours).unwrap(),
         popularity: Popularity::from_scores(vec![0.1, 0.2, 0.3, 0.4, 9.0, 0.6], trend).unwrap(),
     };

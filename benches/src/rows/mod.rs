@@ -1,0 +1,10 @@
+//! One file a row of the table. Each says in `how` what one must know to measure it again.
+
+pub mod cached;
+pub mod demo;
+pub mod exact;
+pub mod one_user;
+pub mod quality;
+pub mod retailrocket;
+pub mod sustained;
+pub mod training;

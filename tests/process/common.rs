@@ -1,0 +1,336 @@
+//! Starting, asking and stopping the program.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use shoptide_jobs::import::Outgoing;
+use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
+use shoptide_log::{Log, SqliteLog, SqliteLogOptions};
+use shoptide_schemas::topic::ALL_TOPICS;
+use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
+
+/// Whatever is waited for comes within this, or is broken.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at something that another process does.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// A small model, soon and often: the build under test is not optimised.
+const SMALL: [(&str, &str); 5] = [
+    ("SHOPTIDE_ALS__RANK", "8"),
+    ("SHOPTIDE_ALS__SWEEPS", "2"),
+    ("SHOPTIDE_TRAIN__FIRST_AFTER_EVENTS", "100"),
+    ("SHOPTIDE_TRAIN__REFRESH_EVERY_MS", "300"),
+    ("SHOPTIDE_LOG__PARTITIONS", "4"),
+];
+
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
+/// The binary, with nothing of the tester's own configuration.
+pub fn shoptide(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shoptide"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SHOPTIDE_")) {
+        command.env_remove(name);
+    }
+    command.args(args).envs(SMALL).stdin(Stdio::null());
+    command
+}
+
+/// A process that does not outlive its test.
+pub struct Running {
+    child: Child,
+    pub out: Lines,
+    pub err: Lines,
+}
+
+/// What a process has written so far, line by line.
+#[derive(Clone, Default)]
+pub struct Lines(Arc<(Mutex<(Vec<String>, bool)>, Condvar)>);
+
+impl Lines {
+    fn follow(from: impl Read + Send + 'static) -> Self {
+        let lines = Self::default();
+        let held = lines.clone();
+        std::thread::spawn(move || {
+            let mut from = BufReader::new(from);
+            let mut line = Vec::new();
+            while from.read_until(b'\n', &mut line).is_ok_and(|n| 0 < n) {
+                let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+                line.clear();
+                held.0.0.lock().unwrap().0.push(text);
+                held.0.1.notify_all();
+            }
+            held.0.0.lock().unwrap().1 = true;
+            held.0.1.notify_all();
+        });
+        lines
+    }
+
+    pub fn all(&self) -> Vec<String> {
+        self.0.0.lock().unwrap().0.clone()
+    }
+
+    pub fn text(&self) -> String {
+        self.all().join("\n")
+    }
+
+    /// Waits for a line that `wanted` makes something of; `None` if the process ends or the time does.
+    pub fn find<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let until = Instant::now() + PATIENCE;
+        let (lock, changed) = &*self.0;
+        let mut held = lock.lock().unwrap();
+        let mut seen = 0;
+        loop {
+            if let Some(found) = held.0[seen..].iter().find_map(|line| wanted(line)) {
+                return Some(found);
+            }
+            seen = held.0.len();
+            let left = until.checked_duration_since(Instant::now())?;
+            if held.1 {
+                return None;
+            }
+            held = changed.wait_timeout(held, left).unwrap().0;
+        }
+    }
+
+    /// All of it, once the process has closed it.
+    fn whole(&self) -> String {
+        let (lock, changed) = &*self.0;
+        let (held, _) = changed.wait_timeout_while(lock.lock().unwrap(), PATIENCE, |held| !held.1).unwrap();
+        held.0.join("\n")
+    }
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let out = Lines::follow(child.stdout.take().unwrap());
+        let err = Lines::follow(child.stderr.take().unwrap());
+        Self { child, out, err }
+    }
+
+    /// SIGTERM, by the process' own id.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub fn wait(&mut self, within: Duration) -> ExitStatus {
+        let until = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "still running after {within:?}:\n{}", self.err.text());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// SIGTERM, and it must be gone within 5 s with exit code 0.
+    pub fn stop(mut self) -> Duration {
+        let began = Instant::now();
+        self.terminate();
+        let status = self.wait(Duration::from_secs(5));
+        assert_eq!(status.code(), Some(0), "{}", self.err.text());
+        began.elapsed()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+    pub took: Duration,
+}
+
+impl Ended {
+    /// The one line of JSON that it printed.
+    pub fn json(&self) -> Value {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        assert_eq!(self.out.lines().count(), 1, "{self:?}");
+        serde_json::from_str(&self.out).unwrap()
+    }
+
+    /// It was refused at the start, at once, and says why.
+    pub fn refused(&self, why: &[&str]) {
+        assert_eq!(self.code, Some(2), "{self:?}");
+        assert!(self.took < Duration::from_secs(5), "{self:?}");
+        for part in why {
+            assert!(self.err.contains(part), "{part}: {self:?}");
+        }
+        assert!(!self.err.contains("panicked"), "{self:?}");
+    }
+}
+
+pub fn run(args: &[&str]) -> Ended {
+    finish(shoptide(args))
+}
+
+/// Runs a command to its end.
+pub fn finish(command: Command) -> Ended {
+    let began = Instant::now();
+    let mut running = Running::start(command);
+    let status = running.wait(PATIENCE);
+    let took = began.elapsed();
+    Ended { code: status.code(), out: running.out.whole(), err: running.err.whole(), took }
+}
+
+pub fn path(dir: &Path) -> &str {
+    dir.to_str().unwrap()
+}
+
+/// A role on a free port: the process, and its address if it serves.
+pub fn role(role: &str, dir: &Path) -> (Running, String) {
+    let mut args = vec!["--log-json", role, "--data-dir", path(dir)];
+    if matches!(role, "up" | "serve") {
+        args.extend(["--port", "0"]);
+    }
+    let running = Running::start(shoptide(&args));
+    let url = running.err.find(|line| {
+        let log: Value = serde_json::from_str(line).ok()?;
+        let up = log.pointer("/fields/message")?.as_str()? == "shoptide is up";
+        up.then(|| log.pointer("/fields/url").and_then(Value::as_str).unwrap_or_default().to_owned())
+    });
+    let Some(url) = url else { panic!("{role} did not start:\n{}", running.err.text()) };
+    (running, url)
+}
+
+pub fn up(dir: &Path) -> (Running, String) {
+    role("up", dir)
+}
+
+/// Looks again and again until there is something.
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+pub async fn get(url: &str) -> Value {
+    let answer = client().get(url).send().await.unwrap();
+    assert!(answer.status().is_success(), "{url}: {}", answer.status());
+    answer.json().await.unwrap()
+}
+
+/// JSON lines to the collector; the answer.
+pub async fn post(url: &str, lines: String) -> reqwest::Result<reqwest::Response> {
+    let request = client().post(format!("{url}/v1/events")).header("content-type", "application/x-ndjson");
+    request.body(lines).send().await
+}
+
+pub fn line(one: &Outgoing) -> String {
+    match one {
+        Outgoing::Event(event) => serde_json::to_string(event).unwrap(),
+        Outgoing::Item(item) => serde_json::to_string(item).unwrap(),
+    }
+}
+
+/// A small shop up to now.
+pub fn shop(seed: u64, events: u64) -> Shop {
+    let mut options = ShopOptions::demo(seed, now_ms());
+    (options.users, options.items, options.events) = (60, 40, events);
+    Shop::new(ShopParams::new(options).unwrap())
+}
+
+/// Everything of a shop, in the order of sending.
+pub fn lines_of(shop: &Shop) -> Vec<String> {
+    let all = shop.catalogue().map(Outgoing::Item).chain(shop.events().map(Outgoing::Event));
+    all.map(|one| line(&one)).collect()
+}
+
+/// Sends a shop through the collector.
+pub async fn send(url: &str, shop: &Shop) {
+    for batch in lines_of(shop).chunks(500) {
+        let answer = post(url, batch.join("\n")).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+}
+
+pub async fn open_log(dir: &Path) -> Arc<SqliteLog> {
+    SqliteLog::open(SqliteLogOptions::new(dir.join("log.db"), 4, Arc::new(now_ms))).await.unwrap()
+}
+
+/// Waits until all that is in the log is in the truth.
+pub async fn caught_up(dir: &Path) {
+    let log = open_log(dir).await;
+    let truth =
+        until("the truth", || async { SqliteTruth::open_read_only(SqliteTruthOptions::new(dir.join("truth.db"))).await.ok() })
+            .await;
+    until("the stream catches up", || async {
+        let rows = truth.offsets().await.ok()?;
+        for topic in ALL_TOPICS {
+            for partition in 0..log.partitions(topic) {
+                let end = log.watermarks(topic, partition).await.ok()?.next;
+                let row = rows.iter().find(|r| r.shard == partition && r.topic == topic);
+                if row.map_or(0, |r| r.next_off) != end {
+                    return None;
+                }
+            }
+        }
+        Some(())
+    })
+    .await;
+    log.close().await;
+    truth.close().await;
+}
+
+/// `state verify` must find the truth to be what the log says; its report.
+pub fn verified(dir: &Path) -> Value {
+    let ended = run(&["state", "verify", "--json", "--data-dir", path(dir)]);
+    let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"));
+    assert!(ended.code == Some(0) && report["ok"] == true, "{report:#}");
+    report
+}
+
+/// One column of the report's sums, added up.
+pub fn total(report: &Value, column: &str) -> i64 {
+    report["sums"].as_array().unwrap().iter().map(|row| row[column].as_i64().unwrap()).sum()
+}
+
+/// A data directory with a small shop, streamed and trained, and nothing running.
+pub async fn rested_shop(dir: &Path) {
+    let (running, url) = up(dir);
+    send(&url, &shop(7, 400)).await;
+    caught_up(dir).await;
+    until("a model", || async { (get(&format!("{url}/health")).await["model_loaded"] == true).then_some(()) }).await;
+    running.stop();
+}
+
+/// A hash of every file that has a name among `names`, to see that none was touched.
+pub fn fingerprint(dir: &Path, names: &[&str]) -> Vec<Option<Vec<u8>>> {
+    names.iter().map(|name| std::fs::read(dir.join(name)).ok()).collect()
+}

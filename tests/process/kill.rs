@@ -1,0 +1,220 @@
+//! Killed (-9) at 20 random moments under load: whatever the collector acknowledged is in the log, and the truth is what
+//! one clean run over that log makes. `KILL_SEED=… cargo test` repeats a run's moments and load.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+use shoptide_jobs::import::Outgoing;
+use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
+use shoptide_log::{Log, ReadMax};
+use shoptide_schemas::Topic;
+use shoptide_schemas::topic::{ALL_TOPICS, USER_TOPICS};
+use tokio::sync::{Mutex, watch};
+
+use crate::common::{caught_up, line, now_ms, open_log, post, total, up, verified};
+
+const KILLS: usize = 20;
+/// The proof is made after these, and at the end.
+const PROVEN: [usize; 5] = [1, 5, 10, 15, 20];
+/// How long after the first acknowledgement since the start.
+const MOMENTS_MS: std::ops::Range<u64> = 20..2_000;
+const BATCH: usize = 100;
+
+/// SplitMix64: the same moments for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// What the producer knows.
+#[derive(Default)]
+struct Acknowledged {
+    ids: HashSet<String>,
+    batches: usize,
+    rejected: usize,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_and_nothing_counts_twice() {
+    let seed = std::env::var("KILL_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| now_ms().unsigned_abs());
+    println!("KILL_SEED={seed}");
+    let began = Instant::now();
+    let mut dice = Dice(seed);
+    let dir = tempfile::tempdir().unwrap();
+    let (target, aim) = watch::channel(String::new());
+    let known = Arc::new(Mutex::new(Acknowledged::default()));
+    let producer = tokio::spawn(produce(seed, aim, known.clone()));
+    let mut foreign = 0;
+    for kill in 1..=KILLS {
+        let (mut running, url) = up(dir.path());
+        let before = known.lock().await.batches;
+        target.send_replace(url);
+        while known.lock().await.batches == before {
+            assert!(running.is_running() && began.elapsed() < Duration::from_secs(300), "{}", running.err.text());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let moment = Duration::from_millis(MOMENTS_MS.start + dice.below(MOMENTS_MS.end - MOMENTS_MS.start));
+        let due = Instant::now() + moment;
+        if kill % 3 == 0 {
+            foreign += spoil(dir.path(), &mut dice).await;
+        }
+        // The moment itself is what is tested.
+        tokio::time::sleep_until(due.into()).await;
+        running.kill();
+        if PROVEN.contains(&kill) {
+            let report = verified(dir.path());
+            println!("kill {kill}: proven over {} records at {:.1?}", report["records"], began.elapsed());
+        }
+    }
+    let (running, url) = up(dir.path());
+    let before = known.lock().await.batches;
+    target.send_replace(url);
+    // The batch that the last kill cut off must still get through.
+    while known.lock().await.batches == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    producer.abort();
+    let _ = producer.await;
+    caught_up(dir.path()).await;
+    running.stop();
+    let report = verified(dir.path());
+    let known = known.lock().await;
+    let (in_log, records) = ids_in_log(dir.path()).await;
+    let lost: Vec<&String> = known.ids.iter().filter(|id| !in_log.contains(*id)).collect();
+    assert!(lost.is_empty(), "{} of {} acknowledged events are not in the log: {lost:?}", lost.len(), known.ids.len());
+    assert_eq!(total(&report, "logged"), records, "all of the log is folded");
+    let sum: i64 = ["applied", "duplicate", "late", "erased", "dead_lettered"].map(|c| total(&report, c)).iter().sum();
+    assert_eq!(sum, records);
+    assert!(foreign <= total(&report, "dead_lettered"), "every foreign record is a dead letter");
+    for column in ["applied", "duplicate", "late", "erased"] {
+        assert_ne!(total(&report, column), 0, "the load has none that is {column}: {report:#}");
+    }
+    println!(
+        "{} acknowledged, {} rejected, {records} records, {foreign} foreign, {:.1?}",
+        known.ids.len(), known.rejected, began.elapsed()
+    );
+}
+
+/// Sends without end, each batch again until it is answered.
+async fn produce(seed: u64, mut aim: watch::Receiver<String>, known: Arc<Mutex<Acknowledged>>) {
+    let mut options = ShopOptions::demo(seed, now_ms());
+    (options.users, options.items, options.events) = (300, 120, 10_000_000);
+    (options.duplicate_per_mille, options.late_per_mille, options.bad_per_mille) = (40, 5, 10);
+    let shop = Shop::new(ShopParams::new(options).unwrap());
+    let mut all = shop.catalogue().map(Outgoing::Item).chain(shop.events().map(Outgoing::Event)).map(|one| line(&one));
+    for number in 0_u64.. {
+        let mut batch: Vec<String> = all.by_ref().take(BATCH).collect();
+        batch.extend(special(number));
+        let body = batch.join("\n");
+        loop {
+            let url = aim.borrow_and_update().clone();
+            if !url.is_empty()
+                && let Ok(answer) = post(&url, body.clone()).await
+                && answer.status() == 200
+                && let Ok(answer) = answer.json::<Value>().await
+            {
+                acknowledge(&answer, &mut *known.lock().await);
+                break;
+            }
+            // Either it is starting again, or it has no room at the moment.
+            let _ = tokio::time::timeout(Duration::from_millis(50), aim.changed()).await;
+        }
+    }
+}
+
+fn acknowledge(answer: &Value, known: &mut Acknowledged) {
+    for verdict in answer["verdicts"].as_array().unwrap() {
+        if verdict["status"] == "accepted" {
+            known.ids.insert(verdict["event_id"].as_str().unwrap().to_owned());
+        } else {
+            known.rejected += 1;
+        }
+    }
+    known.batches += 1;
+}
+
+/// Somebody logs in, somebody is erased and goes on, somebody buys the same line twice.
+fn special(number: u64) -> Vec<String> {
+    let event = |id: &str, kind: &str, user: &str, more: Value| {
+        let mut event = serde_json::json!({ "event_id": id, "type": kind, "user_id": user, "occurred_at": now_ms() });
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event.to_string()
+    };
+    let (anonymous, known) = (format!("anon-{number}"), format!("known-{}", number % 40));
+    let gone = format!("gone-{}", number % 7);
+    let view = |item: u64| serde_json::json!({ "item_id": format!("SP{item}") });
+    let order = serde_json::json!({ "item_id": "SP1", "order_id": format!("o-{}", number / 2), "price": "12.50", "currency": "CNY" });
+    let mut events = vec![
+        event(&format!("sp{number}-view"), "view_item", &anonymous, view(number % 5)),
+        event(&format!("sp{number}-cart"), "add_to_cart", &anonymous, view(number % 3)),
+        event(&format!("sp{number}-buy"), "purchase", &known, order),
+        event(&format!("sp{number}-gone"), "view_item", &gone, view(number % 5)),
+    ];
+    if number.is_multiple_of(3) {
+        let who = serde_json::json!({ "known_user_id": known });
+        events.push(event(&format!("sp{number}-login"), "identify", &anonymous, who));
+    }
+    if number.is_multiple_of(11) {
+        events.push(event(&format!("sp{number}-erase"), "user_erased", &gone, serde_json::json!({})));
+    }
+    events
+}
+
+/// What no producer of ours writes, into the log of the running process. How many must become dead letters.
+async fn spoil(dir: &Path, dice: &mut Dice) -> i64 {
+    let log = open_log(dir).await;
+    let text = |text: &str| Some(Bytes::copy_from_slice(text.as_bytes()));
+    let topic = USER_TOPICS[dice.below(5) as usize];
+    let good = format!(r#"{{"event_id":"f{}","type":"view_item","user_id":"U1","item_id":"A","occurred_at":1}}"#, dice.next());
+    let wrong_partition = (shoptide_schemas::partition::partition_of(b"U1", 4) + 1) % 4;
+    let records = [
+        (topic, 0, None, text("{}")),
+        (topic, 1, text("U1"), None),
+        (topic, 2, text("U2"), Some(Bytes::from_static(&[0xff, 0, 0x80, b'{']))),
+        (Topic::Browse, wrong_partition, text("U1"), text(&good)),
+        (Topic::Catalogue, 0, text("I1"), text(r#"{"type":"item_upsert"}"#)),
+    ];
+    let n = records.len() as i64;
+    for (topic, partition, key, value) in records {
+        log.append_foreign(topic, partition, key, value).await.unwrap();
+    }
+    log.close().await;
+    n
+}
+
+/// Every event id of the log, and how many records it has.
+async fn ids_in_log(dir: &Path) -> (HashSet<String>, i64) {
+    let log = open_log(dir).await;
+    let (mut ids, mut records) = (HashSet::new(), 0);
+    for topic in ALL_TOPICS {
+        for partition in 0..log.partitions(topic) {
+            let (mut from, end) = (0, log.watermarks(topic, partition).await.unwrap().next);
+            records += end;
+            while from < end {
+                let read = log.read(topic, partition, from, ReadMax { records: 1_000, bytes: 1 << 22 }).await.unwrap();
+                from = read.last().unwrap().offset + 1;
+                for value in read.iter().filter_map(|record| record.value.as_ref()) {
+                    let value: Value = serde_json::from_slice(value).unwrap_or_default();
+                    ids.extend(value["event_id"].as_str().map(str::to_owned));
+                }
+            }
+        }
+    }
+    log.close().await;
+    (ids, records)
+}

@@ -1,0 +1,15 @@
+//! The program as a process: started, asked, killed, refused. Everything here runs the binary itself, on a free port and in
+//! a folder of its own, and stops what it started.
+
+// Clippy's exception for tests does not see the helpers they share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod commands;
+mod common;
+mod damage;
+mod demo;
+mod disk;
+mod kill;
+mod letters;
+mod loading;
+mod roles;

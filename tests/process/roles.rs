@@ -1,0 +1,100 @@
+//! The roles as processes of their own on one data directory: serve takes events in, stream folds, jobs trains, serve
+//! shows what came of it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::common::{caught_up, client, get, path, role, run, send, shop, until, up, verified};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_processes_are_one_shop() {
+    let dir = tempfile::tempdir().unwrap();
+    let (serve, url) = role("serve", dir.path());
+    let user = shop(7, 400).user_id(0);
+    let list_url = format!("{url}/v1/users/{user}/recommendations?explain=true&n=5");
+    // Alone, a shop without anything still answers.
+    assert_eq!(get(&list_url).await["items"].as_array().unwrap().len(), 0);
+    send(&url, &shop(7, 400)).await;
+    let before = get(&list_url).await;
+    assert_ne!(before["made_from"], "personal", "nobody streams yet: {before}");
+
+    let (stream, _) = role("stream", dir.path());
+    caught_up(dir.path()).await;
+    let list = until("the list of the other process", || async {
+        let list = get(&list_url).await;
+        (list["made_from"] == "personal").then_some(list)
+    })
+    .await;
+    assert_eq!(list["items"].as_array().unwrap().len(), 5, "{list}");
+    assert_eq!(get(&format!("{url}/health")).await["model_loaded"], false, "nobody trains yet");
+
+    let (jobs, _) = role("jobs", dir.path());
+    until("the model of the other process", || async {
+        (get(&format!("{url}/health")).await["model_loaded"] == true).then_some(())
+    })
+    .await;
+    let trained = until("a list made with the model", || async {
+        let list = get(&list_url).await;
+        list["model_version"].as_u64().is_some_and(|version| 0 < version).then_some(list)
+    })
+    .await;
+    assert!(trained["items"].as_array().unwrap().iter().all(|item| item["reason"]["text"].is_string()), "{trained}");
+
+    // A new event, all the way through three processes.
+    let item = trained["items"][0]["item_id"].as_str().unwrap();
+    let event = serde_json::json!({ "event_id": "roles-1", "type": "view_item", "user_id": user, "item_id": item,
+        "occurred_at": crate::common::now_ms() });
+    let answer = client().post(format!("{url}/v1/events")).json(&event).send().await.unwrap();
+    let verdicts: Value = answer.json().await.unwrap();
+    let offset = verdicts["verdicts"][0]["offset"].as_i64().unwrap();
+    until("the effect of an event", || async {
+        let list = get(&list_url).await;
+        list["as_of"]["shop.browse"].as_i64().is_some_and(|next| offset < next).then_some(())
+    })
+    .await;
+
+    // The shards have one owner, and the proof needs them at rest.
+    run(&["stream", "--data-dir", path(dir.path())]).refused(&["owner", "process", "log.db.owner"]);
+    run(&["up", "--port", "0", "--data-dir", path(dir.path())]).refused(&["owner"]);
+    run(&["state", "verify", "--data-dir", path(dir.path())]).refused(&["owner"]);
+    assert_eq!(get(&format!("{url}/ready")).await["status"], "ready", "the first ones did not mind");
+    for process in [jobs, stream, serve] {
+        process.stop();
+    }
+    verified(dir.path());
+}
+
+#[tokio::test]
+async fn a_start_that_cannot_be_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for role in ["up", "serve"] {
+        let ended = run(&[role, "--port", &port, "--data-dir", path(dir.path())]);
+        ended.refused(&[&port, "taken", "--port"]);
+        assert!(ended.took < Duration::from_secs(2), "{ended:?}");
+    }
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    run(&["up", "--port", "0", "--data-dir", path(&file)]).refused(&["data directory", path(&file)]);
+    run(&["stream", "--port", "1"]).refused(&["--port"]);
+}
+
+#[tokio::test]
+async fn a_signal_while_requests_are_open_ends_it_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (running, url) = up(dir.path());
+    // One that never says what it wants, one in the middle of its body, one that is only kept open.
+    let address = url.strip_prefix("http://").unwrap();
+    use std::io::Write;
+    let silent = std::net::TcpStream::connect(address).unwrap();
+    let mut half = std::net::TcpStream::connect(address).unwrap();
+    half.write_all(b"POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{").unwrap();
+    let kept = client();
+    assert!(kept.get(format!("{url}/live")).send().await.unwrap().status().is_success());
+    let began = Instant::now();
+    let took = running.stop();
+    println!("ended {took:?} after SIGTERM with open requests ({:?})", began.elapsed());
+    drop((silent, half, kept));
+}
