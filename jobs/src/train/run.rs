@@ -166,8 +166,8 @@ impl Trainer {
             Some(version) => {
                 match load_version(&*context.truth, &context.files, version, context.live.model().as_ref()).await {
                     Ok(model) => Some(model),
-                    Err(LiveError::Model(error)) if error.is_gone() => {
-                        tracing::error!(%error, version, "the published model is gone, the next begins a new chain");
+                    Err(LiveError::Model(error)) if error.is_lost() => {
+                        tracing::error!(%error, version, "the published model is lost, the next begins a new chain");
                         None
                     }
                     Err(error) => return Err(error.into()),

@@ -10,19 +10,18 @@ use shoptide_models::snapshot::SnapshotError;
 pub enum ModelFileError {
     #[error("model file {path}: {source}")]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("model file {path}: {source}; remove it and train anew with `shoptide jobs train`")]
+    #[error("model file {path}: {source}; `shoptide jobs train` makes a new one")]
     Content { path: PathBuf, source: SnapshotError },
     #[error("model version {version} is not in the store")]
     Unknown { version: u64 },
 }
 
 impl ModelFileError {
-    /// The model's file or row is not there (an operator removed it, as the message above says): not damaged, only gone.
-    pub fn is_gone(&self) -> bool {
+    /// The model's file or row is not there, or damaged: no retry brings it back, a new one has to be trained.
+    pub fn is_lost(&self) -> bool {
         match self {
             ModelFileError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-            ModelFileError::Content { .. } => false,
-            ModelFileError::Unknown { .. } => true,
+            ModelFileError::Content { .. } | ModelFileError::Unknown { .. } => true,
         }
     }
 }

@@ -61,8 +61,9 @@ impl Live {
             Some(version) => match load_version(&*truth, &files, version, None).await {
                 Ok(model) => Some(model),
                 // Stored lists are still there to be read, and the trainer begins a new chain.
-                Err(LiveError::Model(error)) if error.is_gone() => {
-                    tracing::error!(%error, version, "the published model is gone, beginning without one");
+                Err(LiveError::Model(error)) if error.is_lost() => {
+                    metrics.model_failures.with_label_values(&["load"]).inc();
+                    tracing::error!(%error, version, "the published model is lost, beginning without one");
                     None
                 }
                 Err(error) => return Err(error),

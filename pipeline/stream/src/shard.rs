@@ -67,7 +67,7 @@ pub(crate) async fn start(
     let (tell_done, done) = oneshot::channel();
     let mut pause = RETRY_FIRST;
     let (fold, reader) = loop {
-        match begin(&context, &*membership, number).await {
+        match begin(&context, &mut *membership, number).await {
             Ok(begun) => break begun,
             Err(error) if error.passes() => {
                 tracing::warn!(shard = number, %error, "the shard cannot be taken over, retrying");
@@ -105,7 +105,7 @@ pub(crate) async fn start(
 
 async fn begin(
     context: &StreamContext,
-    membership: &dyn Membership,
+    membership: &mut dyn Membership,
     number: u32,
 ) -> Result<(ShardFold, Box<dyn ShardReader>), StreamError> {
     let fold = take_over(context, number).await?;
