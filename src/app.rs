@@ -79,7 +79,12 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 impl App {
     /// Opens log and store and starts the roles.
-    pub async fn start(config: &Config, data: &DataDir, roles: Roles, listener: Option<TcpListener>) -> anyhow::Result<App> {
+    pub async fn start(
+        config: &Config,
+        data: &DataDir,
+        roles: Roles,
+        listener: Option<TcpListener>,
+    ) -> anyhow::Result<App> {
         let log: Arc<dyn Log> = data.open_log(config).await?;
         let truth: Arc<dyn Truth> = data.open_truth(config).await?;
         let clock = system_clock();
@@ -107,7 +112,9 @@ impl App {
             };
             tokio::spawn(shoptide_stream::run(context, stopped.clone()))
         });
-        let trainer = roles.jobs.then(|| train::start(train_context(config, data, &log, &truth, &live), stopped.clone()));
+        let trainer = roles
+            .jobs
+            .then(|| train::start(train_context(config, data, &log, &truth, &live), stopped.clone()));
         let mut address = None;
         let serve = match listener.filter(|_| roles.serve) {
             Some(listener) => {
@@ -145,7 +152,8 @@ impl App {
             }
         };
         // What has ended must not be waited for again.
-        let (error, was_stream) = tokio::select! { error = stream => (error, true), error = serve => (error, false) };
+        let (error, was_stream) =
+            tokio::select! { error = stream => (error, true), error = serve => (error, false) };
         if was_stream {
             self.stream = None;
         } else {
@@ -269,7 +277,9 @@ pub fn serve_context(
     cache: Arc<dyn Cache>,
     live: Arc<Live>,
 ) -> ServeContext {
-    let key = |secret: &Option<shoptide_config::Secret>| secret.as_ref().map(|s| ApiKey::new(s.expose().as_bytes()));
+    let key = |secret: &Option<shoptide_config::Secret>| {
+        secret.as_ref().map(|s| ApiKey::new(s.expose().as_bytes()))
+    };
     let options = ServeOptions {
         write_key: key(&config.serve.write_key),
         read_key: key(&config.serve.read_key),

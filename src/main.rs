@@ -14,6 +14,7 @@ use shoptide_live::LiveError;
 use shoptide_log::LogError;
 use shoptide_store::StoreError;
 use shoptide_stream::StreamError;
+use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command};
 
@@ -47,7 +48,9 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Up(run) => commands::run::run(run, app::Roles::ALL).await,
-        Command::Stream(place) => commands::run::run(args::Run { place, port: None }, app::Roles::STREAM).await,
+        Command::Stream(place) => {
+            commands::run::run(args::Run { place, port: None }, app::Roles::STREAM).await
+        }
         Command::Serve(run) => commands::run::run(run, app::Roles::SERVE).await,
         Command::Jobs(jobs) => commands::jobs::run(jobs).await,
         Command::Import(import) => commands::import::run(import).await,
@@ -90,8 +93,10 @@ fn start_logging(args: &Args) {
         _ => "warn",
     };
     let filter = std::env::var("SHOPTIDE_LOG").unwrap_or_else(|_| quiet.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(&filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(quiet));
+    let filter = EnvFilter::try_new(&filter).unwrap_or_else(|error| {
+        eprintln!("shoptide: SHOPTIDE_LOG is no filter ({error}), taking {quiet}");
+        EnvFilter::new(quiet)
+    });
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if args.log_json { builder.json().init() } else { builder.init() }
 }

@@ -42,13 +42,19 @@ macro_rules! outln {
 /// Rows under headings. Control characters become visible, so that no id can move the cursor.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let max = |column: usize| if column + 1 == headings.len() { LAST_WIDTH_MAX } else { CELL_WIDTH_MAX };
-    let clean_row = |row: &Vec<String>| row.iter().enumerate().map(|(i, cell)| cut(&visible(cell), max(i))).collect();
+    let clean_row =
+        |row: &Vec<String>| row.iter().enumerate().map(|(i, cell)| cut(&visible(cell), max(i))).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(clean_row).collect();
     let widths: Vec<usize> = headings
         .iter()
         .enumerate()
         .map(|(i, heading)| {
-            rows.iter().filter_map(|row| row.get(i)).map(|c| c.width()).chain([heading.width()]).max().unwrap_or(0)
+            rows.iter()
+                .filter_map(|row| row.get(i))
+                .map(|c| c.width())
+                .chain([heading.width()])
+                .max()
+                .unwrap_or(0)
         })
         .collect();
     let mut out = String::new();
@@ -95,9 +101,10 @@ mod tests {
 
     #[test]
     fn wide_characters_and_control_characters_keep_the_columns() {
-        let rows = vec![vec!["手机".to_owned(), "1".to_owned()], vec!["a\u{1b}[2Jb".to_owned(), "2".to_owned()]];
+        let rows =
+            vec![vec!["手机".to_owned(), "1".to_owned()], vec!["a\u{1b}[2Jb".to_owned(), "2".to_owned()]];
         let shown = table(&["name", "n"], &rows);
-        assert_eq!(shown, "name     n\n手机     1\na\u{fffd}[2Jb  2\n");
+        assert_eq!(shown, "name    n\n手机    1\na\u{fffd}[2Jb  2\n");
     }
 
     #[test]

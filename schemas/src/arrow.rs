@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, Int64Builder, StringBuilder, TimestampMillisecondBuilder, UInt16Builder, UInt32Builder,
+    BinaryBuilder, BooleanBuilder, Int64Builder, StringBuilder, TimestampMillisecondBuilder, UInt16Builder,
+    UInt32Builder,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
@@ -70,12 +71,15 @@ pub fn event_batch(rows: &[EventRow<'_>]) -> Result<RecordBatch, ArrowError> {
     let (mut appended_at, mut occurred_at) = (utc(), utc());
     let (mut topic, mut event_type) = (StringBuilder::new(), StringBuilder::new());
     let (mut partition, mut offset) = (UInt32Builder::new(), Int64Builder::new());
-    let (mut event_id, mut user_id, mut item_id) = (BinaryBuilder::new(), BinaryBuilder::new(), BinaryBuilder::new());
+    let (mut event_id, mut user_id, mut item_id) =
+        (BinaryBuilder::new(), BinaryBuilder::new(), BinaryBuilder::new());
     let (mut quantity, mut rating) = (UInt32Builder::new(), UInt16Builder::new());
     let (mut price, mut currency) = (Int64Builder::new(), StringBuilder::new());
-    let (mut query, mut text, mut thread) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
+    let (mut query, mut text, mut thread) =
+        (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
     let (mut order, mut order_line) = (StringBuilder::new(), StringBuilder::new());
-    let (mut session, mut list, mut feedback) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
+    let (mut session, mut list, mut feedback) =
+        (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
     let (mut known, mut historical) = (BinaryBuilder::new(), BooleanBuilder::new());
     for row in rows {
         let event = row.event;
@@ -163,12 +167,16 @@ impl<'a> Own<'a> {
             },
             EventKind::Search { query, .. } => Own { query: Some(query), ..none },
             EventKind::ChatIntent { query, .. } => Own { query: query.as_deref(), ..none },
-            EventKind::Post { thread, text, .. } => Own { thread: thread.as_deref(), text: Some(text), ..none },
+            EventKind::Post { thread, text, .. } => {
+                Own { thread: thread.as_deref(), text: Some(text), ..none }
+            }
             EventKind::Reply { thread, text, .. } => Own { thread: Some(thread), text: Some(text), ..none },
             EventKind::Like { thread, .. } => Own { thread: Some(thread), ..none },
             EventKind::Rate { hundredths, .. } => Own { hundredths: Some(*hundredths), ..none },
             EventKind::Feedback { feedback, .. } => Own { feedback: Some(feedback.name()), ..none },
-            EventKind::Identify { known } | EventKind::Absorbed { from: known, .. } => Own { known: Some(known), ..none },
+            EventKind::Identify { known } | EventKind::Absorbed { from: known, .. } => {
+                Own { known: Some(known), ..none }
+            }
             EventKind::View { .. }
             | EventKind::ListSeen { .. }
             | EventKind::Wish { .. }

@@ -11,9 +11,9 @@ use crate::fields::{CATALOGUE_FIELDS, CATALOGUE_TYPES};
 use crate::ids::{self, EventId, ItemId};
 use crate::limits::*;
 use crate::money::{Currency, Micros};
+use crate::number;
 use crate::reject::{Code, Reject};
 use crate::time::EventMs;
-use crate::number;
 use crate::wire::WireTime;
 
 /// A catalogue event as JSON; `type` says which of the optional fields matter.
@@ -161,23 +161,31 @@ pub fn is_catalogue_type(name: &str) -> bool {
 
 fn fields(wire: WireCatalogue) -> Result<ItemFields, Reject> {
     let bounded = |value: Option<String>, field: &'static str, max: usize| match value {
-        Some(v) if max < v.len() => {
-            Err(Reject::new(Code::TooLong, field, format!("{field} has {} bytes, expected at most {max}", v.len())))
-        }
+        Some(v) if max < v.len() => Err(Reject::new(
+            Code::TooLong,
+            field,
+            format!("{field} has {} bytes, expected at most {max}", v.len()),
+        )),
         other => Ok(other),
     };
     let price = paid(wire.price.as_deref(), wire.currency.as_deref())?;
     if let Some(stock) = wire.stock.filter(|s| !(0..=STOCK_MAX).contains(s)) {
-        return Err(Reject::new(Code::OutOfRange, "stock", format!("stock is {stock}, expected 0 to {STOCK_MAX}")));
+        return Err(Reject::new(
+            Code::OutOfRange,
+            "stock",
+            format!("stock is {stock}, expected 0 to {STOCK_MAX}"),
+        ));
     }
-    if wire.tags.as_ref().is_some_and(|t| TAGS_MAX < t.len() || t.iter().any(|tag| TAG_BYTES_MAX < tag.len())) {
+    if wire.tags.as_ref().is_some_and(|t| TAGS_MAX < t.len() || t.iter().any(|tag| TAG_BYTES_MAX < tag.len()))
+    {
         let message = format!("tags are more than {TAGS_MAX} or longer than {TAG_BYTES_MAX} bytes each");
         return Err(Reject::new(Code::TooLong, "tags", message));
     }
     if wire.titles.as_ref().is_some_and(|t| {
         TITLES_MAX < t.len() || t.iter().any(|(l, t)| TAG_BYTES_MAX < l.len() || TITLE_BYTES_MAX < t.len())
     }) {
-        let message = format!("titles are more than {TITLES_MAX} or longer than {TITLE_BYTES_MAX} bytes each");
+        let message =
+            format!("titles are more than {TITLES_MAX} or longer than {TITLE_BYTES_MAX} bytes each");
         return Err(Reject::new(Code::TooLong, "titles", message));
     }
     if wire.title.as_ref().is_some_and(|t| t.trim().is_empty()) {

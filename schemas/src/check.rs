@@ -23,10 +23,12 @@ pub fn check(mut wire: WireEvent) -> Result<ShopEvent, Reject> {
         return Err(Reject::new(Code::Unsplit, "items", "items must be one record a line in the log"));
     }
     let name = wire.event_type.as_deref().ok_or_else(|| Reject::missing("type"))?;
-    let event_type = EventType::from_name(name)
-        .ok_or_else(|| Reject::new(Code::UnknownType, "type", "type names no event of the event reference"))?;
+    let event_type = EventType::from_name(name).ok_or_else(|| {
+        Reject::new(Code::UnknownType, "type", "type names no event of the event reference")
+    })?;
     let id = EventId::from_trusted(checked_event_id(wire.event_id.as_deref())?.as_bytes());
-    let user = UserId::from_trusted(ids::checked(wire.user_id.as_deref(), "user_id", ID_BYTES_MAX)?.as_bytes());
+    let user =
+        UserId::from_trusted(ids::checked(wire.user_id.as_deref(), "user_id", ID_BYTES_MAX)?.as_bytes());
     let at = event_time(wire.occurred_at.as_ref())?;
     if wire.context.as_ref().is_some_and(|c| CONTEXT_BYTES_MAX < c.get().len()) {
         let message = format!("context is longer than {CONTEXT_BYTES_MAX} bytes");
@@ -48,19 +50,40 @@ pub(crate) fn event_time(time: Option<&WireTime>) -> Result<EventMs, Reject> {
 }
 
 /// Price and currency exist together or not at all.
-pub(crate) fn paid(price: Option<&str>, currency: Option<&str>) -> Result<Option<(Micros, Currency)>, Reject> {
+pub(crate) fn paid(
+    price: Option<&str>,
+    currency: Option<&str>,
+) -> Result<Option<(Micros, Currency)>, Reject> {
     match (price, currency) {
         (None, None) => Ok(None),
         (None, Some(_)) => Err(Reject::new(Code::Missing, "price", "currency without price")),
         (Some(_), None) => Err(Reject::new(Code::Missing, "currency", "price without currency")),
-        (Some(price), Some(currency)) => Ok(Some((Micros::parse(price, "price")?, Currency::parse(currency)?))),
+        (Some(price), Some(currency)) => {
+            Ok(Some((Micros::parse(price, "price")?, Currency::parse(currency)?)))
+        }
     }
+}
+
+/// Checks what a line of `items` may replace: what no line keeps is checked nowhere else.
+pub(crate) fn replaceable(wire: &WireEvent) -> Result<(), Reject> {
+    quantity(wire.quantity)?;
+    if let Some(price) = &wire.price {
+        Micros::parse(price, "price")?;
+    }
+    if let Some(currency) = &wire.currency {
+        Currency::parse(currency)?;
+    }
+    if wire.order_line.is_some() {
+        ids::checked(wire.order_line.as_deref(), "order_line", ORDER_LINE_BYTES_MAX)?;
+    }
+    Ok(())
 }
 
 /// A split line carries `#` and its place behind the producer's id.
 fn checked_event_id(id: Option<&str>) -> Result<&str, Reject> {
     let split_line = id.and_then(|id| id.rsplit_once('#')).is_some_and(|(head, line)| {
-        let is_place = (1..LINE_SUFFIX_BYTES_MAX).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_digit());
+        let is_place =
+            (1..LINE_SUFFIX_BYTES_MAX).contains(&line.len()) && line.bytes().all(|b| b.is_ascii_digit());
         head.len() <= EVENT_ID_BYTES_MAX && is_place
     });
     ids::checked(id, "event_id", EVENT_ID_BYTES_MAX + if split_line { LINE_SUFFIX_BYTES_MAX } else { 0 })
@@ -106,9 +129,14 @@ impl Given {
     }
 
     fn kind(self, event_type: EventType, user: &UserId, has_list: bool) -> Result<EventKind, Reject> {
-        let Given { item, quantity, paid, query, hundredths, text, thread, order, feedback, known, part } = self;
+        let Given { item, quantity, paid, query, hundredths, text, thread, order, feedback, known, part } =
+            self;
         if part.is_some() && event_type != EventType::PartAbsorbed {
-            return Err(Reject::new(Code::Internal, "part", "part is reserved for records the program itself writes"));
+            return Err(Reject::new(
+                Code::Internal,
+                "part",
+                "part is reserved for records the program itself writes",
+            ));
         }
         Ok(match event_type {
             EventType::ViewItem => EventKind::View { item: needed(item, "item_id")? },
@@ -118,7 +146,9 @@ impl Given {
             EventType::AddToCart => EventKind::CartAdd { item: needed(item, "item_id")?, quantity },
             EventType::RemoveFromCart => EventKind::CartRemove { item: needed(item, "item_id")?, quantity },
             EventType::BeginCheckout => EventKind::Checkout,
-            EventType::Purchase => EventKind::Purchase { item: needed(item, "item_id")?, quantity, paid, order },
+            EventType::Purchase => {
+                EventKind::Purchase { item: needed(item, "item_id")?, quantity, paid, order }
+            }
             EventType::Refund => EventKind::Refund { item: needed(item, "item_id")?, quantity, paid, order },
             EventType::ForumPost => EventKind::Post { item, thread, text: needed(text, "text")? },
             EventType::ForumReply => {
@@ -131,9 +161,10 @@ impl Given {
             EventType::RecommendationShown if has_list => EventKind::Shown { item },
             EventType::RecommendationShown => return Err(Reject::missing("list_id")),
             EventType::RecommendationClicked => EventKind::Clicked { item: needed(item, "item_id")? },
-            EventType::RecommendationFeedback => {
-                EventKind::Feedback { item: needed(item, "item_id")?, feedback: needed(feedback, "feedback")? }
-            }
+            EventType::RecommendationFeedback => EventKind::Feedback {
+                item: needed(item, "item_id")?,
+                feedback: needed(feedback, "feedback")?,
+            },
             EventType::ChatIntent => EventKind::ChatIntent { query, item },
             EventType::Identify => {
                 let known = needed(known, "known_user_id")?;
@@ -218,6 +249,9 @@ mod tests {
         for rating in [-0.1, -f64::MIN_POSITIVE, 5.01, f64::NAN, f64::INFINITY, 5.000_000_000_000_001] {
             assert_eq!(hundredths(rating).unwrap_err().code, Code::OutOfRange, "{rating}");
         }
-        assert!((0..=500).all(|h| hundredths(f64::from(h) / 100.0).unwrap() == h), "what is stored is read back");
+        assert!(
+            (0..=500).all(|h| hundredths(f64::from(h) / 100.0).unwrap() == h),
+            "what is stored is read back"
+        );
     }
 }

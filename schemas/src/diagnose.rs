@@ -21,7 +21,8 @@ pub(crate) fn diagnose(bytes: &[u8], fields: &[Field]) -> Reject {
         // Serde's words for bad syntax are a closed set and hold nothing of the input.
         Err(error) => return Reject::new(Code::Malformed, "body", format!("the event is not JSON: {error}")),
     };
-    object(raw, fields, "").unwrap_or_else(|| Reject::new(Code::Malformed, "body", "the event is JSON of another shape"))
+    object(raw, fields, "")
+        .unwrap_or_else(|| Reject::new(Code::Malformed, "body", "the event is JSON of another shape"))
 }
 
 /// The keys and values of an object, in their order, twins included.
@@ -53,7 +54,11 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn object(raw: &RawValue, fields: &[Field], path: &str) -> Option<Reject> {
-    let place = if path.is_empty() { Cow::Borrowed("body") } else { Cow::Owned(path.trim_end_matches('.').to_owned()) };
+    let place = if path.is_empty() {
+        Cow::Borrowed("body")
+    } else {
+        Cow::Owned(path.trim_end_matches('.').to_owned())
+    };
     let what = if path.is_empty() { "the event" } else { &place };
     if !raw.get().starts_with('{') {
         let message = format!("{what} is {}, expected an object", kind(raw));
@@ -67,7 +72,11 @@ fn object(raw: &RawValue, fields: &[Field], path: &str) -> Option<Reject> {
     for (key, value) in &pairs {
         let Some(field) = fields.iter().find(|f| f.name == key) else {
             let shown = format!("{path}{}", shown_key(key));
-            return Some(Reject::new(Code::UnknownField, shown.clone(), format!("{shown} is not a field of an event")));
+            return Some(Reject::new(
+                Code::UnknownField,
+                shown.clone(),
+                format!("{shown} is not a field of an event"),
+            ));
         };
         let name = format!("{path}{}", field.name);
         if seen.contains(&field.name) {
@@ -84,7 +93,13 @@ fn object(raw: &RawValue, fields: &[Field], path: &str) -> Option<Reject> {
 fn misfit(raw: &RawValue, holds: Holds, name: &str) -> Option<Reject> {
     let bad = |message: String| Some(Reject::new(Code::BadValue, name.to_owned(), message));
     let other = || bad(format!("{name} is {}, expected {}", kind(raw), expected(holds)));
-    let far = || Some(Reject::new(Code::OutOfRange, name.to_owned(), format!("{name} is out of range, expected {}", expected(holds))));
+    let far = || {
+        Some(Reject::new(
+            Code::OutOfRange,
+            name.to_owned(),
+            format!("{name} is out of range, expected {}", expected(holds)),
+        ))
+    };
     let first = raw.get().bytes().next().unwrap_or_default();
     let is_number = first == b'-' || first.is_ascii_digit();
     let float = || serde_json::from_str::<f64>(raw.get()).ok();
@@ -92,7 +107,13 @@ fn misfit(raw: &RawValue, holds: Holds, name: &str) -> Option<Reject> {
         _ if raw.get() == "null" => None,
         Holds::Carried { .. } | Holds::Ignored => None,
         Holds::Flag if matches!(raw.get(), "true" | "false") => None,
-        Holds::Number { .. } if is_number => if float().is_none() { far() } else { None },
+        Holds::Number { .. } if is_number => {
+            if float().is_none() {
+                far()
+            } else {
+                None
+            }
+        }
         Holds::Whole { .. } | Holds::Time if is_number => {
             if serde_json::from_str::<i64>(raw.get()).is_ok() || float().and_then(whole_of_float).is_some() {
                 None
@@ -109,7 +130,9 @@ fn misfit(raw: &RawValue, holds: Holds, name: &str) -> Option<Reject> {
             Err(_) => bad(format!("{name} holds what is no text, expected {}", expected(holds))),
         },
         Holds::Titles if first == b'{' => match serde_json::from_str::<Pairs<'_>>(raw.get()) {
-            Ok(Pairs(all)) if all.iter().all(|(_, v)| serde_json::from_str::<Key<'_>>(v.get()).is_ok()) => None,
+            Ok(Pairs(all)) if all.iter().all(|(_, v)| serde_json::from_str::<Key<'_>>(v.get()).is_ok()) => {
+                None
+            }
             _ => bad(format!("{name} holds what is no text, expected {}", expected(holds))),
         },
         Holds::Lines | Holds::Tags | Holds::Titles => other(),

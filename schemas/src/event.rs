@@ -85,7 +85,8 @@ pub enum Feedback {
 }
 
 impl Feedback {
-    pub const ALL: [Feedback; 4] = [Feedback::Like, Feedback::Dislike, Feedback::NotInterested, Feedback::Bought];
+    pub const ALL: [Feedback; 4] =
+        [Feedback::Like, Feedback::Dislike, Feedback::NotInterested, Feedback::Bought];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -100,29 +101,83 @@ impl Feedback {
 /// What the event's type needs beside user and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
-    View { item: ItemId },
-    ListSeen { item: Option<ItemId> },
-    Search { query: String, item: Option<ItemId> },
-    Wish { item: ItemId },
-    CartAdd { item: ItemId, quantity: u32 },
-    CartRemove { item: ItemId, quantity: u32 },
+    View {
+        item: ItemId,
+    },
+    ListSeen {
+        item: Option<ItemId>,
+    },
+    Search {
+        query: String,
+        item: Option<ItemId>,
+    },
+    Wish {
+        item: ItemId,
+    },
+    CartAdd {
+        item: ItemId,
+        quantity: u32,
+    },
+    CartRemove {
+        item: ItemId,
+        quantity: u32,
+    },
     Checkout,
     /// `paid` is the price of one piece.
-    Purchase { item: ItemId, quantity: u32, paid: Option<(Micros, Currency)>, order: Option<OrderLine> },
-    Refund { item: ItemId, quantity: u32, paid: Option<(Micros, Currency)>, order: Option<OrderLine> },
-    Post { item: Option<ItemId>, thread: Option<String>, text: String },
-    Reply { item: Option<ItemId>, thread: String, text: String },
-    Like { item: Option<ItemId>, thread: String },
+    Purchase {
+        item: ItemId,
+        quantity: u32,
+        paid: Option<(Micros, Currency)>,
+        order: Option<OrderLine>,
+    },
+    Refund {
+        item: ItemId,
+        quantity: u32,
+        paid: Option<(Micros, Currency)>,
+        order: Option<OrderLine>,
+    },
+    Post {
+        item: Option<ItemId>,
+        thread: Option<String>,
+        text: String,
+    },
+    Reply {
+        item: Option<ItemId>,
+        thread: String,
+        text: String,
+    },
+    Like {
+        item: Option<ItemId>,
+        thread: String,
+    },
     /// In hundredths: 450 is 4.5 of 5.
-    Rate { item: ItemId, hundredths: u16 },
-    Shown { item: Option<ItemId> },
-    Clicked { item: ItemId },
-    Feedback { item: ItemId, feedback: Feedback },
-    ChatIntent { query: Option<String>, item: Option<ItemId> },
-    Identify { known: UserId },
+    Rate {
+        item: ItemId,
+        hundredths: u16,
+    },
+    Shown {
+        item: Option<ItemId>,
+    },
+    Clicked {
+        item: ItemId,
+    },
+    Feedback {
+        item: ItemId,
+        feedback: Feedback,
+    },
+    ChatIntent {
+        query: Option<String>,
+        item: Option<ItemId>,
+    },
+    Identify {
+        known: UserId,
+    },
     Erased,
     /// The encoded part of an anonymous user.
-    Absorbed { from: UserId, part: Vec<u8> },
+    Absorbed {
+        from: UserId,
+        part: Vec<u8>,
+    },
 }
 
 /// A line of an order: unique for ever within its user.

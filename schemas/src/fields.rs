@@ -10,17 +10,27 @@ use crate::wire::WIRE_VERSION;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Holds {
     /// Text that is not blank, of at most so many bytes.
-    Text { bytes_max: usize },
+    Text {
+        bytes_max: usize,
+    },
     /// Text that may be blank, of at most so many bytes.
-    AnyText { bytes_max: usize },
+    AnyText {
+        bytes_max: usize,
+    },
     /// The producer's event id, or that of a split line.
     EventId,
     /// A name out of a closed set.
     Name,
     /// A whole number.
-    Whole { min: i64, max: i64 },
+    Whole {
+        min: i64,
+        max: i64,
+    },
     /// A number.
-    Number { min: f64, max: f64 },
+    Number {
+        min: f64,
+        max: f64,
+    },
     Flag,
     /// RFC 3339 or milliseconds.
     Time,
@@ -28,7 +38,9 @@ pub enum Holds {
     Decimal,
     Currency,
     /// Any JSON, carried as it is, of at most so many bytes.
-    Carried { bytes_max: usize },
+    Carried {
+        bytes_max: usize,
+    },
     /// Any JSON, not even carried.
     Ignored,
     /// GA4 lines.
@@ -163,7 +175,9 @@ pub struct Needs {
 pub fn needs(event_type: EventType) -> Needs {
     use ItemUse::{Optional, Refused, Required};
     let (item, required, optional): (_, &[_], &[_]) = match event_type {
-        EventType::ViewItem | EventType::AddToWishlist | EventType::RecommendationClicked => (Required, &[], &[]),
+        EventType::ViewItem | EventType::AddToWishlist | EventType::RecommendationClicked => {
+            (Required, &[], &[])
+        }
         EventType::ViewItemList | EventType::BeginCheckout => (Optional, &[], &[]),
         EventType::Search => (Optional, &["query"], &[]),
         EventType::AddToCart | EventType::RemoveFromCart => (Required, &[], &["quantity"]),
@@ -196,7 +210,10 @@ pub fn expected(holds: Holds) -> String {
         Holds::Number { min, max } => format!("a number, {min} to {max}"),
         Holds::Flag => "true or false".to_owned(),
         Holds::Time => {
-            format!("an RFC 3339 time with an offset, or whole milliseconds, {EVENT_MS_MIN} to {}", EVENT_MS_MAX - 1)
+            format!(
+                "an RFC 3339 time with an offset, or whole milliseconds, {EVENT_MS_MIN} to {}",
+                EVENT_MS_MAX - 1
+            )
         }
         Holds::Decimal => "a decimal string such as \"1299.00\"".to_owned(),
         Holds::Currency => "three capital letters".to_owned(),
@@ -204,6 +221,8 @@ pub fn expected(holds: Holds) -> String {
         Holds::Ignored => "any JSON".to_owned(),
         Holds::Lines => format!("a list of 1 to {LINES_MAX} lines"),
         Holds::Tags => format!("a list of at most {TAGS_MAX} texts of at most {TAG_BYTES_MAX} bytes"),
-        Holds::Titles => format!("an object of at most {TITLES_MAX} texts of at most {TITLE_BYTES_MAX} bytes"),
+        Holds::Titles => {
+            format!("an object of at most {TITLES_MAX} texts of at most {TITLE_BYTES_MAX} bytes")
+        }
     }
 }

@@ -55,7 +55,11 @@ opaque_id!(
 ///
 /// # Errors
 /// [`Code::Missing`] when absent, [`Code::Blank`] when empty or only white space, [`Code::TooLong`] beyond `max`.
-pub(crate) fn checked<'a>(value: Option<&'a str>, field: &'static str, max: usize) -> Result<&'a str, Reject> {
+pub(crate) fn checked<'a>(
+    value: Option<&'a str>,
+    field: &'static str,
+    max: usize,
+) -> Result<&'a str, Reject> {
     let value = value.ok_or_else(|| Reject::missing(field))?;
     if value.trim().is_empty() {
         return Err(Reject::new(Code::Blank, field, format!("{field} is blank, expected 1 to {max} bytes")));

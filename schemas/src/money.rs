@@ -13,7 +13,8 @@ pub struct Micros(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency(pub [u8; 3]);
 
-/// Twelve digits before the point keep a month's sum of 100,000 pieces a line well inside `i64`.
+/// Nine digits before the point keep a price below 1e15 micro-units: 9,000 pieces of the dearest item fit `i64`, so
+/// whoever multiplies by a quantity saturates.
 pub const WHOLE_DIGITS_MAX: usize = 9;
 const MICRO_DIGITS: usize = 6;
 
@@ -39,7 +40,9 @@ impl Micros {
         }
         let whole = whole.trim_start_matches('0');
         if WHOLE_DIGITS_MAX < whole.len() || MICRO_DIGITS < fraction.trim_end_matches('0').len() {
-            let message = format!("{field} is out of range, expected at most {WHOLE_DIGITS_MAX} digits before and {MICRO_DIGITS} after the point");
+            let message = format!(
+                "{field} is out of range, expected at most {WHOLE_DIGITS_MAX} digits before and {MICRO_DIGITS} after the point"
+            );
             return Err(Reject::new(Code::OutOfRange, field, message));
         }
         let mut micros = 0_i64;
@@ -72,7 +75,11 @@ impl Currency {
     pub fn parse(text: &str) -> Result<Self, Reject> {
         match text.as_bytes() {
             [a, b, c] if [a, b, c].iter().all(|x| x.is_ascii_uppercase()) => Ok(Self([*a, *b, *c])),
-            _ => Err(Reject::new(Code::BadValue, "currency", "currency is not three capital letters, such as CNY")),
+            _ => Err(Reject::new(
+                Code::BadValue,
+                "currency",
+                "currency is not three capital letters, such as CNY",
+            )),
         }
     }
 
@@ -107,7 +114,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_decimal() {
-        for text in ["", "-1", "+1", "NaN", "1e3", ".", "1.", ".5", "1,5", "１", "1 ", "1000000000", "1.0000001"] {
+        for text in
+            ["", "-1", "+1", "NaN", "1e3", ".", "1.", ".5", "1,5", "１", "1 ", "1000000000", "1.0000001"]
+        {
             assert!(Micros::parse(text, "price").is_err(), "{text}");
         }
     }

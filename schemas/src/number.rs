@@ -134,7 +134,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
+pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<Vec<T>>, D::Error> {
     let objects: Option<Vec<Object<T>>> = Option::deserialize(from)?;
     Ok(objects.map(|all| all.into_iter().map(|Object(one)| one).collect()))
 }

@@ -51,7 +51,9 @@ impl EventMs {
     }
 
     pub fn to_rfc3339(self) -> String {
-        jiff::Timestamp::from_millisecond(self.0).map(|t| format!("{t:.3}")).unwrap_or_else(|_| self.0.to_string())
+        jiff::Timestamp::from_millisecond(self.0)
+            .map(|t| format!("{t:.3}"))
+            .unwrap_or_else(|_| self.0.to_string())
     }
 
     /// Reads milliseconds.
@@ -62,7 +64,11 @@ impl EventMs {
         if (EVENT_MS_MIN..EVENT_MS_MAX).contains(&ms) {
             return Ok(Self(ms));
         }
-        let hint = if (EVENT_MS_MIN / 1000..EVENT_MS_MAX / 1000).contains(&ms) { " (are these seconds?)" } else { "" };
+        let hint = if (EVENT_MS_MIN / 1000..EVENT_MS_MAX / 1000).contains(&ms) {
+            " (are these seconds?)"
+        } else {
+            ""
+        };
         let message = format!("occurred_at is {ms}, expected milliseconds of 1990 to 2100{hint}");
         Err(Reject::new(Code::OutOfRange, "occurred_at", message))
     }
@@ -76,17 +82,19 @@ impl EventMs {
             let message = format!("occurred_at has {} bytes, expected at most {TIME_BYTES_MAX}", text.len());
             return Err(Reject::new(Code::TooLong, "occurred_at", message));
         }
-        let at = is_rfc3339(text.as_bytes()).then(|| text.parse::<jiff::Timestamp>().ok()).flatten();
+        let outside = || Reject::new(Code::OutOfRange, "occurred_at", "occurred_at is outside 1990 to 2100");
+        let is_time = is_rfc3339(text.as_bytes());
+        // An offset moves a time by less than a day, so these years are outside whatever it is; jiff ends in 9999.
+        if is_time && !text.get(..4).is_some_and(|year| ("1989"..="2100").contains(&year)) {
+            return Err(outside());
+        }
+        let at = is_time.then(|| text.parse::<jiff::Timestamp>().ok()).flatten();
         let at = at.ok_or_else(|| {
             let message = "occurred_at is not an RFC 3339 time with an offset, such as 2026-05-04T12:00:00Z";
             Reject::new(Code::BadValue, "occurred_at", message)
         })?;
         let ms = at.as_millisecond();
-        if (EVENT_MS_MIN..EVENT_MS_MAX).contains(&ms) {
-            Ok(Self(ms))
-        } else {
-            Err(Reject::new(Code::OutOfRange, "occurred_at", "occurred_at is outside 1990 to 2100"))
-        }
+        if (EVENT_MS_MIN..EVENT_MS_MAX).contains(&ms) { Ok(Self(ms)) } else { Err(outside()) }
     }
 }
 

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::check;
 use crate::diagnose::diagnose;
 use crate::event::{EventType, ShopEvent};
 use crate::fields::{ItemUse, USER_FIELDS, needs};
@@ -209,6 +210,7 @@ pub fn split(mut wire: WireEvent) -> Result<Vec<WireEvent>, Reject> {
         return Err(Reject::new(Code::BadValue, "items", "items has no meaning in an event about a user"));
     }
     let id = ids::checked(wire.event_id.as_deref(), "event_id", EVENT_ID_BYTES_MAX)?.to_owned();
+    check::replaceable(&wire)?;
     let mut events = Vec::with_capacity(lines.len());
     for (place, line) in lines.into_iter().enumerate() {
         let mut event = wire.clone();

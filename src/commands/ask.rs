@@ -47,7 +47,14 @@ pub async fn similar(ask: Ask) -> anyhow::Result<ExitCode> {
     }
     let text = |v: &Value, k: &str| shown(v.get(k));
     let rows = items(&answer.json).map(|i| {
-        vec![text(i, "rank"), text(i, "item_id"), text(i, "title"), text(i, "price"), text(i, "score"), text(i, "source")]
+        vec![
+            text(i, "rank"),
+            text(i, "item_id"),
+            text(i, "title"),
+            text(i, "price"),
+            text(i, "score"),
+            text(i, "source"),
+        ]
     });
     out!("{}", table(&["#", "item", "title", "price", "score", "source"], &rows.collect::<Vec<_>>()))?;
     Ok(ExitCode::SUCCESS)
@@ -118,7 +125,8 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     let cache: Arc<dyn Cache> = Arc::new(LocalCache::new(options));
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
-    let router = shoptide_serve::router(serve_context(&config, log.clone(), truth.clone(), cache, live.clone()));
+    let router =
+        shoptide_serve::router(serve_context(&config, log.clone(), truth.clone(), cache, live.clone()));
     let request = Request::get(path).body(Body::empty())?;
     let answer = router.oneshot(request).await.context("the API did not answer")?;
     let status = answer.status();

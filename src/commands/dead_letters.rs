@@ -28,9 +28,21 @@ pub async fn run(args: DeadLetters) -> anyhow::Result<ExitCode> {
                 }
             } else {
                 let row = |l: &DeadLetter| {
-                    vec![id(l), EventMs(l.append_ms).to_rfc3339(), l.reason.clone(), l.field.clone(), l.message.clone()]
+                    vec![
+                        id(l),
+                        EventMs(l.append_ms).to_rfc3339(),
+                        l.reason.clone(),
+                        l.field.clone(),
+                        l.message.clone(),
+                    ]
                 };
-                out!("{}", table(&["id", "appended", "reason", "field", "message"], &letters.iter().map(row).collect::<Vec<_>>()))?;
+                out!(
+                    "{}",
+                    table(
+                        &["id", "appended", "reason", "field", "message"],
+                        &letters.iter().map(row).collect::<Vec<_>>()
+                    )
+                )?;
             }
         }
         DeadLettersWhat::Show { id, json, place } => {
@@ -75,7 +87,9 @@ async fn retry(id: Option<String>, reason: Option<String>, place: &Place) -> any
     let truth = truth(place).await?;
     let letters = match (id, reason) {
         (Some(id), _) => vec![one(&*truth, &id).await?],
-        (None, Some(reason)) => truth.dead_letters(DeadPage { reason: Some(reason), at: None, limit: RETRY_MAX }).await?,
+        (None, Some(reason)) => {
+            truth.dead_letters(DeadPage { reason: Some(reason), at: None, limit: RETRY_MAX }).await?
+        }
         // The command line asks for one of them.
         (None, None) => Vec::new(),
     };

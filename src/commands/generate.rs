@@ -19,7 +19,9 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub async fn run(args: Generate) -> anyhow::Result<ExitCode> {
     let end_ms = match args.end.as_str() {
         "now" => system_clock()(),
-        text => EventMs::from_rfc3339(text).map_err(|e| Refused(e.message.replace("occurred_at", "--end")))?.0,
+        text => {
+            EventMs::from_rfc3339(text).map_err(|e| Refused(e.message.replace("occurred_at", "--end")))?.0
+        }
     };
     let mut options = ShopOptions::demo(args.seed, end_ms);
     options.users = args.users;

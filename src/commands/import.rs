@@ -8,8 +8,8 @@ use serde_json::json;
 use shoptide_jobs::import::{
     BATCH_EVENTS_MAX, CollectorSink, Import, LogSink, Mapping, Outgoing, Pace, Report, Sink, Speed,
 };
-use shoptide_schemas::wire::WireTime;
 use shoptide_schemas::EventMs;
+use shoptide_schemas::wire::WireTime;
 
 use crate::app::Refused;
 use crate::args;
@@ -22,7 +22,8 @@ use crate::{out, outln};
 const BAD_ROWS_SHOWN: usize = 20;
 
 pub async fn run(args: args::Import) -> anyhow::Result<ExitCode> {
-    let speed: Speed = args.speed.parse().map_err(|e: shoptide_jobs::import::BadSpeed| Refused(e.to_string()))?;
+    let speed: Speed =
+        args.speed.parse().map_err(|e: shoptide_jobs::import::BadSpeed| Refused(e.to_string()))?;
     let mapping = Mapping::find(&args.mapping).map_err(|e| Refused(e.to_string()))?;
     let mut import = Import::open(&args.file, mapping).map_err(|e| Refused(e.to_string()))?;
     let (mut sink, log) = open_sink(args.to.as_deref(), args.key_file.as_deref(), &args.place).await?;
@@ -34,7 +35,9 @@ pub async fn run(args: args::Import) -> anyhow::Result<ExitCode> {
     let batch_max = if speed == Speed::Max { BATCH_EVENTS_MAX } else { 50 };
     let bar = crate::demo::progress::Bar::spinner("importing", args.json);
     while let Some(batch) = import.next_batch(batch_max)? {
-        if let (false, Some(at)) = (speed == Speed::Max, batch.events.first().and_then(|e| at_ms(e.occurred_at.as_ref()))) {
+        if let (false, Some(at)) =
+            (speed == Speed::Max, batch.events.first().and_then(|e| at_ms(e.occurred_at.as_ref())))
+        {
             let now_ms = clock();
             let pace = pace.get_or_insert(Pace { speed, first_ms: at, start_ms: now_ms });
             tokio::time::sleep(Duration::from_millis(pace.wait_ms(at, now_ms))).await;
@@ -64,7 +67,8 @@ pub async fn open_sink(
     place: &args::Place,
 ) -> anyhow::Result<(Box<dyn Sink>, Option<std::sync::Arc<shoptide_log::SqliteLog>>)> {
     if let Some(url) = to {
-        let sink = CollectorSink::new(url, key_of(key_file)?.as_deref()).map_err(|e| Refused(e.to_string()))?;
+        let sink =
+            CollectorSink::new(url, key_of(key_file)?.as_deref()).map_err(|e| Refused(e.to_string()))?;
         return Ok((Box::new(sink), None));
     }
     let config = load_config(place.config.as_deref())?;
@@ -93,7 +97,11 @@ fn print(report: &Report, accepted: u64, rejected: u64, seconds: f64, json: bool
     }
     outln!(
         "{} rows: {} events, {} ignored, {} bad; {} catalogue rows; {accepted} accepted, {rejected} rejected; {seconds:.2} s",
-        report.rows, report.events, report.ignored, report.bad, report.catalogue
+        report.rows,
+        report.events,
+        report.ignored,
+        report.bad,
+        report.catalogue
     )?;
     let types: Vec<Vec<String>> =
         report.events_by_type.iter().map(|(name, n)| vec![(*name).to_owned(), n.to_string()]).collect();

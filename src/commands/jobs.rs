@@ -32,9 +32,16 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             let trained = train_once(&context).await?;
             let (version, items) = (trained.model.version(), trained.model.n_items());
             if json {
-                outln!("{}", json!({ "version": version, "users": trained.users, "items": items, "seconds": trained.seconds }))?;
+                outln!(
+                    "{}",
+                    json!({ "version": version, "users": trained.users, "items": items, "seconds": trained.seconds })
+                )?;
             } else {
-                outln!("version {version}: {} users, {items} items, {:.2} s", trained.users, trained.seconds)?;
+                outln!(
+                    "version {version}: {} users, {items} items, {:.2} s",
+                    trained.users,
+                    trained.seconds
+                )?;
             }
         }
         Job::Evaluate { json } => {
@@ -50,14 +57,22 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             ];
             if json {
                 let each = rows.iter().map(|(name, q)| {
-                    ((*name).to_owned(), json!({ "recall_20": q.recall, "ndcg_20": q.ndcg, "hit_rate_20": q.hit_rate }))
+                    (
+                        (*name).to_owned(),
+                        json!({ "recall_20": q.recall, "ndcg_20": q.ndcg, "hit_rate_20": q.hit_rate }),
+                    )
                 });
-                outln!("{}", json!({ "users": quality.users, "models": each.collect::<serde_json::Map<_, _>>() }))?;
+                outln!(
+                    "{}",
+                    json!({ "users": quality.users, "models": each.collect::<serde_json::Map<_, _>>() })
+                )?;
             } else {
                 outln!("last fifth of each user's items hidden, full ranking, {} users", quality.users)?;
                 let cells: Vec<Vec<String>> = rows
                     .iter()
-                    .map(|(name, q)| vec![(*name).to_owned(), format!("{:.4}", q.recall), format!("{:.4}", q.ndcg)])
+                    .map(|(name, q)| {
+                        vec![(*name).to_owned(), format!("{:.4}", q.recall), format!("{:.4}", q.ndcg)]
+                    })
                     .collect();
                 out!("{}", crate::render::table(&["model", "recall@20", "NDCG@20"], &cells))?;
             }

@@ -22,7 +22,9 @@ pub async fn run(args: Run, roles: Roles) -> anyhow::Result<ExitCode> {
     };
     let path = data.path().display();
     match app.address {
-        Some(address) => tracing::info!(url = %format_args!("http://{address}"), data = %path, "shoptide is up"),
+        Some(address) => {
+            tracing::info!(url = %format_args!("http://{address}"), data = %path, "shoptide is up")
+        }
         None => tracing::info!(data = %path, "shoptide is up"),
     }
     let ended = tokio::select! {

@@ -59,7 +59,9 @@ fn print(report: &Report) -> anyhow::Result<()> {
         .iter()
         .map(|s| {
             let mut row = vec![s.topic.to_owned(), s.partition.to_string()];
-            row.extend([s.logged, s.applied, s.duplicate, s.late, s.erased, s.dead_lettered].map(|n| n.to_string()));
+            row.extend(
+                [s.logged, s.applied, s.duplicate, s.late, s.erased, s.dead_lettered].map(|n| n.to_string()),
+            );
             row.push(if s.adds_up { "adds up" } else { "DOES NOT ADD UP" }.to_owned());
             row
         })
@@ -71,5 +73,8 @@ fn print(report: &Report) -> anyhow::Result<()> {
     for list in &lists.different {
         outln!("  differs: {list}")?;
     }
-    outln!("{}", if report.ok { "\nthe truth is what the log says" } else { "\nTHE TRUTH IS NOT WHAT THE LOG SAYS" })
+    outln!(
+        "{}",
+        if report.ok { "\nthe truth is what the log says" } else { "\nTHE TRUTH IS NOT WHAT THE LOG SAYS" }
+    )
 }

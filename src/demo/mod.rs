@@ -117,7 +117,12 @@ impl Act<'_> {
         self.caught_up(parts, "catching up").await?;
         let before = tallies(&*parts.truth).await?;
         let mut sink = CollectorSink::new(&self.base, None)?;
-        let first_list = tokio::spawn(first_list(self.client.clone(), self.base.clone(), self.shop.user_id(0), self.started));
+        let first_list = tokio::spawn(first_list(
+            self.client.clone(),
+            self.base.clone(),
+            self.shop.user_id(0),
+            self.started,
+        ));
         let began = Instant::now();
         let (mut sent, mut rejected) = self.send(&mut sink, saved).await?;
         self.caught_up(parts, "folding").await?;
@@ -132,7 +137,8 @@ impl Act<'_> {
         };
         say(&format!("trained version {} in {:.2} s", trained.model.version(), trained.seconds));
         let clock = system_clock();
-        let mut visitors = Visitors::new(self.shop, &format!("r{}", saved.runs), clock()).map_err(|e| Refused(e.to_string()))?;
+        let mut visitors = Visitors::new(self.shop, &format!("r{}", saved.runs), clock())
+            .map_err(|e| Refused(e.to_string()))?;
         let fresh = freshness::measure(&self.client, &self.base, &mut visitors, &*clock).await?;
         (sent, rejected) = (sent + fresh.sent, rejected + fresh.rejected);
         let held_out = self.held_out(parts).await?;
@@ -160,8 +166,13 @@ impl Act<'_> {
             user,
             base: self.base.clone(),
             data_dir: self.data.path().display().to_string(),
+            kept: self.demo.data_dir.is_some(),
         };
-        if self.demo.json { outln!("{}", summary.json())? } else { summary.print()? }
+        if self.demo.json {
+            outln!("{}", summary.json())?
+        } else {
+            summary.print()?
+        }
         if !summary.adds_up() {
             anyhow::bail!("the counts do not add up: sent {sent}, refused {rejected}, {:?}", summary.tally);
         }
@@ -202,7 +213,10 @@ impl Act<'_> {
             for topic in ALL_TOPICS {
                 for partition in 0..parts.log.partitions(topic) {
                     let end = parts.log.watermarks(topic, partition).await?.next;
-                    let at = rows.iter().find(|r| r.shard == partition && r.topic == topic).map_or(0, |r| r.next_off);
+                    let at = rows
+                        .iter()
+                        .find(|r| r.shard == partition && r.topic == topic)
+                        .map_or(0, |r| r.next_off);
                     behind += end - at;
                 }
             }
@@ -234,7 +248,12 @@ impl Act<'_> {
     }
 
     /// Visitors until the signal.
-    async fn visit(&self, sink: &mut CollectorSink, visitors: &mut Visitors<'_>, clock: &dyn Fn() -> i64) -> anyhow::Result<()> {
+    async fn visit(
+        &self,
+        sink: &mut CollectorSink,
+        visitors: &mut Visitors<'_>,
+        clock: &dyn Fn() -> i64,
+    ) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(Duration::from_millis(1_000 / self.demo.visitors_per_s.max(1)));
         while !*self.stopped.borrow() {
             tick.tick().await;

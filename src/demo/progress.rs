@@ -16,7 +16,12 @@ pub struct Bar {
 impl Bar {
     pub fn new(name: &'static str, total: u64, quiet: bool) -> Self {
         let style = "{prefix:>12} [{bar:30}] {human_pos}/{human_len} {per_sec} {elapsed}";
-        Self::with(name, (!quiet && std::io::stderr().is_terminal()).then(|| ProgressBar::new(total)), style, quiet)
+        Self::with(
+            name,
+            (!quiet && std::io::stderr().is_terminal()).then(|| ProgressBar::new(total)),
+            style,
+            quiet,
+        )
     }
 
     /// Without a known end.

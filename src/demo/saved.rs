@@ -34,8 +34,9 @@ impl Saved {
         let path = dir.join("demo.json");
         let saved = match std::fs::read(&path) {
             Ok(bytes) => {
-                let mut saved: Saved = serde_json::from_slice(&bytes)
-                    .map_err(|e| Refused(format!("{} is damaged: {e}; choose another --data-dir", path.display())))?;
+                let mut saved: Saved = serde_json::from_slice(&bytes).map_err(|e| {
+                    Refused(format!("{} is damaged: {e}; choose another --data-dir", path.display()))
+                })?;
                 saved.path = path;
                 saved
             }

@@ -30,6 +30,8 @@ pub struct Summary {
     pub list: Value,
     pub base: String,
     pub data_dir: String,
+    /// The data stays when the demo ends.
+    pub kept: bool,
 }
 
 impl Summary {
@@ -66,17 +68,38 @@ impl Summary {
         outln!("\nevents")?;
         outln!(
             "  sent {} = refused {} + logged {};  logged = applied {} + duplicate {} + late {} + erased {} + dead-lettered {}  ({})",
-            self.sent, self.rejected, t.logged, t.applied, t.duplicate, t.late, t.erased, t.dead,
+            self.sent,
+            self.rejected,
+            t.logged,
+            t.applied,
+            t.duplicate,
+            t.late,
+            t.erased,
+            t.dead,
             if self.adds_up() { "adds up" } else { "DOES NOT ADD UP" }
         )?;
         outln!("  {:.0} events/s from the first request to the last list", self.events_per_s)?;
         outln!(
             "  fresh after {:.1} ms (p50), {:.1} ms (p99): from the collector's 2xx to the list that contains the event, {} events",
-            self.freshness.p50_ms, self.freshness.p99_ms, self.freshness.sent
+            self.freshness.p50_ms,
+            self.freshness.p99_ms,
+            self.freshness.sent
         )?;
-        outln!("  first personal list {:.1} s after the start, this summary after {:.1} s, peak memory {:.0} MB", self.first_list_s, self.total_s, peak_rss_mb())?;
-        outln!("\nmodel {} trained in {:.2} s; held-out quality, full ranking, {} users", self.model_version, self.train_s, self.held_out.users)?;
-        let row = |name: &str, q: &Quality| vec![name.to_owned(), format!("{:.3}", q.recall), format!("{:.3}", q.ndcg)];
+        outln!(
+            "  first personal list {:.1} s after the start, this summary after {:.1} s, peak memory {:.0} MB",
+            self.first_list_s,
+            self.total_s,
+            peak_rss_mb()
+        )?;
+        outln!(
+            "\nmodel {} trained in {:.2} s; held-out quality, full ranking, {} users",
+            self.model_version,
+            self.train_s,
+            self.held_out.users
+        )?;
+        let row = |name: &str, q: &Quality| {
+            vec![name.to_owned(), format!("{:.3}", q.recall), format!("{:.3}", q.ndcg)]
+        };
         let h = &self.held_out;
         let rows = [
             row("served blend", &h.blend),
@@ -93,7 +116,11 @@ impl Summary {
         outln!("      {base}/v1/users/{}/recommendations?explain=true", self.user)?;
         outln!("      {base}/v1/users/{}/profile", self.user)?;
         outln!("      {base}/v1/trending        {base}/metrics")?;
-        outln!("data  {}", self.data_dir)
+        outln!(
+            "data  {}{}",
+            self.data_dir,
+            if self.kept { "" } else { ", gone when this ends; --data-dir keeps it" }
+        )
     }
 }
 

@@ -20,7 +20,11 @@ async fn a_shop_at_rest_answers() {
     let asked = |args: &[&str]| run(&[args, &["--data-dir", dir]].concat());
 
     let list = asked(&["recommend", &user, "--json", "-n", "7"]).json();
-    assert_eq!((&list["made_from"], list["items"].as_array().unwrap().len()), (&"personal".into(), 7), "{list}");
+    assert_eq!(
+        (&list["made_from"], list["items"].as_array().unwrap().len()),
+        (&"personal".into(), 7),
+        "{list}"
+    );
     let page = asked(&["recommend", &user, "-n", "3"]);
     assert!(page.out.contains("why") && page.out.lines().count() == 5, "{page:?}");
     let fallback = asked(&["recommend", "nobody knows 我", "--json"]).json();
@@ -41,12 +45,17 @@ async fn a_shop_at_rest_answers() {
     profile.json();
     let page = asked(&["profile", &user]).out;
     let at = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part}: {page}"));
-    assert!(at("last event") < at("\ndid ") && at("\ndid ") < at("\ntastes\n") && at("\ntastes\n") < at("\ncategories\n"));
+    assert!(
+        at("last event") < at("\ndid ")
+            && at("\ndid ") < at("\ntastes\n")
+            && at("\ntastes\n") < at("\ncategories\n")
+    );
     let unknown = asked(&["profile", "nobody"]);
     assert!(unknown.code == Some(1) && unknown.err.contains("nothing is known"), "{unknown:?}");
 
     let trained = asked(&["jobs", "--data-dir", dir, "train", "--json"]);
-    let trained = if trained.code == Some(0) { trained } else { run(&["jobs", "--data-dir", dir, "train", "--json"]) };
+    let trained =
+        if trained.code == Some(0) { trained } else { run(&["jobs", "--data-dir", dir, "train", "--json"]) };
     assert!(1 < trained.json()["version"].as_u64().unwrap());
     let quality = run(&["jobs", "--data-dir", dir, "evaluate", "--json"]).json();
     assert!(quality["models"]["blend (served)"]["recall_20"].is_number(), "{quality}");
@@ -61,8 +70,24 @@ async fn the_tail_of_the_log_is_whole_and_follows() {
     let temporary = tempfile::tempdir().unwrap();
     let dir = path(temporary.path());
     // A log without a truth is enough.
-    let generated = run(&["generate", "--to", "log", "--events", "3000", "--users", "50", "--items", "30", "--data-dir", dir]);
-    assert_eq!((generated.code, generated.out.as_str()), (Some(0), "3030 accepted, 0 rejected"), "{generated:?}");
+    let generated = run(&[
+        "generate",
+        "--to",
+        "log",
+        "--events",
+        "3000",
+        "--users",
+        "50",
+        "--items",
+        "30",
+        "--data-dir",
+        dir,
+    ]);
+    assert_eq!(
+        (generated.code, generated.out.as_str()),
+        (Some(0), "3030 accepted, 0 rejected"),
+        "{generated:?}"
+    );
     let tail = |more: &[&str]| run(&[&["events", "tail", "--data-dir", dir], more].concat());
     let all = tail(&["--json", "-n", "1000000"]);
     assert_eq!(all.out.lines().count(), 3_030);
@@ -70,7 +95,10 @@ async fn the_tail_of_the_log_is_whole_and_follows() {
     let lines: Vec<&str> = all.out.lines().collect();
     assert_eq!(last.out.lines().collect::<Vec<_>>(), lines[lines.len() - 40..], "the newest");
     let cart = tail(&["--json", "-n", "5", "--topic", "shop.cart"]);
-    assert!(cart.out.lines().count() == 5 && cart.out.lines().all(|line| line.contains("shop.cart")), "{cart:?}");
+    assert!(
+        cart.out.lines().count() == 5 && cart.out.lines().all(|line| line.contains("shop.cart")),
+        "{cart:?}"
+    );
     assert_eq!(tail(&["-n", "3"]).out.lines().count(), 4, "headings, and three rows");
     tail(&["--topic", "shop.nonsense"]).refused(&["shop.nonsense", "shop.browse"]);
     tail(&["-n", "1000001"]).refused(&["1000001"]);
@@ -85,10 +113,14 @@ async fn the_tail_of_the_log_is_whole_and_follows() {
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!((status.code(), err.as_str()), (Some(0), ""));
 
-    let args = ["events", "tail", "--json", "-n", "0", "--follow", "--topic", "shop.browse", "--data-dir", dir];
+    let args =
+        ["events", "tail", "--json", "-n", "0", "--follow", "--topic", "shop.browse", "--data-dir", dir];
     let following = Running::start(shoptide(&args));
     let (running, url) = up(temporary.path());
-    let event = format!(r#"{{"event_id":"followed","type":"view_item","user_id":"U","item_id":"I","occurred_at":{}}}"#, crate::common::now_ms());
+    let event = format!(
+        r#"{{"event_id":"followed","type":"view_item","user_id":"U","item_id":"I","occurred_at":{}}}"#,
+        crate::common::now_ms()
+    );
     // Again until it is seen: the follower may have begun after the first.
     let seen = crate::common::until("the follower", || async {
         assert_eq!(post(&url, event.clone()).await.unwrap().status(), 200);
@@ -105,10 +137,19 @@ async fn a_truth_that_somebody_touched_is_found_out() {
     rested_shop(temporary.path()).await;
     let records = verified(temporary.path())["records"].as_i64().unwrap();
     for (table, sql) in [
-        ("item_count", "UPDATE item_count SET n = n + 1 WHERE rowid IN (SELECT rowid FROM item_count LIMIT 1)"),
-        ("user_part", "UPDATE user_part SET data = data || x'00' WHERE upto = (SELECT MAX(upto) FROM user_part)"),
+        (
+            "item_count",
+            "UPDATE item_count SET n = n + 1 WHERE rowid IN (SELECT rowid FROM item_count LIMIT 1)",
+        ),
+        (
+            "user_part",
+            "UPDATE user_part SET data = data || x'00' WHERE upto = (SELECT MAX(upto) FROM user_part)",
+        ),
         ("order_line", "DELETE FROM order_line"),
-        ("stream_offset", "UPDATE stream_offset SET applied = applied + 1, duplicate = duplicate - 1 WHERE applied = (SELECT MAX(applied) FROM stream_offset)"),
+        (
+            "stream_offset",
+            "UPDATE stream_offset SET applied = applied + 1, duplicate = duplicate - 1 WHERE applied = (SELECT MAX(applied) FROM stream_offset)",
+        ),
     ] {
         let copy = tempfile::tempdir().unwrap();
         let copied = ["log.db", "truth.db"];
@@ -125,12 +166,20 @@ async fn a_truth_that_somebody_touched_is_found_out() {
         let ended = run(&["state", "verify", "--json", "--data-dir", path(copy.path())]);
         assert_eq!(ended.code, Some(1), "{table}: {ended:?}");
         let report: Value = serde_json::from_str(&ended.out).unwrap();
-        let different: Vec<&str> = report["tables"].as_array().unwrap().iter()
-            .filter(|row| row["equal"] == false).map(|row| row["table"].as_str().unwrap()).collect();
+        let different: Vec<&str> = report["tables"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["equal"] == false)
+            .map(|row| row["table"].as_str().unwrap())
+            .collect();
         assert!(different.contains(&table), "{table}: {report:#}");
         assert!(report["ok"] == false && report["records"] == records);
         let page = run(&["state", "verify", "--data-dir", path(copy.path())]);
-        assert!(page.code == Some(1) && page.out.contains("DIFFERENT") && page.out.contains("NOT WHAT"), "{page:?}");
+        assert!(
+            page.code == Some(1) && page.out.contains("DIFFERENT") && page.out.contains("NOT WHAT"),
+            "{page:?}"
+        );
     }
 }
 
@@ -155,7 +204,8 @@ fn configuration_is_checked_and_shown() {
         finish(command)
     };
     let shown = with("SHOPTIDE_LIST__LENGTH", "77", &["config", "show", "--config", path(&file)]);
-    let says = |key: &str, value: &str| shown.out.lines().any(|line| line.contains(key) && line.contains(value));
+    let says =
+        |key: &str, value: &str| shown.out.lines().any(|line| line.contains(key) && line.contains(value));
     assert!(says("port", "9001") && says("length", "77"), "{}", shown.out);
     let secret = with("SHOPTIDE_SERVE__WRITE_KEY", "a-very-secret-write-key", &["config", "show"]);
     assert!(secret.code == Some(0) && !secret.out.contains("very-secret"), "{secret:?}");
@@ -164,12 +214,18 @@ fn configuration_is_checked_and_shown() {
         ended.refused(&[key]);
         assert!(ended.took < Duration::from_secs(1), "{:?}", ended.took);
     };
-    for command in [&["config", "check"][..], &["config", "show"], &["up", "--port", "0", "--data-dir", "never-made"]] {
-        refused(with("SHOPTIDE_SERVE__PROT", "1", command), "serve.prot");
+    for command in
+        [&["config", "check"][..], &["config", "show"], &["up", "--port", "0", "--data-dir", "never-made"]]
+    {
+        refused(with("SHOPTIDE_SERVE__PROT", "1", command), "SHOPTIDE_SERVE__PROT");
         refused(with("SHOPTIDE_SERVE__PORT", "eighty", command), "serve.port");
         refused(with("SHOPTIDE_LIST__LENGTH", "9", command), "list.length");
     }
-    for (text, key) in [("[serve]\nprot = 1\n", "prot"), ("[list\n", "shop.toml"), ("[list]\nlength = 20\nshown_default = 30\n", "list.shown_default")] {
+    for (text, key) in [
+        ("[serve]\nprot = 1\n", "prot"),
+        ("[list\n", "shop.toml"),
+        ("[list]\nlength = 20\nshown_default = 30\n", "list.shown_default"),
+    ] {
         std::fs::write(&file, text).unwrap();
         refused(run(&["config", "check", "--config", path(&file)]), key);
     }
@@ -180,11 +236,26 @@ fn configuration_is_checked_and_shown() {
 #[test]
 fn every_command_explains_itself_and_refuses_what_it_does_not_know() {
     for command in [
-        &["--help"][..], &["demo", "--help"], &["up", "--help"], &["stream", "--help"], &["serve", "--help"],
-        &["jobs", "--help"], &["jobs", "train", "--help"], &["jobs", "evaluate", "--help"], &["import", "--help"],
-        &["generate", "--help"], &["recommend", "--help"], &["similar", "--help"], &["profile", "--help"],
-        &["events", "tail", "--help"], &["dead-letters", "list", "--help"], &["dead-letters", "show", "--help"],
-        &["dead-letters", "retry", "--help"], &["state", "verify", "--help"], &["config", "check", "--help"], &["config", "show", "--help"],
+        &["--help"][..],
+        &["demo", "--help"],
+        &["up", "--help"],
+        &["stream", "--help"],
+        &["serve", "--help"],
+        &["jobs", "--help"],
+        &["jobs", "train", "--help"],
+        &["jobs", "evaluate", "--help"],
+        &["import", "--help"],
+        &["generate", "--help"],
+        &["recommend", "--help"],
+        &["similar", "--help"],
+        &["profile", "--help"],
+        &["events", "tail", "--help"],
+        &["dead-letters", "list", "--help"],
+        &["dead-letters", "show", "--help"],
+        &["dead-letters", "retry", "--help"],
+        &["state", "verify", "--help"],
+        &["config", "check", "--help"],
+        &["config", "show", "--help"],
     ] {
         let help = run(command);
         assert_eq!(help.code, Some(0), "{help:?}");
@@ -195,21 +266,37 @@ fn every_command_explains_itself_and_refuses_what_it_does_not_know() {
         // Every flag has a word of explanation, on its line or the next.
         let lines: Vec<&str> = help.out.lines().collect();
         for (i, line) in lines.iter().enumerate().filter(|(_, line)| bare(line)) {
-            assert!(lines.get(i + 1).is_some_and(|next| next.starts_with("          ")), "{command:?}: {line}");
+            assert!(
+                lines.get(i + 1).is_some_and(|next| next.starts_with("          ")),
+                "{command:?}: {line}"
+            );
         }
     }
     assert_eq!(run(&["--version"]).code, Some(0));
     for wrong in [
-        &[][..], &["dmeo"], &["demo", "--events", "many"], &["demo", "--port", "65536"], &["recommend"], &["up", "--once"],
-        &["dead-letters", "retry"], &["dead-letters", "retry", "shop.browse/0/1", "--reason", "malformed"], &["jobs", "dance"],
+        &[][..],
+        &["dmeo"],
+        &["demo", "--events", "many"],
+        &["demo", "--port", "65536"],
+        &["recommend"],
+        &["up", "--once"],
+        &["dead-letters", "retry"],
+        &["dead-letters", "retry", "shop.browse/0/1", "--reason", "malformed"],
+        &["jobs", "dance"],
     ] {
         assert_eq!(run(wrong).code, Some(2), "{wrong:?}");
     }
     let nowhere = tempfile::tempdir().unwrap();
     let dir = path(nowhere.path());
     for question in [
-        &["recommend", "U"][..], &["similar", "I"], &["profile", "U"], &["events", "tail"], &["dead-letters", "list"],
-        &["dead-letters", "show", "shop.browse/0/1"], &["dead-letters", "retry", "--reason", "malformed"], &["state", "verify"],
+        &["recommend", "U"][..],
+        &["similar", "I"],
+        &["profile", "U"],
+        &["events", "tail"],
+        &["dead-letters", "list"],
+        &["dead-letters", "show", "shop.browse/0/1"],
+        &["dead-letters", "retry", "--reason", "malformed"],
+        &["state", "verify"],
     ] {
         run(&[question, &["--data-dir", dir]].concat()).refused(&["yet", "shoptide demo"]);
     }
@@ -226,7 +313,12 @@ async fn a_shop_with_keys_is_fed_with_a_key_file() {
     let mut command = shoptide(&["--log-json", "up", "--port", "0", "--data-dir", path(&data)]);
     command.env("SHOPTIDE_SERVE__WRITE_KEY", "a-key-for-writers-only");
     let running = Running::start(command);
-    let url = running.err.find(|line| Some(serde_json::from_str::<Value>(line).ok()?.pointer("/fields/url")?.as_str()?.to_owned())).unwrap();
+    let url = running
+        .err
+        .find(|line| {
+            Some(serde_json::from_str::<Value>(line).ok()?.pointer("/fields/url")?.as_str()?.to_owned())
+        })
+        .unwrap();
     let size = ["--events", "200", "--users", "10", "--items", "12"];
     let without = run(&[&["generate", "--to", &url], &size[..]].concat());
     assert!(without.code == Some(1) && without.err.contains("401"), "{without:?}");

@@ -50,29 +50,41 @@ pub struct Running {
 
 /// What a process has written so far, line by line.
 #[derive(Clone, Default)]
-pub struct Lines(Arc<(Mutex<(Vec<String>, bool)>, Condvar)>);
+pub struct Lines(Arc<Written>);
+
+#[derive(Default)]
+struct Written {
+    held: Mutex<Held>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Held {
+    lines: Vec<String>,
+    ended: bool,
+}
 
 impl Lines {
     fn follow(from: impl Read + Send + 'static) -> Self {
         let lines = Self::default();
-        let held = lines.clone();
+        let written = lines.0.clone();
         std::thread::spawn(move || {
             let mut from = BufReader::new(from);
             let mut line = Vec::new();
             while from.read_until(b'\n', &mut line).is_ok_and(|n| 0 < n) {
                 let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
                 line.clear();
-                held.0.0.lock().unwrap().0.push(text);
-                held.0.1.notify_all();
+                written.held.lock().unwrap().lines.push(text);
+                written.more.notify_all();
             }
-            held.0.0.lock().unwrap().1 = true;
-            held.0.1.notify_all();
+            written.held.lock().unwrap().ended = true;
+            written.more.notify_all();
         });
         lines
     }
 
     pub fn all(&self) -> Vec<String> {
-        self.0.0.lock().unwrap().0.clone()
+        self.0.held.lock().unwrap().lines.clone()
     }
 
     pub fn text(&self) -> String {
@@ -82,27 +94,26 @@ impl Lines {
     /// Waits for a line that `wanted` makes something of; `None` if the process ends or the time does.
     pub fn find<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> Option<T> {
         let until = Instant::now() + PATIENCE;
-        let (lock, changed) = &*self.0;
-        let mut held = lock.lock().unwrap();
+        let mut held = self.0.held.lock().unwrap();
         let mut seen = 0;
         loop {
-            if let Some(found) = held.0[seen..].iter().find_map(|line| wanted(line)) {
+            if let Some(found) = held.lines[seen..].iter().find_map(|line| wanted(line)) {
                 return Some(found);
             }
-            seen = held.0.len();
+            seen = held.lines.len();
             let left = until.checked_duration_since(Instant::now())?;
-            if held.1 {
+            if held.ended {
                 return None;
             }
-            held = changed.wait_timeout(held, left).unwrap().0;
+            held = self.0.more.wait_timeout(held, left).unwrap().0;
         }
     }
 
     /// All of it, once the process has closed it.
     fn whole(&self) -> String {
-        let (lock, changed) = &*self.0;
-        let (held, _) = changed.wait_timeout_while(lock.lock().unwrap(), PATIENCE, |held| !held.1).unwrap();
-        held.0.join("\n")
+        let held = self.0.held.lock().unwrap();
+        let (held, _) = self.0.more.wait_timeout_while(held, PATIENCE, |held| !held.ended).unwrap();
+        held.lines.join("\n")
     }
 }
 
@@ -114,10 +125,10 @@ impl Running {
         Self { child, out, err }
     }
 
-    /// SIGTERM, by the process' own id.
-    pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+    /// `TERM` or `INT`, by the process' own id.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// SIGKILL.
@@ -142,9 +153,13 @@ impl Running {
     }
 
     /// SIGTERM, and it must be gone within 5 s with exit code 0.
-    pub fn stop(mut self) -> Duration {
+    pub fn stop(self) -> Duration {
+        self.stop_by("TERM")
+    }
+
+    pub fn stop_by(mut self, signal: &str) -> Duration {
         let began = Instant::now();
-        self.terminate();
+        self.signal(signal);
         let status = self.wait(Duration::from_secs(5));
         assert_eq!(status.code(), Some(0), "{}", self.err.text());
         began.elapsed()
@@ -287,9 +302,10 @@ pub async fn open_log(dir: &Path) -> Arc<SqliteLog> {
 /// Waits until all that is in the log is in the truth.
 pub async fn caught_up(dir: &Path) {
     let log = open_log(dir).await;
-    let truth =
-        until("the truth", || async { SqliteTruth::open_read_only(SqliteTruthOptions::new(dir.join("truth.db"))).await.ok() })
-            .await;
+    let truth = until("the truth", || async {
+        SqliteTruth::open_read_only(SqliteTruthOptions::new(dir.join("truth.db"))).await.ok()
+    })
+    .await;
     until("the stream catches up", || async {
         let rows = truth.offsets().await.ok()?;
         for topic in ALL_TOPICS {
@@ -318,7 +334,17 @@ pub fn verified(dir: &Path) -> Value {
 
 /// One column of the report's sums, added up.
 pub fn total(report: &Value, column: &str) -> i64 {
-    report["sums"].as_array().unwrap().iter().map(|row| row[column].as_i64().unwrap()).sum()
+    sum(report, column, |_| true)
+}
+
+/// The same of the user topics alone: the trainer tells the catalogue of items that only events name, when it comes to it.
+pub fn total_of_users(report: &Value, column: &str) -> i64 {
+    sum(report, column, |topic| topic != "shop.catalogue")
+}
+
+fn sum(report: &Value, column: &str, of: impl Fn(&str) -> bool) -> i64 {
+    let rows = report["sums"].as_array().unwrap().iter();
+    rows.filter(|row| of(row["topic"].as_str().unwrap())).map(|row| row[column].as_i64().unwrap()).sum()
 }
 
 /// A data directory with a small shop, streamed and trained, and nothing running.
@@ -326,7 +352,10 @@ pub async fn rested_shop(dir: &Path) {
     let (running, url) = up(dir);
     send(&url, &shop(7, 400)).await;
     caught_up(dir).await;
-    until("a model", || async { (get(&format!("{url}/health")).await["model_loaded"] == true).then_some(()) }).await;
+    until("a model", || async {
+        (get(&format!("{url}/health")).await["model_loaded"] == true).then_some(())
+    })
+    .await;
     running.stop();
 }
 

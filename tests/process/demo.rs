@@ -36,7 +36,14 @@ fn adds_up(summary: &Value) {
     assert_eq!(n(summary, "logged"), parts.iter().map(|part| n(summary, part)).sum::<i64>(), "{summary}");
     assert_eq!(n(summary, "sent"), n(summary, "logged") + n(summary, "rejected"), "{summary}");
     assert_eq!(summary["adds_up"], true);
-    for field in ["/events_per_s", "/freshness_ms/p50", "/freshness_ms/p99", "/first_list_s", "/train_s", "/peak_rss_mb"] {
+    for field in [
+        "/events_per_s",
+        "/freshness_ms/p50",
+        "/freshness_ms/p99",
+        "/first_list_s",
+        "/train_s",
+        "/peak_rss_mb",
+    ] {
         assert!(summary.pointer(field).is_some_and(Value::is_number), "{field}: {summary}");
     }
     assert!(summary.pointer("/quality/served/recall_20").is_some_and(Value::is_number), "{summary}");
@@ -69,7 +76,11 @@ fn the_page_for_people_is_whole_and_leaves_no_folder() {
     for part in ["adds up", "events/s", "recall@20", "last event", "tastes", "why", "/docs"] {
         assert!(ended.out.contains(part), "{part}: {}", ended.out);
     }
-    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "the temporary folder went with the demo");
+    assert_eq!(
+        std::fs::read_dir(temporary.path()).unwrap().count(),
+        0,
+        "the temporary folder went with the demo"
+    );
 }
 
 /// Waits until the demo has sent some of its shop, by what it writes down.
@@ -122,11 +133,19 @@ fn cut_off_it_continues_as_if_it_never_was() {
 fn visitors_go_on_until_a_signal_and_two_are_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut running = Running::start(command(Some(dir.path()), &["--visitors-per-s", "200"]));
-    assert!(running.err.find(|line| line.contains("visitors go on").then_some(())).is_some(), "{}", running.err.text());
-    assert!(running.out.text().contains("adds up"), "{}", running.out.text());
+    assert!(
+        running.err.find(|line| line.contains("visitors go on").then_some(())).is_some(),
+        "{}",
+        running.err.text()
+    );
+    assert!(
+        running.out.find(|line| line.contains("adds up").then_some(())).is_some(),
+        "{}",
+        running.out.text()
+    );
     let began = Instant::now();
-    running.terminate();
-    running.terminate();
+    running.signal("INT");
+    running.signal("TERM");
     let status = running.wait(Duration::from_secs(5));
     assert_eq!(status.code(), Some(0), "{}", running.err.text());
     println!("ended {:?} after two signals", began.elapsed());
@@ -149,7 +168,8 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         assert_eq!(std::fs::read_to_string(&saved).unwrap(), damaged, "it stays as it is");
     }
     std::fs::remove_file(&saved).unwrap();
-    run(&["demo", "--once", "--port", "0", "--users", "0", "--data-dir", path(dir.path())]).refused(&["users is 0"]);
+    run(&["demo", "--once", "--port", "0", "--users", "0", "--data-dir", path(dir.path())])
+        .refused(&["users is 0"]);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
     run(&["demo", "--visitors-per-s", "0"]).refused(&["--visitors-per-s"]);
 }

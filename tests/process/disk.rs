@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{caught_up, client, get, path, post, run, total, until, up, verified};
+use crate::common::{caught_up, client, get, path, post, run, total_of_users, until, up, verified};
 
 /// A small file system of its own, unmounted in the end.
 struct Disk {
@@ -17,7 +17,8 @@ struct Disk {
 impl Disk {
     fn mount(options: &str) -> Option<Self> {
         let at = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs", path(at.path())]).output();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs", path(at.path())]).output();
         if mounted.is_ok_and(|done| done.status.success()) {
             return Some(Self { at });
         }
@@ -69,7 +70,11 @@ async fn a_full_disk_refuses_and_recovers() {
         assert!(batch < 500, "the disk never fills");
     };
     assert_eq!(refusal.0, 503, "{refusal:?}");
-    assert_eq!((&refusal.1["code"], &refusal.1["field"]), (&"unavailable".into(), &"log".into()), "{refusal:?}");
+    assert_eq!(
+        (&refusal.1["code"], &refusal.1["field"]),
+        (&"unavailable".into(), &"log".into()),
+        "{refusal:?}"
+    );
     println!("full after {accepted} events");
     // It goes on answering: readers get lists, writers get 503, nothing crashes.
     let began = std::time::Instant::now();
@@ -91,15 +96,22 @@ async fn a_full_disk_refuses_and_recovers() {
     caught_up(&disk.data()).await;
     running.stop();
     let report = verified(&disk.data());
-    let applied = total(&report, "applied") + total(&report, "duplicate");
+    let applied = total_of_users(&report, "applied") + total_of_users(&report, "duplicate");
     assert!(accepted + 100 <= applied, "{accepted} accepted before, 100 after: {report:#}");
 }
 
 #[test]
 fn a_folder_that_may_only_be_read_is_refused() {
     let Some(disk) = Disk::mount("size=1m,ro") else { return };
-    for role in [&["up", "--port", "0"][..], &["stream"], &["demo", "--once", "--port", "0"], &["generate", "--to", "log"]] {
-        run(&[role, &["--data-dir", path(disk.path())]].concat()).refused(&["data directory", "cannot be used"]);
-        run(&[role, &["--data-dir", path(&disk.data())]].concat()).refused(&["data directory", "cannot be used"]);
+    for role in [
+        &["up", "--port", "0"][..],
+        &["stream"],
+        &["demo", "--once", "--port", "0"],
+        &["generate", "--to", "log"],
+    ] {
+        run(&[role, &["--data-dir", path(disk.path())]].concat())
+            .refused(&["data directory", "cannot be used"]);
+        run(&[role, &["--data-dir", path(&disk.data())]].concat())
+            .refused(&["data directory", "cannot be used"]);
     }
 }

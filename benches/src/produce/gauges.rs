@@ -14,6 +14,8 @@ pub struct Gauges {
     /// Records folded, however they ended.
     pub records: f64,
     pub dead: f64,
+    /// Events that the collector took.
+    pub collected: f64,
     /// Lists made because of events.
     pub lists: f64,
     pub model_version: f64,
@@ -37,6 +39,8 @@ impl Gauges {
                 gauges.dead += if name.contains("\"dead\"") { value } else { 0.0 };
             } else if name.starts_with("shoptide_lists_made_total") && name.contains("\"event\"") {
                 gauges.lists += value;
+            } else if name.starts_with("shoptide_collected_events_total") && name.contains("\"accepted\"") {
+                gauges.collected += value;
             } else if name.starts_with("shoptide_model_version") {
                 gauges.model_version = value;
             }

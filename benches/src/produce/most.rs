@@ -51,15 +51,19 @@ pub async fn run(ask: &Ask) -> anyhow::Result<Value> {
         });
     }
     let mut connection = Connection::open(&ask.host).await?;
-    tokio::time::sleep(WARM_UP).await;
+    let watch = async |connection: &mut Connection, until: Instant| -> anyhow::Result<Vec<f64>> {
+        let mut seen = Vec::new();
+        while Instant::now() < until && next.load(Ordering::Relaxed) < bodies.len() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let now = Gauges::read(connection).await?;
+            hold.store(LAG_MAX < now.lag, Ordering::Relaxed);
+            seen.push(now.lag);
+        }
+        Ok(seen)
+    };
+    watch(&mut connection, Instant::now() + WARM_UP).await?;
     let (first, cpu, began) = (Gauges::read(&mut connection).await?, own_cpu_s(), Instant::now());
-    let mut lags = Vec::new();
-    while began.elapsed() < Duration::from_secs(ask.seconds) && next.load(Ordering::Relaxed) < bodies.len() {
-        tokio::time::sleep(LOOK_AGAIN).await;
-        let now = Gauges::read(&mut connection).await?;
-        hold.store(LAG_MAX < now.lag, Ordering::Relaxed);
-        lags.push(now.lag);
-    }
+    let lags = watch(&mut connection, began + Duration::from_secs(ask.seconds)).await?;
     let (last, seconds) = (Gauges::read(&mut connection).await?, began.elapsed().as_secs_f64());
     let cpu = own_cpu_s() - cpu;
     stop.store(true, Ordering::Relaxed);
@@ -71,9 +75,10 @@ pub async fn run(ask: &Ask) -> anyhow::Result<Value> {
     let third = lags.len() / 3;
     let mean = |some: &[f64]| some.iter().sum::<f64>() / some.len().max(1) as f64;
     let (early, late) = (mean(lags.get(..third).unwrap_or_default()), mean(lags.get(third * 2..).unwrap_or_default()));
-    let records = last.records - first.records;
+    let (records, collected) = (last.records - first.records, last.collected - first.collected);
     Ok(json!({
-        "events_per_s": records / seconds, "seconds": seconds, "lists_per_event": (last.lists - first.lists) / records,
+        // Neither what was folded of an earlier backlog nor what was taken and not folded counts.
+        "events_per_s": records.min(collected) / seconds, "folded_per_s": records / seconds, "collected_per_s": collected / seconds, "seconds": seconds, "lists_per_event": (last.lists - first.lists) / records,
         "lag_first_third": early, "lag_last_third": late, "lag_max": lags.iter().copied().fold(0.0, f64::max),
         "refused_requests": refused, "dead": last.dead - first.dead, "producer_cores": cpu / seconds,
         "ran_out": bodies.len() <= next.load(Ordering::Relaxed),

@@ -59,6 +59,8 @@ pub async fn run(ask: &Ask) -> anyhow::Result<Value> {
     while let Some(worker) = workers.join_next().await {
         worker??;
     }
+    // A connection that was idle for so long the server has closed.
+    let mut metrics = Connection::open(&ask.host).await?;
     super::gauges::settled(&mut metrics).await?;
     let (last, cpu) = (Gauges::read(&mut metrics).await?, own_cpu_s() - cpu);
     let waits = Spread::new(waits?);

@@ -13,6 +13,8 @@ use crate::server::Server;
 /// Each bar, and what to reach for.
 const BAR_PER_S: f64 = 5_000.0;
 const STEADY_PER_S: u64 = 500;
+/// Connections that send single events: each waits for the disk, so many must wait at once.
+const SINGLES: usize = 64;
 
 /// # Errors
 /// If server or producer fail.
@@ -26,7 +28,7 @@ pub fn rows(shoptide: &Path, set: &[String], seconds: u64) -> anyhow::Result<Vec
     let cpu = server.cpu_s() - cpu;
     let shorter = (seconds / 3).max(5);
     let single =
-        Ask { seconds: shorter, batch: 1, connections: 16, ..ask("most", "single") }.run_pinned(Some(TWO_CORES))?;
+        Ask { seconds: shorter, batch: 1, connections: SINGLES, ..ask("most", "single") }.run_pinned(Some(TWO_CORES))?;
     let slow = Ask { seconds: shorter, batch: 1, connections: 8, rate: STEADY_PER_S, ..ask("steady", "slow") }
         .run_pinned(Some(TWO_CORES))?;
     let rate = number(&most, "events_per_s");
@@ -49,7 +51,7 @@ pub fn rows(shoptide: &Path, set: &[String], seconds: u64) -> anyhow::Result<Vec
         met: Some(BAR_PER_S <= rate && flat),
         reference: String::new(),
         how: format!(
-            "server and producer: {held}; {} s after a warm-up of 5 s, 4 connections (16 for batches of 1) that hold back while over \
+            "server and producer: {held}; {} s after a warm-up of 5 s, 4 connections ({SINGLES} for batches of 1) that hold back while over \
              4,000 records wait; {} users, {} items, users drawn at random for each event, {} events before, seed {}; fsync on, \
              trainer on ({:.0} model versions meanwhile); events of one user in one commit share a list; the producer took {:.2} \
              of the 2 cores, the server {:.2}; server's peak RSS {rss:.0} MB",

@@ -47,8 +47,8 @@ impl Live {
     /// Loads the catalogue and the published model from the store and follows both from then on.
     ///
     /// # Errors
-    /// [`LiveError`] if the store cannot be read or holds a damaged row or model file; a model file that was removed is
-    /// no error, training makes another.
+    /// [`LiveError`] if the store cannot be read or holds a damaged row; a model file that was removed or damaged is no
+    /// error but a metric, training makes another.
     pub async fn start(
         log: Arc<dyn Log>,
         truth: Arc<dyn Truth>,

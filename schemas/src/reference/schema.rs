@@ -6,14 +6,16 @@ use serde_json::{Map, Value, json};
 use crate::catalogue::WireCatalogue;
 use crate::event::{EventType, Feedback};
 use crate::fields::{
-    CATALOGUE_FIELDS, CATALOGUE_REQUIRED, CATALOGUE_TYPES, Field, Holds, ItemUse, LINE_FIELDS, USER_FIELDS, USER_REQUIRED, needs,
+    CATALOGUE_FIELDS, CATALOGUE_REQUIRED, CATALOGUE_TYPES, Field, Holds, ItemUse, LINE_FIELDS, USER_FIELDS,
+    USER_REQUIRED, needs,
 };
 use crate::limits::*;
 use crate::time::{EVENT_MS_MAX, EVENT_MS_MIN};
 use crate::wire::{WireEvent, WireLine};
 
 /// One character that is not white space as Unicode and the decoder understand it.
-const NOT_BLANK: &str = "[^\\u0009-\\u000d \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+const NOT_BLANK: &str =
+    "[^\\u0009-\\u000d \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const DECIMAL: &str = "^0*[0-9]{1,9}(\\.[0-9]{1,6}0*)?$";
 /// RFC 3339 of 1990 to 2099 with the calendar's leap years.
 const TIME: &str = concat!(
@@ -173,7 +175,9 @@ fn user_rule(event_type: EventType) -> Value {
     let needs = needs(event_type);
     let mut then: Vec<Value> = needs.required.iter().map(|f| present_any(f)).collect();
     match needs.item {
-        ItemUse::Required => then.push(json!({ "anyOf": [present("item_id", "string"), present("items", "array")] })),
+        ItemUse::Required => {
+            then.push(json!({ "anyOf": [present("item_id", "string"), present("items", "array")] }))
+        }
         ItemUse::Optional => {}
         ItemUse::Refused => then.push(json!({ "properties": { "items": { "type": "null" } } })),
     }

@@ -57,7 +57,6 @@ pub async fn measure(folded: &Folded, config: &Config, targets: &Targets) -> any
     let linked = Linked::new(Some(model), context.live.catalogue(), None);
     let users = opened.users().await?;
     let served = config.list_params();
-    let [_, _, _, trending] = served.blend.weights();
     let alone = |f, i, p| -> anyhow::Result<ListParams> {
         let blend = BlendParams::new(f, i, p, 0.0)?;
         let places = f64::from(served.blend.recency_places());
@@ -69,7 +68,6 @@ pub async fn measure(folded: &Folded, config: &Config, targets: &Targets) -> any
         ("item_item", alone(0.0, 1.0, 0.0)?),
         ("factors", alone(1.0, 0.0, 0.0)?),
     ];
-    anyhow::ensure!(trending.is_finite(), "the blend has a weight that is no number");
     let mut measured = Measured { users: 0, each: Vec::new() };
     for (name, params) in lists {
         let (mut scratch, mut mean) = (ListScratch::default(), Mean::default());
@@ -89,10 +87,18 @@ pub async fn measure(folded: &Folded, config: &Config, targets: &Targets) -> any
     Ok(measured)
 }
 
-/// An item's row with nothing but its id for a title, as an import without a catalogue makes it.
+/// The yardsticks as others know them: popularity without decay, item cosine without order, no diversity.
 ///
 /// # Errors
-/// Never for ids of the wire.
+/// As [`measure`].
+pub async fn plain(folded: &Folded, set: &[String], targets: &Targets) -> anyhow::Result<Measured> {
+    let mut set = set.to_vec();
+    let keys = ["item_item.far_weight=1", "blend.recency_places=1000000", "popularity.half_life_days=36500", "mmr.lambda=1"];
+    set.extend(keys.map(str::to_owned));
+    measure(folded, &crate::shop::config(&set)?, targets).await
+}
+
+/// An item's row with nothing but its id for a title, as an import without a catalogue makes it.
 pub fn bare_item(item: &str, at_ms: i64) -> shoptide_schemas::catalogue::WireCatalogue {
     shoptide_schemas::catalogue::WireCatalogue {
         event_id: Some(format!("item:{item}")),

@@ -1,0 +1,156 @@
+//! Owners that come and go: stops under load, second owners, what the last one still owed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde_json::{Value, json};
+use shoptide_log::{SqliteLog, SqliteLogOptions};
+use shoptide_schemas::{Topic, USER_TOPICS};
+use shoptide_store::{Commit, OffsetMove, Tally, Truth};
+use tempfile::TempDir;
+
+use crate::faulty::Fault;
+use crate::shop::{NOW_MS, Shop, id, mixed, view};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stops_under_load_lose_and_double_nothing() {
+    let dir = TempDir::new().unwrap();
+    let clock = Arc::new(AtomicI64::new(NOW_MS));
+    let time = clock.clone();
+    let options = SqliteLogOptions::new(dir.path().join("log.db"), 4, Arc::new(move || time.load(Ordering::Relaxed)));
+    let log = SqliteLog::open(options).await.unwrap();
+    let mut shop = Shop::over(log, 4, clock, dir).await;
+    shop.context.options.batch_records_max = 32;
+    shop.stock_up(20).await;
+    let events = mixed(61, 3_000);
+    for (round, some) in events.chunks(600).enumerate() {
+        for topic in [Topic::Browse, Topic::Cart, Topic::Order] {
+            let of: Vec<Value> = some.iter().filter(|(t, _)| *t == topic).map(|(_, e)| e.clone()).collect();
+            shop.send(topic, &of).await;
+        }
+        let mut writes = shop.truth.writes();
+        let running = shop.run();
+        // In the middle of the round, never at the same place.
+        let from = *writes.borrow_and_update();
+        writes.wait_for(|n| from + 2 + round as u64 * 3 <= *n).await.unwrap();
+        running.stop().await.unwrap();
+    }
+    let running = shop.run();
+    shop.settled().await;
+    running.stop().await.unwrap();
+    shop.prove().await;
+    let logged: i64 = shop.truth.offsets().await.unwrap().iter().map(|r| r.tally.logged).sum();
+    assert_eq!(logged, 3_020);
+    shop.log.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_owner_fences_the_first_who_takes_over_again() {
+    let shop = Shop::new(1).await;
+    let running = shop.run();
+    shop.send(Topic::Browse, &[view(0, "anna", 1)]).await;
+    shop.settled().await;
+    let epoch = shop.truth.inner.assign(0, &[(Topic::Browse, 0)]).await.unwrap()[0].epoch;
+    shop.send(Topic::Browse, &[view(1, "anna", 2)]).await;
+    shop.settled().await;
+    running.stop().await.unwrap();
+    let now = shop.truth.offsets().await.unwrap().iter().map(|r| r.epoch).max().unwrap();
+    assert_eq!(now, epoch + 1);
+    assert_eq!(shop.live.metrics().commit_failures.with_label_values(&["fenced"]).get(), 1);
+    assert_eq!(shop.list("anna").await.unwrap().epoch, now);
+    shop.prove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_whose_shard_was_folded_by_another_stops_and_leaves_no_half_state() {
+    let shop = Shop::new(1).await;
+    let running = shop.run();
+    shop.settled().await;
+    // Elsewhere the cart goes on, while a commit of the browsing waits.
+    *shop.truth.gate.closed.lock().unwrap() = true;
+    shop.send(Topic::Browse, &[view(0, "anna", 1)]).await;
+    shop.truth.gate.waits.notified().await;
+    let epoch = shop.truth.inner.assign(0, &[(Topic::Cart, 0)]).await.unwrap()[0].epoch;
+    let tally = Tally { logged: 1, late: 1, ..Tally::default() };
+    let step = OffsetMove { topic: Topic::Cart, from: 0, to: 1, append_ms: NOW_MS, tally };
+    shop.truth.inner.commit(Commit { epoch, offsets: vec![step], ..Commit::default() }).await.unwrap();
+    *shop.truth.gate.closed.lock().unwrap() = false;
+    shop.truth.gate.open.notify_one();
+    let up = shop.live.metrics().shard_up.with_label_values(&["0"]);
+    while up.get() == 1 {
+        tokio::task::yield_now().await;
+    }
+    running.stop().await.unwrap();
+    let row = shop.truth.users(0, &[id("anna")]).await.unwrap().remove(0);
+    assert!(row.parts.iter().all(Option::is_none) && row.list.is_none());
+}
+
+fn identify(anonymous: &str, known: &str) -> Value {
+    json!({"event_id": "id", "type": "identify", "user_id": anonymous, "known_user_id": known, "occurred_at": NOW_MS})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_last_owner_owed_is_sent_at_the_start() {
+    let shop = Shop::new(2).await;
+    let running = shop.run();
+    shop.settled().await;
+    shop.truth.outbox.set(std::iter::repeat_n(Fault::Unavailable, 1_000));
+    shop.send(Topic::Browse, &[view(0, "anon", 1), identify("anon", "known")]).await;
+    let shard = shop.shard_of("anon");
+    shop.until("a debt", || async { !shop.truth.inner.outbox(shard, 1).await.unwrap().is_empty() }).await;
+    running.stop().await.unwrap();
+    shop.truth.outbox.set([]);
+    // And sent twice: the first time nobody hears that it was.
+    shop.truth.outbox_done.set([Fault::Unavailable]);
+    let running = shop.run();
+    shop.settled().await;
+    running.stop().await.unwrap();
+    let known = shop.truth.users(shop.shard_of("known"), &[id("known")]).await.unwrap().remove(0);
+    let part = shoptide_models::state::Part::decode(&known.parts[0].as_ref().unwrap().1).unwrap();
+    assert_eq!(part.items.len(), 1);
+    assert_eq!(part.items[0].acts.iter().map(|a| a.n).sum::<u32>(), 1, "once, although sent twice");
+    assert!(shop.list("known").await.is_some() && shop.list("anon").await.is_none());
+    shop.prove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_debts_are_paid_although_the_log_is_quiet_and_the_store_falters() {
+    let shop = Shop::new(2).await;
+    // All debtors in one shard, all heirs in the other: nothing that is sent wakes the sender.
+    let named = |prefix: &str, shard: u32| {
+        let all = (0..).map(|n| format!("{prefix}{n}"));
+        all.filter(|u| shop.shard_of(u) == shard).take(450).collect::<Vec<_>>()
+    };
+    let (debtors, heirs) = (named("anon", 0), named("known", 1));
+    let events: Vec<Value> = debtors.iter().zip(&heirs).map(|(a, k)| identify(a, k)).collect();
+    shop.truth.outbox.set([Fault::Pass, Fault::Pass, Fault::Pass, Fault::Unavailable, Fault::Unavailable]);
+    shop.send(Topic::Feedback, &events).await;
+    let running = shop.run();
+    shop.settled().await;
+    running.stop().await.unwrap();
+    let rows = shop.truth.offsets().await.unwrap();
+    let heirs = rows.iter().find(|r| r.shard == 1 && r.topic == Topic::Feedback).unwrap();
+    assert_eq!(heirs.tally.applied, 450);
+    shop.prove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_over_all_topics_ends_in_one_list() {
+    let shop = Shop::new(4).await;
+    shop.stock_up(20).await;
+    let running = shop.run();
+    for (topic, event) in mixed(3, 60) {
+        shop.send(topic, &[event]).await;
+    }
+    for topic in USER_TOPICS {
+        shop.send(topic, &[identify("u1", "anna")]).await;
+        shop.send(topic, &[identify("u1", "anna")]).await;
+    }
+    shop.send(Topic::Browse, &[view(9_000, "u1", 19)]).await;
+    shop.settled().await;
+    running.stop().await.unwrap();
+    assert!(shop.list("anna").await.is_some() && shop.list("u1").await.is_none() && shop.cached("u1").await.is_none());
+    let dead: i64 = shop.truth.offsets().await.unwrap().iter().map(|r| r.tally.dead).sum();
+    assert_eq!(dead, 0);
+    shop.prove().await;
+}
