@@ -32,14 +32,18 @@ pub enum Row {
 
 /// The table for the README.
 pub fn markdown(machine: &Machine, rows: &[Row]) -> String {
-    let mut out = format!("Measured on {machine}.\n\n| what | measured | bar | met | reference | how |\n|---|---|---|---|---|---|\n");
+    let mut out = format!(
+        "Measured on {machine}.\n\n| what | measured | bar | met | reference | how |\n|---|---|---|---|---|---|\n"
+    );
     for row in rows {
         let line = match row {
             Row::Measured(f) => {
                 let met = f.met.map_or("", |met| if met { "yes" } else { "**no**" });
                 [&f.what, &f.measured, &f.bar, met, &f.reference, &f.how].map(cell).join(" | ")
             }
-            Row::Skipped { name, reason } => [name.as_str(), "skipped", "", "", "", reason].map(cell).join(" | "),
+            Row::Skipped { name, reason } => {
+                [name.as_str(), "skipped", "", "", "", reason].map(cell).join(" | ")
+            }
         };
         out.push_str(&format!("| {line} |\n"));
     }

@@ -32,7 +32,8 @@ impl Connection {
     /// If the connection breaks or the answer is none.
     pub async fn get(&mut self, path: &str) -> anyhow::Result<(u16, &[u8])> {
         self.request.clear();
-        self.request.extend_from_slice(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host).as_bytes());
+        self.request
+            .extend_from_slice(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.host).as_bytes());
         self.exchange().await
     }
 
@@ -89,7 +90,8 @@ fn head_of(bytes: &[u8]) -> anyhow::Result<Option<(usize, u16, usize)>> {
     let Some(end) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(bytes.get(..end).unwrap_or_default())?;
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|l| l.split(' ').nth(1)?.parse().ok()).context("an answer without a status")?;
+    let status =
+        lines.next().and_then(|l| l.split(' ').nth(1)?.parse().ok()).context("an answer without a status")?;
     let length = lines
         .filter_map(|l| l.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))

@@ -23,7 +23,8 @@ impl Machine {
             let line = text.lines().find(|l| l.starts_with(key))?;
             Some(line.split_once(':')?.1.trim().to_owned())
         };
-        let kib = after(&read("/proc/meminfo"), "MemTotal").and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
+        let kib =
+            after(&read("/proc/meminfo"), "MemTotal").and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
         Self {
             cpu: after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".to_owned()),
             cores: cores(),

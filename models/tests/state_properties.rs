@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_models::state::{
-    ACTS_PER_ITEM_MAX, CountChange, DEDUPE_WINDOW, Decision, Facts, ITEMS_PER_PART_MAX, Part, QUERIES_MAX, RecordAt,
-    SPEND_MONTHS_MAX, decide,
+    ACTS_PER_ITEM_MAX, CountChange, DEDUPE_WINDOW, Decision, Facts, ITEMS_PER_PART_MAX, Part, QUERIES_MAX,
+    RecordAt, SPEND_MONTHS_MAX, decide,
 };
 use shoptide_schemas::catalogue::ItemFields;
 use shoptide_schemas::event::OrderLine;
 use shoptide_schemas::{
-    CatalogueChange, CatalogueEvent, Currency, EventId, EventKind, EventMs, EventType, Feedback, ItemId, Micros,
-    ShopEvent, Topic, UserId,
+    CatalogueChange, CatalogueEvent, Currency, EventId, EventKind, EventMs, EventType, Feedback, ItemId,
+    Micros, ShopEvent, Topic, UserId,
 };
 
 /// 2026-05-04T12:00:00Z.
@@ -44,7 +44,8 @@ fn any_money() -> impl Strategy<Value = Option<(Micros, Currency)>> {
 
 fn any_kind() -> impl Strategy<Value = (EventType, EventKind)> {
     let item = any_item;
-    let order = || prop::option::of("[a-z]{1,3}").prop_map(|o| o.map(|order| OrderLine { order, line: "0".into() }));
+    let order =
+        || prop::option::of("[a-z]{1,3}").prop_map(|o| o.map(|order| OrderLine { order, line: "0".into() }));
     prop_oneof![
         4 => item().prop_map(|item| (EventType::ViewItem, EventKind::View { item })),
         1 => (".{1,200}", prop::option::of(item())).prop_map(|(query, item)| (EventType::Search, EventKind::Search { query, item })),
@@ -66,16 +67,18 @@ fn any_event() -> impl Strategy<Value = ShopEvent> {
         6 => (-60_i64..1).prop_map(|d| NOW_MS + d * DAY_MS / 2),
         1 => 631_152_000_000_i64..4_102_444_800_000,
     ];
-    (any_kind(), any_user(), 0..300_u32, at, any::<bool>()).prop_map(|((event_type, kind), user, id, at, historical)| ShopEvent {
-        id: EventId::from_trusted(format!("e{id}").as_bytes()),
-        event_type,
-        user,
-        at: EventMs(at),
-        historical,
-        list: None,
-        session: None,
-        kind,
-    })
+    (any_kind(), any_user(), 0..300_u32, at, any::<bool>()).prop_map(
+        |((event_type, kind), user, id, at, historical)| ShopEvent {
+            id: EventId::from_trusted(format!("e{id}").as_bytes()),
+            event_type,
+            user,
+            at: EventMs(at),
+            historical,
+            list: None,
+            session: None,
+            kind,
+        },
+    )
 }
 
 fn at(offset: i64) -> RecordAt {
@@ -267,8 +270,25 @@ proptest! {
 
 fn any_fields() -> impl Strategy<Value = ItemFields> {
     let text = || prop::option::of(".{0,12}");
-    (text(), text(), text(), prop::option::of(prop::collection::vec(".{0,6}", 0..4)), any_money(), prop::option::of(0..9_i64), any::<Option<bool>>())
-        .prop_map(|(title, brand, category, tags, price, stock, hidden)| ItemFields { title, brand, category, tags, price, stock, hidden, ..ItemFields::default() })
+    (
+        text(),
+        text(),
+        text(),
+        prop::option::of(prop::collection::vec(".{0,6}", 0..4)),
+        any_money(),
+        prop::option::of(0..9_i64),
+        any::<Option<bool>>(),
+    )
+        .prop_map(|(title, brand, category, tags, price, stock, hidden)| ItemFields {
+            title,
+            brand,
+            category,
+            tags,
+            price,
+            stock,
+            hidden,
+            ..ItemFields::default()
+        })
 }
 
 fn any_change() -> impl Strategy<Value = CatalogueChange> {

@@ -1,7 +1,7 @@
 //! Killed (-9) at 20 random moments under load: whatever the collector acknowledged is in the log, and the truth is what
 //! one clean run over that log makes. `KILL_SEED=… cargo test` repeats a run's moments and load.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,10 +43,14 @@ impl Dice {
     }
 }
 
+/// Where the log has an event: topic, partition, offset.
+type Place = (String, u64, i64);
+
 /// What the producer knows.
 #[derive(Default)]
 struct Acknowledged {
-    ids: HashSet<String>,
+    /// Events by where the collector said that they are.
+    at: HashMap<Place, String>,
     batches: usize,
     rejected: usize,
 }
@@ -115,13 +119,20 @@ async fn nothing_is_lost_and_nothing_counts_twice() {
         records = ids_in_log(dir.path()).await.1;
     }
     let known = known.lock().await;
-    let lost: Vec<&String> = known.ids.iter().filter(|id| !in_log.contains(*id)).collect();
+    let lost: Vec<_> = known.at.iter().filter(|(place, id)| in_log.get(*place) != Some(*id)).collect();
     assert!(
         lost.is_empty(),
         "{} of {} acknowledged events are not in the log: {lost:?}",
         lost.len(),
-        known.ids.len()
+        known.at.len()
     );
+    // A login and an erasure concern every part of a user, so each topic has its copy, or none is acknowledged.
+    let mut copies: HashMap<&str, usize> = HashMap::new();
+    in_log.values().for_each(|id| *copies.entry(id).or_default() += 1);
+    let everywhere = known.at.values().filter(|id| id.ends_with("-login") || id.ends_with("-erase"));
+    for id in everywhere {
+        assert!(USER_TOPICS.len() <= copies[id.as_str()], "{id} has {} copies", copies[id.as_str()]);
+    }
     assert_eq!(total(&report, "logged"), records, "all of the log is folded");
     let sum: i64 =
         ["applied", "duplicate", "late", "erased", "dead_lettered"].map(|c| total(&report, c)).iter().sum();
@@ -132,7 +143,7 @@ async fn nothing_is_lost_and_nothing_counts_twice() {
     }
     println!(
         "{} acknowledged, {} rejected, {records} records, {foreign} foreign, {:.1?}",
-        known.ids.len(),
+        known.at.len(),
         known.rejected,
         began.elapsed()
     );
@@ -169,7 +180,11 @@ async fn produce(seed: u64, mut aim: watch::Receiver<String>, known: Arc<Mutex<A
 fn acknowledge(answer: &Value, known: &mut Acknowledged) {
     for verdict in answer["verdicts"].as_array().unwrap() {
         if verdict["status"] == "accepted" {
-            known.ids.insert(verdict["event_id"].as_str().unwrap().to_owned());
+            let text =
+                |field: &str| verdict[field].as_str().unwrap_or_else(|| panic!("{verdict}")).to_owned();
+            let (partition, offset) =
+                (verdict["partition"].as_u64().unwrap(), verdict["offset"].as_i64().unwrap());
+            known.at.insert((text("topic"), partition, offset), text("event_id"));
         } else {
             known.rejected += 1;
         }
@@ -230,10 +245,10 @@ async fn spoil(dir: &Path, dice: &mut Dice) -> i64 {
     n
 }
 
-/// Every event id of the log, and how many records it has.
-async fn ids_in_log(dir: &Path) -> (HashSet<String>, i64) {
+/// Every event id of the log by its place, and how many records the log has.
+async fn ids_in_log(dir: &Path) -> (HashMap<Place, String>, i64) {
     let log = open_log(dir).await;
-    let (mut ids, mut records) = (HashSet::new(), 0);
+    let (mut ids, mut records) = (HashMap::new(), 0);
     for topic in ALL_TOPICS {
         for partition in 0..log.partitions(topic) {
             let (mut from, end) = (0, log.watermarks(topic, partition).await.unwrap().next);
@@ -244,9 +259,13 @@ async fn ids_in_log(dir: &Path) -> (HashSet<String>, i64) {
                     .await
                     .unwrap();
                 from = read.last().unwrap().offset + 1;
-                for value in read.iter().filter_map(|record| record.value.as_ref()) {
+                for record in &read {
+                    let value = record.value.as_deref().unwrap_or_default();
                     let value: Value = serde_json::from_slice(value).unwrap_or_default();
-                    ids.extend(value["event_id"].as_str().map(str::to_owned));
+                    if let Some(id) = value["event_id"].as_str() {
+                        let place = (topic.name().to_owned(), u64::from(partition), record.offset);
+                        ids.insert(place, id.to_owned());
+                    }
                 }
             }
         }

@@ -15,7 +15,15 @@ use shoptide_benches::server::build_shoptide;
 
 /// The rows, in the order of the table.
 const NAMES: [&str; 9] = [
-    "demo", "training", "retailrocket", "sustained", "one-user", "cached", "fold-in", "quality-generated", "quality-movielens",
+    "demo",
+    "training",
+    "retailrocket",
+    "sustained",
+    "one-user",
+    "cached",
+    "fold-in",
+    "quality-generated",
+    "quality-movielens",
 ];
 /// A minute's load above which somebody else's work is measured too.
 const LOAD_MAX: f64 = 0.5;

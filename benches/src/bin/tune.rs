@@ -21,7 +21,8 @@ async fn main() -> anyhow::Result<()> {
     let mut best: Vec<String> = Vec::new();
     let mut top = run(&best, sets).await?;
     for arg in args {
-        let (key, values) = arg.split_once('=').with_context(|| format!("{arg}: expected key=value,value"))?;
+        let (key, values) =
+            arg.split_once('=').with_context(|| format!("{arg}: expected key=value,value"))?;
         let base = best.clone();
         for value in values.split(',') {
             let mut set = base.clone();
@@ -51,6 +52,7 @@ async fn run(set: &[String], sets: [(&Folded, &Targets); 2]) -> anyhow::Result<f
 }
 
 fn line(m: &Measured) -> String {
-    let each: Vec<String> = m.each.iter().map(|(name, q)| format!("{} {:.4} {:.4}", &name[..3], q.recall, q.ndcg)).collect();
+    let each: Vec<String> =
+        m.each.iter().map(|(name, q)| format!("{} {:.4} {:.4}", &name[..3], q.recall, q.ndcg)).collect();
     each.join(", ")
 }

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use shoptide_jobs::shop::{ShopOptions, ShopParams, Shop};
+use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
 
 use super::Ask;
-use crate::rows::exact::Dice;
+use crate::dice::Dice;
 use crate::shop::clock;
 
 /// One event as JSON, and whose it is.

@@ -25,7 +25,8 @@ pub async fn run(ask: &Ask) -> anyhow::Result<Value> {
     let events = ready(ask, RATE_MAX * seconds)?;
     let bodies: Arc<Vec<Vec<u8>>> = Arc::new(events.chunks(ask.batch.max(1)).map(body).collect());
     drop(events);
-    let (next, hold, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (next, hold, stop) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..ask.connections.max(1) {
         let (bodies, next, hold, stop) = (bodies.clone(), next.clone(), hold.clone(), stop.clone());
@@ -74,7 +75,8 @@ pub async fn run(ask: &Ask) -> anyhow::Result<Value> {
     super::gauges::settled(&mut connection).await?;
     let third = lags.len() / 3;
     let mean = |some: &[f64]| some.iter().sum::<f64>() / some.len().max(1) as f64;
-    let (early, late) = (mean(lags.get(..third).unwrap_or_default()), mean(lags.get(third * 2..).unwrap_or_default()));
+    let (early, late) =
+        (mean(lags.get(..third).unwrap_or_default()), mean(lags.get(third * 2..).unwrap_or_default()));
     let (records, collected) = (last.records - first.records, last.collected - first.collected);
     Ok(json!({
         // Neither what was folded of an earlier backlog nor what was taken and not folded counts.

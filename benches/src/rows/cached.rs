@@ -36,7 +36,10 @@ pub async fn row(shoptide: &Path, set: &[String]) -> anyhow::Result<Row> {
     let script = script(&paths)?;
     let both = match wrk(&server.host, script.path(), Some(TWO_CORES)) {
         Some(said) => Throughput { per_s: said, client: "wrk -t2".to_owned() },
-        None => Throughput { per_s: own(&server.host, &paths).await?, client: "own keep-alive client, for want of wrk".to_owned() },
+        None => Throughput {
+            per_s: own(&server.host, &paths).await?,
+            client: "own keep-alive client, for want of wrk".to_owned(),
+        },
     };
     let apart = if 4 <= cores() { wrk(&server.host, script.path(), Some("2,3")) } else { None };
     let beside = apart.map_or(String::new(), |n| format!("; {n:.0}/s with the client on two other cores"));
@@ -44,7 +47,9 @@ pub async fn row(shoptide: &Path, set: &[String]) -> anyhow::Result<Row> {
         what: "cached list over HTTP, loopback".to_owned(),
         measured: format!(
             "1 connection: p50 **{:.3} ms**, p99 {:.3} ms; **{:.0}/s** with client and server on the same 2 cores{beside}",
-            latency.median(), latency.p99(), both.per_s
+            latency.median(),
+            latency.p99(),
+            both.per_s
         ),
         bar: "p50 <= 0.3 ms; 2 cores with wrk >= 20,000/s".to_owned(),
         met: Some(latency.median() <= BAR_P50_MS && BAR_PER_S <= both.per_s),
@@ -53,7 +58,8 @@ pub async fn row(shoptide: &Path, set: &[String]) -> anyhow::Result<Row> {
             "`GET /v1/users/ID/recommendations` (10 places with titles) of {USERS} users in turn, hard rules applied at each read; \
              latency: {READS} reads by the own keep-alive client after {WARM_UP}; throughput: {}, {WRK_CONNECTIONS} connections, \
              {WRK_S} s; taskset {}",
-            both.client, if server.pinned { TWO_CORES } else { "is missing, NOT pinned" }
+            both.client,
+            if server.pinned { TWO_CORES } else { "is missing, NOT pinned" }
         ),
         values: json!({ "p50_ms": latency.median(), "p99_ms": latency.p99(), "per_s": both.per_s, "per_s_client_apart": apart,
             "client": both.client }),

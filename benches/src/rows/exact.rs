@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2};
 use serde_json::json;
 use shoptide_models::als::{AlsParams, FoldScratch, ItemSide};
 
+use crate::dice::Dice;
 use crate::figure::{Figure, Row};
 
 const N_ITEMS: usize = 2_000;
@@ -74,7 +75,8 @@ fn dense(factors: &Array2<f32>, entries: &[(u32, f32)], params: &AlsParams) -> A
             }
         }
     }
-    let lambda = params.regularization() * (entries.len() as f64 + w0 * n_items as f64).powf(params.reg_exponent());
+    let lambda =
+        params.regularization() * (entries.len() as f64 + w0 * n_items as f64).powf(params.reg_exponent());
     for i in 0..rank {
         a[(i, i)] += lambda;
     }
@@ -105,29 +107,6 @@ fn solve(mut a: Array2<f64>, mut b: Array1<f64>) -> Array1<f64> {
         b[row] /= a[(row, row)];
     }
     b
-}
-
-/// SplitMix64: seeded, and independent of what is measured.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// 0 to below 1.
-    pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// 0 to below `n`; 0 if `n` is.
-    pub fn below(&mut self, n: usize) -> usize {
-        ((self.unit() * n as f64) as usize).min(n.saturating_sub(1))
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use shoptide_models::state::{Decision, Facts, RecordAt, UserState, decide};
 use shoptide_schemas::wire::{WireEvent, WireTime, check};
 use shoptide_schemas::{EventMs, ShopEvent, Topic};
 
-use super::exact::Dice;
+use crate::dice::Dice;
 use crate::figure::{Figure, Row};
 use crate::shop::{Folded, clock, config, everything, generated};
 use crate::spread::Spread;
@@ -40,7 +40,8 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
         .collect();
     anyhow::ensure!(!users.is_empty(), "no user with about {ITEMS} items");
     let (lists, now_ms) = (config.list_params(), clock()());
-    let (mut dice, mut scratch, mut micros) = (Dice(SEED), ListScratch::default(), Vec::with_capacity(ROUNDS));
+    let (mut dice, mut scratch, mut micros) =
+        (Dice(SEED), ListScratch::default(), Vec::with_capacity(ROUNDS));
     let mut fold_only = Vec::with_capacity(ROUNDS);
     for round in 0..ROUNDS {
         let Some(user) = users.get(dice.below(users.len())) else { continue };
@@ -49,26 +50,38 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
         let event = view(round, item, now_ms)?;
         let at = RecordAt { topic: Topic::Browse, partition: 0, offset: 1 << 40, appended: EventMs(now_ms) };
         let began = Instant::now();
-        let part = &mut user.parts[0];
+        let Some(part) = user.parts.first_mut() else { continue };
         if let Decision::Apply(change) = decide(part, &event, at, Facts::default()) {
             black_box(part.commit(&change, &event, at.offset));
         }
         fold_only.push(began.elapsed().as_secs_f64() * 1e6);
         let list = black_box(make_list(&user, &linked, &lists, &mut scratch));
         micros.push(began.elapsed().as_secs_f64() * 1e6);
-        anyhow::ensure!(list.len() == lists.length, "a list of {} places, expected {}", list.len(), lists.length);
+        anyhow::ensure!(
+            list.len() == lists.length,
+            "a list of {} places, expected {}",
+            list.len(),
+            lists.length
+        );
     }
     opened.close().await;
     let (micros, fold_only) = (Spread::new(micros), Spread::new(fold_only));
     Ok(Row::Measured(Figure {
         what: "fold, rank 100 of 600 items for one user".to_owned(),
-        measured: format!("**{:.0} µs** (p99 {:.0} µs; the fold {:.1} µs of it)", micros.median(), micros.p99(), fold_only.median()),
+        measured: format!(
+            "**{:.0} µs** (p99 {:.0} µs; the fold {:.1} µs of it)",
+            micros.median(),
+            micros.p99(),
+            fold_only.median()
+        ),
         bar: "<= 60 µs".to_owned(),
         met: Some(micros.median() <= BAR_US),
         reference: String::new(),
         how: format!(
             "one thread, dim {}, users with {} to {} items, fold-in, blend, rules, diversity and evidence; median of {ROUNDS}, seed {SEED}",
-            config.als.rank(), ITEMS - 5, ITEMS + 4
+            config.als.rank(),
+            ITEMS - 5,
+            ITEMS + 4
         ),
         values: json!({ "median_us": micros.median(), "p99_us": micros.p99(), "fold_us": fold_only.median() }),
     }))

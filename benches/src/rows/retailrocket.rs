@@ -36,7 +36,9 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
     let config = config(set)?;
     let folder = tempfile::Builder::new().prefix("shoptide-bench-").tempdir()?;
     let began = Instant::now();
-    let log = SqliteLog::open(SqliteLogOptions::new(folder.path().join("log.db"), config.log.partitions, clock())).await?;
+    let log =
+        SqliteLog::open(SqliteLogOptions::new(folder.path().join("log.db"), config.log.partitions, clock()))
+            .await?;
     let truth = SqliteTruth::open(SqliteTruthOptions::new(folder.path().join("truth.db"))).await?;
     let models = folder.path().join("models");
     let live = Live::start(log.clone(), truth.clone(), models.clone(), Arc::new(Metrics::new()?)).await?;
@@ -80,7 +82,7 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
     let events = import(&path, log.clone()).await?;
     let imported_s = began.elapsed().as_secs_f64();
     let truth_dyn: Arc<dyn Truth> = truth.clone();
-    until("folding", async || folded(&*log, &*truth_dyn).await).await?;
+    until("folding", async || folded(&log, &*truth_dyn).await).await?;
     let folded_s = began.elapsed().as_secs_f64();
     let trained = trainer.asker().train_now().await?;
     let trained_s = began.elapsed().as_secs_f64();
@@ -106,7 +108,10 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
         how: format!(
             "{events} events, {users} users, {} items, dim {}; SQLite log and store with fsync, {} cores, one run; every stored \
              list is of the model trained on all events; lists per shard bounded at {} a second",
-            trained.model.n_items(), config.als.rank(), cores(), config.stream.sweep_lists_per_s
+            trained.model.n_items(),
+            config.als.rank(),
+            cores(),
+            config.stream.sweep_lists_per_s
         ),
         values: json!({ "total_s": total_s, "imported_s": imported_s, "folded_s": folded_s, "trained_s": trained_s,
             "train_s": trained.seconds, "users": users, "events": events }),
@@ -118,7 +123,11 @@ async fn import(path: &std::path::Path, log: Arc<dyn Log>) -> anyhow::Result<u64
     let mut sink = LogSink::new(log);
     let mut accepted = 0;
     while let Some(batch) = import.next_batch(1_000)? {
-        let outgoing = batch.catalogue.into_iter().map(Outgoing::Item).chain(batch.events.into_iter().map(Outgoing::Event));
+        let outgoing = batch
+            .catalogue
+            .into_iter()
+            .map(Outgoing::Item)
+            .chain(batch.events.into_iter().map(Outgoing::Event));
         accepted += sink.send(outgoing.collect()).await?.accepted;
     }
     Ok(accepted)

@@ -27,13 +27,19 @@ pub fn rows(shoptide: &Path, set: &[String], seconds: u64) -> anyhow::Result<Vec
     let most = Ask { seconds, ..ask("most", "most") }.run_pinned(Some(TWO_CORES))?;
     let cpu = server.cpu_s() - cpu;
     let shorter = (seconds / 3).max(5);
-    let single =
-        Ask { seconds: shorter, batch: 1, connections: SINGLES, ..ask("most", "single") }.run_pinned(Some(TWO_CORES))?;
-    let slow = Ask { seconds: shorter, batch: 1, connections: 8, rate: STEADY_PER_S, ..ask("steady", "slow") }
+    let single = Ask { seconds: shorter, batch: 1, connections: SINGLES, ..ask("most", "single") }
         .run_pinned(Some(TWO_CORES))?;
+    let slow =
+        Ask { seconds: shorter, batch: 1, connections: 8, rate: STEADY_PER_S, ..ask("steady", "slow") }
+            .run_pinned(Some(TWO_CORES))?;
     let rate = number(&most, "events_per_s");
-    let half = Ask { seconds: shorter, rate: (rate / 2.0) as u64, ..ask("steady", "half") }.run_pinned(Some(TWO_CORES))?;
-    let held = if server.pinned { "one process each, both held to the same 2 cores by taskset" } else { "NOT pinned: no taskset" };
+    let half = Ask { seconds: shorter, rate: (rate / 2.0) as u64, ..ask("steady", "half") }
+        .run_pinned(Some(TWO_CORES))?;
+    let held = if server.pinned {
+        "one process each, both held to the same 2 cores by taskset"
+    } else {
+        "NOT pinned: no taskset"
+    };
     let rss = server.peak_rss_mib();
     let (early, late) = (number(&most, "lag_first_third"), number(&most, "lag_last_third"));
     // Flat: not growing by more than a tenth of a second of events.
@@ -55,13 +61,26 @@ pub fn rows(shoptide: &Path, set: &[String], seconds: u64) -> anyhow::Result<Vec
              4,000 records wait; {} users, {} items, users drawn at random for each event, {} events before, seed {}; fsync on, \
              trainer on ({:.0} model versions meanwhile); events of one user in one commit share a list; the producer took {:.2} \
              of the 2 cores, the server {:.2}; server's peak RSS {rss:.0} MB",
-            number(&most, "seconds") as u64, shared.users, shared.items, shared.events, shared.seed, number(&most, "models"),
-            number(&most, "producer_cores"), cpu / (number(&most, "seconds") + 5.0)
+            number(&most, "seconds") as u64,
+            shared.users,
+            shared.items,
+            shared.events,
+            shared.seed,
+            number(&most, "models"),
+            number(&most, "producer_cores"),
+            cpu / (number(&most, "seconds") + 5.0)
         ),
         values: json!({ "batch_100": most, "batch_1": single, "peak_rss_mb": rss }),
     };
     let p99 = |v: &Value| number(v, "p99_ms");
-    let say = |v: &Value| format!("{:.1} / **{:.1} ms** at {:.0} events/s", number(v, "p50_ms"), p99(v), number(v, "events_per_s"));
+    let say = |v: &Value| {
+        format!(
+            "{:.1} / **{:.1} ms** at {:.0} events/s",
+            number(v, "p50_ms"),
+            p99(v),
+            number(v, "events_per_s")
+        )
+    };
     let freshness = Figure {
         what: "freshness p50 / p99, collector's 2xx until the list containing the event is read".to_owned(),
         measured: format!("{}; {}", say(&slow), say(&half)),
@@ -71,7 +90,10 @@ pub fn rows(shoptide: &Path, set: &[String], seconds: u64) -> anyhow::Result<Vec
         how: format!(
             "same server, {shorter} s each, 50 single events a second followed by looking every ms ({} and {} of them); the rest in \
              batches of 1 at {STEADY_PER_S}/s and of 100 at half; lists an event {:.2} and {:.2}",
-            number(&slow, "followed"), number(&half, "followed"), number(&slow, "lists_per_event"), number(&half, "lists_per_event")
+            number(&slow, "followed"),
+            number(&half, "followed"),
+            number(&slow, "lists_per_event"),
+            number(&half, "lists_per_event")
         ),
         values: json!({ "at_500": slow, "at_half": half }),
     };

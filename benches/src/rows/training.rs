@@ -33,11 +33,18 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
     let (rank, sweeps) = (config.als.rank(), config.als.sweeps());
     Ok(Row::Measured(Figure {
         what: format!("training 50,000 events, dim {rank}"),
-        measured: format!("**{:.2} s** ({:.2} s with reading the store and publishing)", fit.median(), whole.median()),
+        measured: format!(
+            "**{:.2} s** ({:.2} s with reading the store and publishing)",
+            fit.median(),
+            whole.median()
+        ),
         bar: "<= 1 s".to_owned(),
         met: Some(whole.median() <= BAR_S),
         reference: String::new(),
-        how: format!("cold, {sweeps} sweeps, 1,000 users, 600 items, seed {SEED}, {} cores, median of {RUNS}", cores()),
+        how: format!(
+            "cold, {sweeps} sweeps, 1,000 users, 600 items, seed {SEED}, {} cores, median of {RUNS}",
+            cores()
+        ),
         values: json!({ "fit_s": fit.median(), "whole_s": whole.median(), "worst_s": whole.max() }),
     }))
 }

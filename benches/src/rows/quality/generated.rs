@@ -46,15 +46,27 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
     let users_cut = format!(
         "cut by users (last fifth of each user's items, as the demo prints it): served {:.4} / {:.4}, popularity {:.4} / {:.4}, \
          item-item {:.4} / {:.4}, factors {:.4} / {:.4}",
-        held.blend.recall, held.blend.ndcg, held.popularity.recall, held.popularity.ndcg, held.item_item.recall,
-        held.item_item.ndcg, held.factors.recall, held.factors.ndcg
+        held.blend.recall,
+        held.blend.ndcg,
+        held.popularity.recall,
+        held.popularity.ndcg,
+        held.item_item.recall,
+        held.item_item.ndcg,
+        held.factors.recall,
+        held.factors.ndcg
     );
     Ok(Row::Measured(Figure {
         what: "served list's quality, generated shop".to_owned(),
-        measured: format!("recall@20 **{:.4}**, NDCG@20 **{:.4}**; {}; {users_cut}", q.recall, q.ndcg, beside(&m, &plain)),
+        measured: format!(
+            "recall@20 **{:.4}**, NDCG@20 **{:.4}**; {}; {users_cut}",
+            q.recall,
+            q.ndcg,
+            beside(&m, &plain)
+        ),
         bar: format!(
             "well above popularity and item-item alone (it is {:.1} and {:.2} times them; read as {WELL_ABOVE} times)",
-            times(p), times(i)
+            times(p),
+            times(i)
         ),
         met: Some(WELL_ABOVE <= times(p) && WELL_ABOVE <= times(i)),
         reference: String::new(),

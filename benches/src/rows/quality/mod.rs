@@ -38,7 +38,10 @@ impl Measured {
 
     pub fn json(&self) -> Value {
         let one = |(name, q): &(&'static str, Quality)| {
-            ((*name).to_owned(), json!({ "recall_20": q.recall, "ndcg_20": q.ndcg, "hit_rate_20": q.hit_rate }))
+            (
+                (*name).to_owned(),
+                json!({ "recall_20": q.recall, "ndcg_20": q.ndcg, "hit_rate_20": q.hit_rate }),
+            )
         };
         json!({ "users": self.users, "models": self.each.iter().map(one).collect::<serde_json::Map<_, _>>() })
     }
@@ -60,7 +63,10 @@ pub async fn measure(folded: &Folded, config: &Config, targets: &Targets) -> any
     let alone = |f, i, p| -> anyhow::Result<ListParams> {
         let blend = BlendParams::new(f, i, p, 0.0)?;
         let places = f64::from(served.blend.recency_places());
-        Ok(ListParams { blend: if places.is_finite() { blend.with_recency(places)? } else { blend }, ..served.clone() })
+        Ok(ListParams {
+            blend: if places.is_finite() { blend.with_recency(places)? } else { blend },
+            ..served.clone()
+        })
     };
     let lists = [
         ("served", served.clone()),
@@ -93,7 +99,12 @@ pub async fn measure(folded: &Folded, config: &Config, targets: &Targets) -> any
 /// As [`measure`].
 pub async fn plain(folded: &Folded, set: &[String], targets: &Targets) -> anyhow::Result<Measured> {
     let mut set = set.to_vec();
-    let keys = ["item_item.far_weight=1", "blend.recency_places=1000000", "popularity.half_life_days=36500", "mmr.lambda=1"];
+    let keys = [
+        "item_item.far_weight=1",
+        "blend.recency_places=1000000",
+        "popularity.half_life_days=36500",
+        "mmr.lambda=1",
+    ];
     set.extend(keys.map(str::to_owned));
     measure(folded, &crate::shop::config(&set)?, targets).await
 }

@@ -51,7 +51,9 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
         measured: format!("recall@20 **{:.4}**, NDCG@20 **{:.4}**; {}", q.recall, q.ndcg, beside(&m, &plain)),
         bar: "recall@20 >= .150, NDCG@20 >= .115".to_owned(),
         met: Some(0.150 <= q.recall && 0.115 <= q.ndcg),
-        reference: "Gorse .072 / .071, popularity .084 / .082, `implicit` ALS .149 / .112, item cosine .132 / .116".to_owned(),
+        reference:
+            "Gorse .072 / .071, popularity .084 / .082, `implicit` ALS .149 / .112, item cosine .132 / .116"
+                .to_owned(),
         how: format!(
             "first 80 % of each user's ratings by time as `rate_item` events through fold, trainer, model file and \
              list maker with the default configuration, als.seed 42; targets are later ratings >= 4 of known unseen items; \

@@ -154,7 +154,8 @@ pub fn act() -> impl Strategy<Value = Draft> {
 pub fn broadcast() -> impl Strategy<Value = Draft> {
     (0..USER_TOPICS.len(), 0..USERS.len(), 0..USERS.len(), 0..40_u32).prop_map(|(topic, user, known, id)| {
         let erased = known == user;
-        let mut e = event(&format!("e{id}"), if erased { "user_erased" } else { "identify" }, USERS[user], NOW_MS);
+        let mut e =
+            event(&format!("e{id}"), if erased { "user_erased" } else { "identify" }, USERS[user], NOW_MS);
         if !erased {
             e["known_user_id"] = json!(USERS[known]);
         }
@@ -170,11 +171,16 @@ pub fn rubbish() -> impl Strategy<Value = Draft> {
         Just(None),
         prop::collection::vec(any::<u8>(), 0..40).prop_map(Some),
         Just(Some(on_item("e1", "view_item", "User1", "P1").to_string().into_bytes())),
-        Just(Some(json!({"event_id": "e2", "type": "purchase", "user_id": "1", "occurred_at": NOW_MS,
-            "items": [{"item_id": "7"}]}).to_string().into_bytes())),
+        Just(Some(
+            json!({"event_id": "e2", "type": "purchase", "user_id": "1", "occurred_at": NOW_MS,
+            "items": [{"item_id": "7"}]})
+            .to_string()
+            .into_bytes()
+        )),
     ];
     (topic, key, value).prop_filter_map("a good event in its topic", |(topic, key, value)| {
-        let good = topic == Topic::Browse && value.as_ref().is_some_and(|v| v.starts_with(b"{\"event_id\":\"e1"));
+        let good =
+            topic == Topic::Browse && value.as_ref().is_some_and(|v| v.starts_with(b"{\"event_id\":\"e1"));
         (!good).then_some(Draft { topic, key, value, in_time: false })
     })
 }
@@ -183,7 +189,8 @@ pub fn rubbish() -> impl Strategy<Value = Draft> {
 pub fn change() -> impl Strategy<Value = Draft> {
     (0..6_u8, 0..ITEMS.len(), 0..3_i64).prop_map(|(kind, item, n)| {
         let mut e = json!({"event_id": "c", "item_id": ITEMS[item], "occurred_at": NOW_MS});
-        let name = ["item_upsert", "item_patch", "stock", "price", "item_removed", "item_seen"][usize::from(kind)];
+        let name =
+            ["item_upsert", "item_patch", "stock", "price", "item_removed", "item_seen"][usize::from(kind)];
         e["type"] = json!(name);
         match name {
             "item_upsert" => (e["title"], e["category"]) = (json!(format!("title {n}")), json!("a/b")),

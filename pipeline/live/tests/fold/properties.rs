@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use shoptide_live::fold::{Decoded, decode};
 use shoptide_schemas::{Topic, USER_TOPICS};
 
-use crate::events::{Draft, any_log, act, change, logged};
+use crate::events::{Draft, act, any_log, change, logged};
 use crate::tables::{Fault, Shard, Tables, sequential};
 
 fn any_fault() -> impl Strategy<Value = Fault> {

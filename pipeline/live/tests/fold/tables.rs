@@ -74,8 +74,12 @@ impl Tables {
 
     fn users(&self, users: &[UserId]) -> Vec<UserRow> {
         let row = |user: &UserId| {
-            let mut row =
-                UserRow { user: user.clone(), parts: Default::default(), erased: Default::default(), list: None };
+            let mut row = UserRow {
+                user: user.clone(),
+                parts: Default::default(),
+                erased: Default::default(),
+                list: None,
+            };
             for (place, topic) in shoptide_schemas::USER_TOPICS.into_iter().enumerate() {
                 row.parts[place] = self.parts.get(&(user.clone(), topic)).cloned();
                 row.erased[place] = self.tombstones.get(&(user_hash(user), topic)).copied();

@@ -37,7 +37,15 @@ async fn commits_that_fail_or_get_lost_happen_exactly_once() {
             .iter()
             .map(|t| metrics.records.with_label_values(&[t, "applied"]).get())
             .sum();
-        let stored: i64 = shop.truth.offsets().await.unwrap().iter().filter(|r| r.topic.is_user()).map(|r| r.tally.applied).sum();
+        let stored: i64 = shop
+            .truth
+            .offsets()
+            .await
+            .unwrap()
+            .iter()
+            .filter(|r| r.topic.is_user())
+            .map(|r| r.tally.applied)
+            .sum();
         assert_eq!(applied as i64, stored, "{plan:?}");
     }
 }
@@ -70,7 +78,16 @@ async fn a_store_that_is_away_at_every_step_only_costs_time() {
     let shop = Shop::new(2).await;
     send_mixed(&shop, 400).await;
     // At the first assignment, and when shards are taken over after failed commits.
-    shop.truth.assigns.set([Unavailable, UnknownDone, Pass, UnknownLost, Pass, UnknownDone, Unavailable, UnknownLost]);
+    shop.truth.assigns.set([
+        Unavailable,
+        UnknownDone,
+        Pass,
+        UnknownLost,
+        Pass,
+        UnknownDone,
+        Unavailable,
+        UnknownLost,
+    ]);
     shop.truth.users.set([Pass, Unavailable, Pass, Unavailable]);
     shop.truth.commits.set([Pass, Unavailable, UnknownDone]);
     let running = shop.run();
@@ -93,7 +110,10 @@ async fn the_stream_stops_although_the_store_never_answers() {
     let running = shop.run();
     running.stop().await.unwrap();
     shop.truth.assigns.set([]);
-    for event in [view(0, "anna", 1), serde_json::json!({"event_id": "poison", "type": "begin_checkout", "user_id": "anna", "occurred_at": crate::shop::NOW_MS})] {
+    for event in [
+        view(0, "anna", 1),
+        serde_json::json!({"event_id": "poison", "type": "begin_checkout", "user_id": "anna", "occurred_at": crate::shop::NOW_MS}),
+    ] {
         let topic = if event["type"] == "view_item" { Topic::Browse } else { Topic::Cart };
         let running = shop.run();
         shop.settled().await;

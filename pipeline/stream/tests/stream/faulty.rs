@@ -143,11 +143,20 @@ impl Truth for Faulty {
         self.inner.todo(shard, limit).await
     }
 
-    async fn lists_after(&self, shard: u32, after: Option<&UserId>, limit: usize) -> Result<Vec<ListHead>, StoreError> {
+    async fn lists_after(
+        &self,
+        shard: u32,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<ListHead>, StoreError> {
         self.inner.lists_after(shard, after, limit).await
     }
 
-    async fn users_after(&self, after: Option<(u32, UserId)>, limit: usize) -> Result<Vec<(u32, UserId)>, StoreError> {
+    async fn users_after(
+        &self,
+        after: Option<(u32, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<(u32, UserId)>, StoreError> {
         self.inner.users_after(after, limit).await
     }
 
@@ -167,7 +176,11 @@ impl Truth for Faulty {
         self.inner.scan_parts(since, sink).await
     }
 
-    async fn dump(&self, table: FoldedTable, sink: &mut (dyn for<'r> FnMut(&'r [u8]) + Send)) -> Result<(), StoreError> {
+    async fn dump(
+        &self,
+        table: FoldedTable,
+        sink: &mut (dyn for<'r> FnMut(&'r [u8]) + Send),
+    ) -> Result<(), StoreError> {
         self.inner.dump(table, sink).await
     }
 
@@ -185,7 +198,12 @@ impl Truth for Faulty {
         self.inner.dead_letters(page).await
     }
 
-    async fn item_counts(&self, items: &[ItemId], from_day: u32, to_day: u32) -> Result<Vec<ItemCount>, StoreError> {
+    async fn item_counts(
+        &self,
+        items: &[ItemId],
+        from_day: u32,
+        to_day: u32,
+    ) -> Result<Vec<ItemCount>, StoreError> {
         self.inner.item_counts(items, from_day, to_day).await
     }
 

@@ -73,7 +73,8 @@ async fn an_import_gets_its_lists_from_the_sweep() {
 async fn old_lists(shop: &Shop, users: usize) {
     shop.stock_up(20).await;
     let running = shop.run();
-    shop.send(Topic::Browse, &(0..users).map(|n| view(n, &format!("u{n:04}"), n % 20)).collect::<Vec<_>>()).await;
+    shop.send(Topic::Browse, &(0..users).map(|n| view(n, &format!("u{n:04}"), n % 20)).collect::<Vec<_>>())
+        .await;
     shop.settled().await;
     running.stop().await.unwrap();
 }
@@ -127,7 +128,9 @@ async fn a_publish_is_seen_although_the_log_never_runs_dry() {
     let first = model(1, 20, Kind::Full);
     shop.context.inspect = Some(Arc::new(move |event| match event.id.as_bytes() {
         b"e1040" => live.adopt(first.clone()),
-        b"e2999" => seen.store(live.metrics().lists_made.with_label_values(&["sweep"]).get(), Ordering::Relaxed),
+        b"e2999" => {
+            seen.store(live.metrics().lists_made.with_label_values(&["sweep"]).get(), Ordering::Relaxed)
+        }
         _ => {}
     }));
     shop.send(Topic::Browse, &(1_000..3_000).map(|n| view(n, "busy", n % 20)).collect::<Vec<_>>()).await;
@@ -165,7 +168,11 @@ async fn an_erased_user_has_no_list_anywhere() {
     shop.settled().await;
     assert!(shop.list("u1").await.is_some() && shop.cached("u1").await.is_some());
     for (n, topic) in shoptide_schemas::USER_TOPICS.into_iter().enumerate() {
-        shop.send(topic, &[json!({"event_id": "bye", "type": "user_erased", "user_id": "u1", "occurred_at": NOW_MS})]).await;
+        shop.send(
+            topic,
+            &[json!({"event_id": "bye", "type": "user_erased", "user_id": "u1", "occurred_at": NOW_MS})],
+        )
+        .await;
         shop.send(Topic::Forum, &[json!({"event_id": format!("f{n}"), "type": "forum_like", "thread_id": "t", "user_id": "u1", "occurred_at": NOW_MS})]).await;
     }
     shop.live.adopt(model(1, 20, Kind::Full));

@@ -17,7 +17,8 @@ async fn stops_under_load_lose_and_double_nothing() {
     let dir = TempDir::new().unwrap();
     let clock = Arc::new(AtomicI64::new(NOW_MS));
     let time = clock.clone();
-    let options = SqliteLogOptions::new(dir.path().join("log.db"), 4, Arc::new(move || time.load(Ordering::Relaxed)));
+    let options =
+        SqliteLogOptions::new(dir.path().join("log.db"), 4, Arc::new(move || time.load(Ordering::Relaxed)));
     let log = SqliteLog::open(options).await.unwrap();
     let mut shop = Shop::over(log, 4, clock, dir).await;
     shop.context.options.batch_records_max = 32;
@@ -70,7 +71,7 @@ async fn an_owner_whose_shard_was_folded_by_another_stops_and_leaves_no_half_sta
     *shop.truth.gate.closed.lock().unwrap() = true;
     shop.send(Topic::Browse, &[view(0, "anna", 1)]).await;
     shop.truth.gate.waits.notified().await;
-    let epoch = shop.truth.inner.assign(0, &[(Topic::Cart, 0)]).await.unwrap()[0].epoch;
+    let epoch = shop.truth.inner.assign(0, &USER_TOPICS.map(|t| (t, 0))).await.unwrap()[0].epoch;
     let tally = Tally { logged: 1, late: 1, ..Tally::default() };
     let step = OffsetMove { topic: Topic::Cart, from: 0, to: 1, append_ms: NOW_MS, tally };
     shop.truth.inner.commit(Commit { epoch, offsets: vec![step], ..Commit::default() }).await.unwrap();
@@ -149,7 +150,11 @@ async fn an_identity_over_all_topics_ends_in_one_list() {
     shop.send(Topic::Browse, &[view(9_000, "u1", 19)]).await;
     shop.settled().await;
     running.stop().await.unwrap();
-    assert!(shop.list("anna").await.is_some() && shop.list("u1").await.is_none() && shop.cached("u1").await.is_none());
+    assert!(
+        shop.list("anna").await.is_some()
+            && shop.list("u1").await.is_none()
+            && shop.cached("u1").await.is_none()
+    );
     let dead: i64 = shop.truth.offsets().await.unwrap().iter().map(|r| r.tally.dead).sum();
     assert_eq!(dead, 0);
     shop.prove().await;

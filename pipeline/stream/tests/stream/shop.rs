@@ -16,7 +16,9 @@ use shoptide_models::popularity::Popularity;
 use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
 use shoptide_schemas::partition::partition_of;
 use shoptide_schemas::{StoredList, Topic, USER_TOPICS, UserId};
-use shoptide_store::{Cache, FoldedTable, LocalCache, LocalCacheOptions, SqliteTruth, SqliteTruthOptions, Truth};
+use shoptide_store::{
+    Cache, FoldedTable, LocalCache, LocalCacheOptions, SqliteTruth, SqliteTruthOptions, Truth,
+};
 use shoptide_stream::{StreamContext, StreamError, StreamOptions, run};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -37,7 +39,8 @@ pub struct Shop {
     pub clock: Arc<AtomicI64>,
     pub context: StreamContext,
     pub partitions: u32,
-    pub dir: TempDir,
+    /// Held until the end.
+    pub _dir: TempDir,
 }
 
 pub struct Running {
@@ -79,7 +82,11 @@ impl Shop {
         let truth = Faulty::new(truth);
         let time = clock.clone();
         let now: shoptide_stream::Clock = Arc::new(move || time.load(Ordering::Relaxed));
-        let cache = Arc::new(LocalCache::new(LocalCacheOptions { entries_max: 10_000, ttl_ms: i64::MAX / 2, clock: now.clone() }));
+        let cache = Arc::new(LocalCache::new(LocalCacheOptions {
+            entries_max: 10_000,
+            ttl_ms: i64::MAX / 2,
+            clock: now.clone(),
+        }));
         let metrics = Arc::new(Metrics::new().unwrap());
         let live = Live::start(log.clone(), truth.clone(), dir.path().join("models"), metrics).await.unwrap();
         let config = Config::load(None, std::iter::empty()).unwrap();
@@ -94,7 +101,7 @@ impl Shop {
             clock: now,
             inspect: None,
         };
-        Self { log, truth, cache, live, clock, context, partitions, dir }
+        Self { log, truth, cache, live, clock, context, partitions, _dir: dir }
     }
 
     pub fn run(&self) -> Running {
@@ -152,7 +159,8 @@ impl Shop {
                     return false;
                 }
             }
-            let (owed, todo) = (self.truth.inner.outbox(shard, 1).await.unwrap(), self.truth.todo(shard, 1).await.unwrap());
+            let (owed, todo) =
+                (self.truth.inner.outbox(shard, 1).await.unwrap(), self.truth.todo(shard, 1).await.unwrap());
             if !owed.is_empty() || !todo.is_empty() {
                 return false;
             }
@@ -196,7 +204,13 @@ impl Shop {
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
             self.truth.dump(table, &mut |row| ours.push(row.to_vec())).await.unwrap();
             clean.dump(table, &mut |row| theirs.push(row.to_vec())).await.unwrap();
-            assert!(ours == theirs, "{} differs from a clean run: {} and {} rows", table.name(), ours.len(), theirs.len());
+            assert!(
+                ours == theirs,
+                "{} differs from a clean run: {} and {} rows",
+                table.name(),
+                ours.len(),
+                theirs.len()
+            );
         }
         clean.close().await;
     }
@@ -240,7 +254,8 @@ pub fn mixed(users: usize, n: usize) -> Vec<(Topic, Value)> {
 /// A model of items `i0`.. in which the last is the most popular.
 pub fn model(version: u64, items: usize, kind: Kind) -> Arc<Snapshot> {
     let als = AlsParams::new(2, 1, 1.0, 0.1, 0.1, 0.0, 1).unwrap();
-    let factors = ndarray::Array2::from_shape_fn((items, 2), |(i, f)| (i * 2 + f) as f32 / items as f32 + 0.1);
+    let factors =
+        ndarray::Array2::from_shape_fn((items, 2), |(i, f)| (i * 2 + f) as f32 / items as f32 + 0.1);
     let seen = Interactions::from_rows(items, (0..items).map(|i| vec![(i as u32, 1.0)])).unwrap();
     let parts = SnapshotParts {
         version,
@@ -250,7 +265,8 @@ pub fn model(version: u64, items: usize, kind: Kind) -> Arc<Snapshot> {
         item_ids: (0..items).map(|i| format!("i{i}").into_bytes()).collect(),
         side: ItemSide::new(factors, als).unwrap(),
         neighbours: Neighbours::fit(&seen, &ItemItemParams::new(4, 0.0, 0.0, 0.5, 100).unwrap()),
-        popularity: Popularity::from_scores((0..items).map(|i| i as f32).collect(), vec![0.0; items]).unwrap(),
+        popularity: Popularity::from_scores((0..items).map(|i| i as f32).collect(), vec![0.0; items])
+            .unwrap(),
     };
     Arc::new(Snapshot::new(parts).unwrap())
 }
