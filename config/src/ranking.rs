@@ -92,7 +92,8 @@ pub(crate) fn als(raw: &RawAls) -> Result<AlsParams, Problem> {
 pub(crate) fn item_item(raw: &RawItemItem) -> Result<ItemItemParams, Problem> {
     let k = count("item_item.k", raw.k)?;
     let user_items_max = count("item_item.user_items_max", raw.user_items_max)?;
-    let params = ItemItemParams::new(k, raw.shrinkage, raw.user_exponent, raw.target_exponent, user_items_max)?;
+    let params =
+        ItemItemParams::new(k, raw.shrinkage, raw.user_exponent, raw.target_exponent, user_items_max)?;
     Ok(params.with_proximity(raw.near_places, raw.far_weight)?)
 }
 

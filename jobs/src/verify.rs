@@ -121,7 +121,8 @@ impl Verify<'_> {
         clean.close().await;
         let sums: Vec<SumReport> = rows.iter().map(sum).collect();
         let lists = self.lists().await?;
-        let ok = tables.iter().all(|t| t.equal) && sums.iter().all(|s| s.adds_up) && lists.different.is_empty();
+        let ok =
+            tables.iter().all(|t| t.equal) && sums.iter().all(|s| s.adds_up) && lists.different.is_empty();
         let records = rows.iter().map(|r| r.tally.logged).sum();
         Ok(Report { ok, records, replay_s, tables, sums, lists })
     }
@@ -135,7 +136,10 @@ impl Verify<'_> {
         let users = self.truth.users_after(None, usize::from(u16::MAX)).await?;
         let stride = users.len().div_ceil(LISTS_MAX).max(1);
         for (shard, user) in users.iter().step_by(stride) {
-            let Some(row) = self.truth.users(*shard, std::slice::from_ref(user)).await?.into_iter().next() else { continue };
+            let Some(row) = self.truth.users(*shard, std::slice::from_ref(user)).await?.into_iter().next()
+            else {
+                continue;
+            };
             let Some(bytes) = &row.list else { continue };
             let stored = match StoredList::decode(bytes) {
                 Ok(stored) => stored,
@@ -144,7 +148,11 @@ impl Verify<'_> {
                     continue;
                 }
             };
-            let newer = row.parts.iter().zip(stored.as_of).any(|(p, as_of)| p.as_ref().is_some_and(|(upto, _)| as_of <= *upto));
+            let newer = row
+                .parts
+                .iter()
+                .zip(stored.as_of)
+                .any(|(p, as_of)| p.as_ref().is_some_and(|(upto, _)| as_of <= *upto));
             if newer || stored.rules_version != self.rules_version {
                 report.skipped += 1;
                 continue;
@@ -188,7 +196,9 @@ impl Verify<'_> {
             let linked = Linked::new(model, catalogue, None);
             let entries = make_list(&state, &linked, self.lists, &mut scratch);
             report.recomputed += 1;
-            let bits = |list: &[shoptide_schemas::ListEntry]| StoredList { entries: list.to_vec(), ..StoredList::default() }.encode();
+            let bits = |list: &[shoptide_schemas::ListEntry]| {
+                StoredList { entries: list.to_vec(), ..StoredList::default() }.encode()
+            };
             if bits(&entries) == bits(&stored.entries) {
                 report.equal += 1;
             } else {
@@ -211,7 +221,8 @@ impl Verify<'_> {
             let records = self.log.read(Topic::Catalogue, 0, next, CATALOGUE_READ).await?;
             let Some(last) = records.last().map(|r| r.offset) else { break };
             for record in records.iter().filter(|r| r.offset < offset) {
-                if let Some(Ok(event)) = record.value.as_ref().map(|v| shoptide_schemas::catalogue::decode(v)) {
+                if let Some(Ok(event)) = record.value.as_ref().map(|v| shoptide_schemas::catalogue::decode(v))
+                {
                     builder.fold(&event);
                 }
             }
@@ -266,7 +277,9 @@ async fn compare(
     let mut sums: HashMap<u128, i64> = HashMap::new();
     let (mut rows, mut replayed_rows) = (0_u64, 0_u64);
     let (mut order, mut replayed_order) = (0_u128, 0_u128);
-    let chain = |order: u128, hash: u128| order.wrapping_mul(0x2d35_8dcc_aa6c_78a5_0000_0001_b3f4_a9b1).wrapping_add(hash);
+    let chain = |order: u128, hash: u128| {
+        order.wrapping_mul(0x2d35_8dcc_aa6c_78a5_0000_0001_b3f4_a9b1).wrapping_add(hash)
+    };
     truth
         .dump(table, &mut |row| {
             let hash = xxhash_rust::xxh3::xxh3_128(row);

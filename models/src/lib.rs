@@ -3,9 +3,12 @@
 
 pub mod als;
 pub mod blend;
+pub mod catalogue;
+pub mod codec;
 pub mod evaluate;
 pub mod item_item;
 mod linalg;
+pub mod list;
 pub mod matrix;
 pub mod mmr;
 pub mod params;
@@ -13,8 +16,5 @@ pub mod popularity;
 mod simd;
 pub mod snapshot;
 pub mod snapshot_file;
-pub mod vector;
-pub mod catalogue;
-pub mod codec;
-pub mod list;
 pub mod state;
+pub mod vector;

@@ -41,7 +41,8 @@ pub(super) fn refresh(
     // Every user as the parent's items see him: unknown items are zero rows there and say nothing yet.
     let side = ItemSide::new(factors.clone(), params.als).map_err(|e| numbers(&e))?;
     let by_item = data.transpose();
-    let mut near: Vec<u32> = touched.iter().flat_map(|i| by_item.row(*i as usize).0.iter().copied()).collect();
+    let mut near: Vec<u32> =
+        touched.iter().flat_map(|i| by_item.row(*i as usize).0.iter().copied()).collect();
     near.sort_unstable();
     near.dedup();
     let vectors = fold_in(&side, &data, &near, parent.n_items())?;
@@ -50,7 +51,8 @@ pub(super) fn refresh(
     let sampled = fold_in(&side, &data, &sample, parent.n_items())?;
     let scale = data.n_rows() as f64 / sample.len().max(1) as f64;
     let gram = gram(sampled.view()) * scale;
-    let users = UserSide::with_gram(vectors.view(), gram.view(), data.n_rows(), params.als).map_err(|e| numbers(&e))?;
+    let users = UserSide::with_gram(vectors.view(), gram.view(), data.n_rows(), params.als)
+        .map_err(|e| numbers(&e))?;
     let places: std::collections::HashMap<u32, u32> = near.iter().copied().zip(0..).collect();
     let asked: Vec<(u32, Vec<(u32, f32)>)> = touched
         .iter()
@@ -85,7 +87,12 @@ pub(super) fn refresh(
 }
 
 /// Vectors of some users, `(users, rank)`, from the items that the parent knows.
-fn fold_in(side: &ItemSide, data: &Interactions, users: &[u32], known: usize) -> Result<Array2<f32>, TrainError> {
+fn fold_in(
+    side: &ItemSide,
+    data: &Interactions,
+    users: &[u32],
+    known: usize,
+) -> Result<Array2<f32>, TrainError> {
     let rank = side.params().rank();
     let solved: Result<Vec<Vec<f32>>, TrainError> = users
         .par_iter()

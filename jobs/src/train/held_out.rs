@@ -44,7 +44,8 @@ pub fn held_out(tables: &Tables, params: &TrainParams) -> Result<HeldOut, TrainE
     if hidden.iter().all(Vec::is_empty) {
         return Err(TrainError::Nothing);
     }
-    let train = Interactions::from_rows(tables.item_ids().len(), rows.iter().cloned()).map_err(|e| numbers(&e))?;
+    let train =
+        Interactions::from_rows(tables.item_ids().len(), rows.iter().cloned()).map_err(|e| numbers(&e))?;
     let factors = als::fit(&train, &params.als, None, &mut |_| {}).map_err(|e| numbers(&e))?;
     let mut popular = vec![0_f32; train.n_cols()];
     for row in 0..train.n_rows() {

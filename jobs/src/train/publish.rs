@@ -23,7 +23,8 @@ pub(super) async fn publish(
     };
     let kind = if model.kind() == Kind::Delta { "delta" } else { "full" };
     // Named for its content: of two trainers that make the same version, the loser must not replace the winner's file.
-    let file = format!("model-{:012}-{kind}-{:016x}.arrow", model.version(), xxhash_rust::xxh3::xxh3_64(&bytes));
+    let file =
+        format!("model-{:012}-{kind}-{:016x}.arrow", model.version(), xxhash_rust::xxh3::xxh3_64(&bytes));
     let size = bytes.len() as u64;
     let (files, name) = (context.files.clone(), file.clone());
     tokio::task::spawn_blocking(move || files.write(&name, &bytes))

@@ -91,7 +91,8 @@ pub async fn train_once(context: &TrainContext) -> Result<Trained, TrainError> {
 
 async fn run(context: TrainContext, mut asked: mpsc::Receiver<Answer>, mut stop: watch::Receiver<bool>) {
     let every = Duration::from_millis(context.params.refresh_every_ms);
-    let (mut trainer, mut pause, mut next): (Option<Trainer>, _, _) = (None, RETRY_FIRST, Instant::now() + every);
+    let (mut trainer, mut pause, mut next): (Option<Trainer>, _, _) =
+        (None, RETRY_FIRST, Instant::now() + every);
     loop {
         let ask = tokio::select! {
             biased;
@@ -137,7 +138,8 @@ async fn step(
     };
     trainer.tables.advance(&*context.truth).await?;
     trainer.announce_unlisted().await?;
-    let trained = if asked || trainer.wants_full() { Some(trainer.full().await?) } else { trainer.delta().await? };
+    let trained =
+        if asked || trainer.wants_full() { Some(trainer.full().await?) } else { trainer.delta().await? };
     *held = Some(trainer);
     Ok(trained)
 }
@@ -164,7 +166,9 @@ impl Trainer {
         let pointer = context.truth.model_pointer().await?;
         let model = match pointer {
             Some(version) => {
-                match load_version(&*context.truth, &context.files, version, context.live.model().as_ref()).await {
+                match load_version(&*context.truth, &context.files, version, context.live.model().as_ref())
+                    .await
+                {
                     Ok(model) => Some(model),
                     Err(LiveError::Model(error)) if error.is_lost() => {
                         tracing::error!(%error, version, "the published model is lost, the next begins a new chain");
@@ -178,8 +182,14 @@ impl Trainer {
         let tables = match &model {
             Some(model) => {
                 let topic = |name: &str| Topic::from_name(name);
-                let cut = model.meta().cut.iter().filter_map(|(t, shard, next)| Some((*shard, topic(t)?, *next)));
-                Tables::with_items(model.item_ids(), cut.collect(), model.meta().now_ms, metric(model, "tombstones"))
+                let cut =
+                    model.meta().cut.iter().filter_map(|(t, shard, next)| Some((*shard, topic(t)?, *next)));
+                Tables::with_items(
+                    model.item_ids(),
+                    cut.collect(),
+                    model.meta().now_ms,
+                    metric(model, "tombstones"),
+                )
             }
             None => Tables::default(),
         };
@@ -240,7 +250,13 @@ impl Trainer {
         let model = Arc::new(model?);
         publish(&self.context, &model, None).await?;
         self.context.live.metrics().train.with_label_values(&["full"]).observe(seconds);
-        tracing::info!(version, seconds, users = self.tables.n_users(), items = model.n_items(), "trained in full");
+        tracing::info!(
+            version,
+            seconds,
+            users = self.tables.n_users(),
+            items = model.n_items(),
+            "trained in full"
+        );
         (self.full_at, self.full_deeds, self.changed_items) = (Instant::now(), self.tables.deeds, 0);
         (self.model, self.published) = (Some(model.clone()), version);
         forget_old(&self.context, new_chain.then_some(version)).await?;
@@ -290,7 +306,11 @@ impl Trainer {
                     ..WireCatalogue::default()
                 };
                 let value = serde_json::to_vec(&wire).ok()?;
-                Some(NewRecord { topic: Topic::Catalogue, key: id.as_bytes().to_vec().into(), value: value.into() })
+                Some(NewRecord {
+                    topic: Topic::Catalogue,
+                    key: id.as_bytes().to_vec().into(),
+                    value: value.into(),
+                })
             };
             let records = some.iter().filter_map(record).collect();
             self.context.log.append(records).await?;

@@ -108,7 +108,13 @@ impl Tables {
                 self.touched.insert(item);
             }
             let rating = entry.rating.map_or(0, |r| r.saturating_add(1));
-            deeds.extend(entry.acts.iter().map(|act| Deed { item, act: *act, last_ms: entry.last_ms, rating, topic }));
+            deeds.extend(entry.acts.iter().map(|act| Deed {
+                item,
+                act: *act,
+                last_ms: entry.last_ms,
+                rating,
+                topic,
+            }));
         }
         let user = self.users.entry((row.shard, row.user.clone())).or_default();
         let had = user.deeds.iter().filter(|d| d.topic == topic).count();
@@ -158,7 +164,8 @@ impl Tables {
     /// # Errors
     /// [`TrainError::Numbers`] if a strength is no number, which checked parameters rule out.
     pub(super) fn interactions(&self, taste: &TasteParams) -> Result<Interactions, TrainError> {
-        Interactions::from_rows(self.ids.len(), self.rows(taste)).map_err(|e| TrainError::Numbers(e.to_string()))
+        Interactions::from_rows(self.ids.len(), self.rows(taste))
+            .map_err(|e| TrainError::Numbers(e.to_string()))
     }
 
     /// Popularity and trend at the cut, over all users in canonical order.
@@ -177,9 +184,9 @@ impl Tables {
             let weight = if d.act.act == Act::RATE { weight.abs() } else { weight };
             (d.item, weight, (today - i64::from(d.act.day)).max(0) as f64)
         });
-        Popularity::from_events(self.ids.len(), events, params).map_err(|e| TrainError::Numbers(e.to_string()))
+        Popularity::from_events(self.ids.len(), events, params)
+            .map_err(|e| TrainError::Numbers(e.to_string()))
     }
-
 }
 
 /// The positive strengths of one user, in order of time.

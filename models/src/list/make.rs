@@ -49,7 +49,12 @@ impl ListScratch {
 }
 
 /// Makes a user's list, best first, at most `params.length` places. Empty only if the catalogue has nothing listable.
-pub fn make_list(user: &UserState, linked: &Linked, params: &ListParams, scratch: &mut ListScratch) -> Vec<ListEntry> {
+pub fn make_list(
+    user: &UserState,
+    linked: &Linked,
+    params: &ListParams,
+    scratch: &mut ListScratch,
+) -> Vec<ListEntry> {
     let tastes = user.tastes(&params.taste);
     let mut history = Vec::with_capacity(tastes.items.len());
     scratch.begin(linked.model().map_or(0, |m| m.n_items()));
@@ -83,7 +88,12 @@ pub fn make_list(user: &UserState, linked: &Linked, params: &ListParams, scratch
 }
 
 /// Makes a list for a visitor nobody knows, from the items of the session, oldest first.
-pub fn session_list(session: &[ItemId], linked: &Linked, params: &ListParams, scratch: &mut ListScratch) -> Vec<ListEntry> {
+pub fn session_list(
+    session: &[ItemId],
+    linked: &Linked,
+    params: &ListParams,
+    scratch: &mut ListScratch,
+) -> Vec<ListEntry> {
     scratch.begin(linked.model().map_or(0, |m| m.n_items()));
     let mut history: Vec<Taste> = Vec::with_capacity(session.len());
     // An item that came twice stands where it came last.
@@ -102,7 +112,12 @@ pub fn session_list(session: &[ItemId], linked: &Linked, params: &ListParams, sc
     entries
 }
 
-fn from_model(history: &[Taste], linked: &Linked, params: &ListParams, scratch: &mut ListScratch) -> Vec<ListEntry> {
+fn from_model(
+    history: &[Taste],
+    linked: &Linked,
+    params: &ListParams,
+    scratch: &mut ListScratch,
+) -> Vec<ListEntry> {
     let Some(model) = linked.model() else { return Vec::new() };
     let ListScratch { scorer, excluded, stamp } = scratch;
     let out = |index: u32| excluded.get(index as usize) == Some(stamp) || !linked.listable(index);
@@ -146,9 +161,11 @@ fn category_numbers(candidates: &[Candidate], linked: &Linked) -> Vec<u16> {
 /// Fills up with catalogue items, the newest first.
 fn fill(entries: &mut Vec<ListEntry>, linked: &Linked, length: usize, out: &HashSet<&ItemId>) {
     let listed: HashSet<u32> = entries.iter().map(|e| e.item).collect();
-    let more = linked.catalogue().rows().rev().filter(|(number, id, row)| {
-        row.listable() && !listed.contains(number) && !out.contains(id)
-    });
+    let more = linked
+        .catalogue()
+        .rows()
+        .rev()
+        .filter(|(number, id, row)| row.listable() && !listed.contains(number) && !out.contains(id));
     let missing = length.saturating_sub(entries.len());
     entries.extend(more.take(missing).map(|(number, ..)| ListEntry {
         item: number,

@@ -30,7 +30,13 @@ pub struct Reason {
 /// names the act that is known now.
 /// - `evidence`: catalogue number of the user's item that speaks loudest, if any
 /// - `recent`: how often users acted on the listed item in the last 7 days, if known
-pub fn explain(source: Source, evidence: Option<u32>, user: &UserState, catalogue: &Catalogue, recent: Option<i64>) -> Reason {
+pub fn explain(
+    source: Source,
+    evidence: Option<u32>,
+    user: &UserState,
+    catalogue: &Catalogue,
+    recent: Option<i64>,
+) -> Reason {
     let evidence = evidence.and_then(|number| evidence_of(number, user, catalogue));
     let times = match recent {
         Some(1) => ", once in the last 7 days".to_owned(),
@@ -38,18 +44,24 @@ pub fn explain(source: Source, evidence: Option<u32>, user: &UserState, catalogu
         _ => String::new(),
     };
     match (source, evidence) {
-        (Source::Factors | Source::Session, Some(e)) => {
-            Reason { code: "like_what_you", text: format!("fits your taste: you {}", said(&e)), evidence: Some(e) }
-        }
+        (Source::Factors | Source::Session, Some(e)) => Reason {
+            code: "like_what_you",
+            text: format!("fits your taste: you {}", said(&e)),
+            evidence: Some(e),
+        },
         (Source::ItemItem, Some(e)) => Reason {
             code: "with_what_you",
             text: format!("often chosen together with what you know: you {}", said(&e)),
             evidence: Some(e),
         },
-        (Source::Trending, _) => {
-            Reason { code: "trending", text: format!("more and more shoppers look at it{times}"), evidence: None }
+        (Source::Trending, _) => Reason {
+            code: "trending",
+            text: format!("more and more shoppers look at it{times}"),
+            evidence: None,
+        },
+        (Source::Catalogue, _) => {
+            Reason { code: "catalogue", text: "new in the catalogue".to_owned(), evidence: None }
         }
-        (Source::Catalogue, _) => Reason { code: "catalogue", text: "new in the catalogue".to_owned(), evidence: None },
         _ => Reason { code: "popular", text: format!("chosen by many shoppers{times}"), evidence: None },
     }
 }

@@ -79,7 +79,8 @@ pub fn decide(part: &Part, event: &ShopEvent, at: RecordAt, facts: Facts) -> Dec
     }
     match event.at.verdict(at.appended, event.historical) {
         TimeVerdict::Future { ahead_ms } => {
-            let message = format!("occurred_at is {ahead_ms} ms ahead of the append, expected at most 300000");
+            let message =
+                format!("occurred_at is {ahead_ms} ms ahead of the append, expected at most 300000");
             return Decision::Dead(Reject::new(Code::Future, "occurred_at", message));
         }
         TimeVerdict::Late => return Decision::Late,
@@ -94,10 +95,16 @@ pub fn decide(part: &Part, event: &ShopEvent, at: RecordAt, facts: Facts) -> Dec
         if part.forward.as_ref() == Some(known) {
             return Decision::Duplicate;
         }
-        return Decision::Apply(Change::Leave { known: known.clone(), record: departure(part, event, known, at) });
+        return Decision::Apply(Change::Leave {
+            known: known.clone(),
+            record: departure(part, event, known, at),
+        });
     }
     if let Some(known) = part.forward.as_ref().filter(|_| hops(event) < HOPS_MAX) {
-        return Decision::Apply(Change::Forward { known: known.clone(), record: forwarded(event, known, at) });
+        return Decision::Apply(Change::Forward {
+            known: known.clone(),
+            record: forwarded(event, known, at),
+        });
     }
     match &event.kind {
         EventKind::Absorbed { part: bytes, .. } => match Part::decode(bytes) {
@@ -118,7 +125,11 @@ impl Part {
                 return counts;
             }
             Change::Leave { known, .. } => {
-                *self = Part { forward: Some(known.clone()), recent: std::mem::take(&mut self.recent), ..Part::default() };
+                *self = Part {
+                    forward: Some(known.clone()),
+                    recent: std::mem::take(&mut self.recent),
+                    ..Part::default()
+                };
             }
             Change::Forward { .. } => {}
             Change::Absorb(theirs) => self.absorb((**theirs).clone(), offset),
@@ -233,7 +244,8 @@ fn to_wire(event: &ShopEvent) -> WireEvent {
         EventKind::CartAdd { quantity, .. } | EventKind::CartRemove { quantity, .. } => {
             wire.quantity = Some(i64::from(*quantity));
         }
-        EventKind::Purchase { quantity, paid, order, .. } | EventKind::Refund { quantity, paid, order, .. } => {
+        EventKind::Purchase { quantity, paid, order, .. }
+        | EventKind::Refund { quantity, paid, order, .. } => {
             wire.quantity = Some(i64::from(*quantity));
             wire.price = paid.map(|(p, _)| p.to_string());
             wire.currency = paid.map(|(_, c)| c.to_string());

@@ -103,7 +103,14 @@ impl Part {
     }
 
     /// Adds an act; the item that was acted on least recently makes room.
-    pub(super) fn act(&mut self, item: &ItemId, act: Act, at_ms: i64, day: u32, off: i64) -> Option<&mut ItemEntry> {
+    pub(super) fn act(
+        &mut self,
+        item: &ItemId,
+        act: Act,
+        at_ms: i64,
+        day: u32,
+        off: i64,
+    ) -> Option<&mut ItemEntry> {
         let place = match self.items.binary_search_by(|e| e.item.cmp(item)) {
             Ok(place) => place,
             Err(_) => {
@@ -171,7 +178,9 @@ impl Part {
     pub(super) fn absorb(&mut self, other: Part, off: i64) {
         self.last_ms = self.last_ms.max(other.last_ms);
         for theirs in other.items {
-            let Some(entry) = self.act(&theirs.item, theirs.last_act, theirs.last_ms, 0, off) else { continue };
+            let Some(entry) = self.act(&theirs.item, theirs.last_act, theirs.last_ms, 0, off) else {
+                continue;
+            };
             // `act` made room and counted a day-0 act that did not happen; the real counts follow.
             entry.acts.retain(|a| a.day != 0);
             theirs.acts.iter().for_each(|a| entry.add(*a));
@@ -199,7 +208,8 @@ impl ItemEntry {
             Err(place) => {
                 self.acts.insert(place, count);
                 if ACTS_PER_ITEM_MAX < self.acts.len() {
-                    let oldest = self.acts.iter().enumerate().min_by_key(|(_, a)| (a.day, a.act)).map(|(i, _)| i);
+                    let oldest =
+                        self.acts.iter().enumerate().min_by_key(|(_, a)| (a.day, a.act)).map(|(i, _)| i);
                     oldest.map(|i| self.acts.remove(i));
                 }
             }

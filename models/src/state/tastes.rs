@@ -4,9 +4,9 @@ use shoptide_schemas::time::DAY_MS;
 use shoptide_schemas::topic::PARTS;
 use shoptide_schemas::{ItemId, Topic};
 
+use super::UserState;
 use super::act::Act;
 use super::part::{ActCount, ItemEntry};
-use super::UserState;
 
 /// Weight and half-life of each act, checked once.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,8 @@ impl TasteParams {
         rating_neutral: f64,
         bought_hidden_days: f64,
     ) -> Result<Self, TasteParamsError> {
-        let bad = |key: String, value: f64, expected| TasteParamsError { key, value: value.to_string(), expected };
+        let bad =
+            |key: String, value: f64, expected| TasteParamsError { key, value: value.to_string(), expected };
         let mut table = [0.0_f32; 128];
         for (act, weight) in weights {
             if !(-1000.0..=1000.0).contains(weight) {

@@ -78,8 +78,10 @@ impl Live {
             metrics,
             followers: Mutex::default(),
         });
-        let followers =
-            vec![tokio::spawn(catalogue::follow(live.clone(), log)), tokio::spawn(model::follow(live.clone(), truth, files))];
+        let followers = vec![
+            tokio::spawn(catalogue::follow(live.clone(), log)),
+            tokio::spawn(model::follow(live.clone(), truth, files)),
+        ];
         *live.followers.lock().unwrap_or_else(PoisonError::into_inner) = followers;
         Ok(live)
     }

@@ -1,6 +1,8 @@
 //! Every metric of the program: names as constants, label sets closed, nothing about users.
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// Metric names, `shoptide_<what>_<unit>[_total]`.
 pub mod names {
@@ -122,12 +124,17 @@ impl Metrics {
             Ok::<_, prometheus::Error>(metric)
         };
         let train = HistogramVec::new(
-            HistogramOpts::new(names::TRAIN_SECONDS, "Time to train a model version.").buckets(SECONDS.to_vec()),
+            HistogramOpts::new(names::TRAIN_SECONDS, "Time to train a model version.")
+                .buckets(SECONDS.to_vec()),
             &["kind"],
         )?;
         registry.register(Box::new(train.clone()))?;
         Ok(Self {
-            records: counters(names::RECORDS_TOTAL, "Records of the log by how they ended.", &["topic", "outcome"])?,
+            records: counters(
+                names::RECORDS_TOTAL,
+                "Records of the log by how they ended.",
+                &["topic", "outcome"],
+            )?,
             shard_up: gauges(names::SHARD_UP, "Whether a shard of this process runs.", &["shard"])?,
             lag: gauges(names::LAG_RECORDS, "Records in the log that are not folded yet.", &["shard"])?,
             freshness: histogram(
@@ -137,11 +144,19 @@ impl Metrics {
             )?,
             batch_records: histogram(names::BATCH_RECORDS, "Records of one commit.", SIZES)?,
             commit: histogram(names::COMMIT_SECONDS, "Time of the one transaction.", SECONDS)?,
-            commit_failures: counters(names::COMMIT_FAILURES_TOTAL, "Commits that failed, by kind.", &["kind"])?,
+            commit_failures: counters(
+                names::COMMIT_FAILURES_TOTAL,
+                "Commits that failed, by kind.",
+                &["kind"],
+            )?,
             lists_made: counters(names::LISTS_MADE_TOTAL, "Lists made, by cause.", &["cause"])?,
             list_age: histogram(names::LIST_AGE_SECONDS, "Age of a list when it is read.", AGES)?,
             model_version: gauge(names::MODEL_VERSION, "Number of the model in use.")?,
-            model_failures: counters(names::MODEL_FAILURES_TOTAL, "Failures around models, by step.", &["step"])?,
+            model_failures: counters(
+                names::MODEL_FAILURES_TOTAL,
+                "Failures around models, by step.",
+                &["step"],
+            )?,
             catalogue_items: gauge(names::CATALOGUE_ITEMS, "Items of the catalogue.")?,
             train,
             quality: counters(
@@ -191,7 +206,8 @@ mod tests {
         for (start, _) in text.match_indices("shoptide_") {
             let name: String =
                 text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            let base = ["_bucket", "_sum", "_count"].iter().find_map(|s| name.strip_suffix(s)).unwrap_or(&name);
+            let base =
+                ["_bucket", "_sum", "_count"].iter().find_map(|s| name.strip_suffix(s)).unwrap_or(&name);
             assert!(names::ALL.contains(&base), "{name} is no metric");
             named += 1;
         }

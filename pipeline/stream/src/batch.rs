@@ -25,7 +25,10 @@ impl Shard {
             match self.attempt(now, batch).await? {
                 Attempt::Done => (from, width) = (to, records.len()),
                 Attempt::Panicked(0) if now.len() == 1 => {
-                    tracing::error!(shard = self.fold.shard(), "an event panics its fold, it becomes a dead letter");
+                    tracing::error!(
+                        shard = self.fold.shard(),
+                        "an event panics its fold, it becomes a dead letter"
+                    );
                     let folded = self.fold.bury(&now[0]);
                     if self.store(folded, BTreeMap::new()).await? {
                         (from, width) = (to, records.len());
@@ -120,7 +123,12 @@ impl Shard {
 
     /// Makes the lists that the batch touches. Users whom only an import touched wait for the sweep: a million events of
     /// the past need one list a user, not one an event.
-    fn lists_of(&mut self, touched: &BTreeMap<UserId, Touch>, commit: &mut Commit, cache: &mut Vec<CacheEntry>) {
+    fn lists_of(
+        &mut self,
+        touched: &BTreeMap<UserId, Touch>,
+        commit: &mut Commit,
+        cache: &mut Vec<CacheEntry>,
+    ) {
         let mut as_of = self.fold.positions().clone();
         as_of.extend(commit.offsets.iter().map(|o| (o.topic.code(), o.to)));
         for (user, touch) in touched.iter().filter(|(_, t)| !t.gone) {
@@ -169,9 +177,13 @@ impl Shard {
         let metrics = self.metrics();
         for step in moves {
             let t = step.tally;
-            for (outcome, n) in
-                [("applied", t.applied), ("duplicate", t.duplicate), ("late", t.late), ("erased", t.erased), ("dead", t.dead)]
-            {
+            for (outcome, n) in [
+                ("applied", t.applied),
+                ("duplicate", t.duplicate),
+                ("late", t.late),
+                ("erased", t.erased),
+                ("dead", t.dead),
+            ] {
                 if 0 < n {
                     metrics.records.with_label_values(&[step.topic.name(), outcome]).inc_by(n.unsigned_abs());
                 }

@@ -49,7 +49,9 @@ pub enum StreamError {
     Damaged { shard: u32, reason: String },
     #[error("shard {shard}: its thread ended: {reason}")]
     Thread { shard: u32, reason: String },
-    #[error("shard {shard}: the store no longer stands where this owner left it, somebody else folded or its tail is lost")]
+    #[error(
+        "shard {shard}: the store no longer stands where this owner left it, somebody else folded or its tail is lost"
+    )]
     Moved { shard: u32 },
 }
 

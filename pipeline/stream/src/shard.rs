@@ -13,8 +13,8 @@ use shoptide_store::OffsetMove;
 use tokio::sync::{oneshot, watch};
 
 use crate::lists::Ranker;
-use crate::sweep::Sweep;
 use crate::outbox::Relay;
+use crate::sweep::Sweep;
 use crate::{StreamContext, StreamError};
 
 /// Pauses after a dependency failed, doubled from the first to the last.
@@ -209,7 +209,10 @@ impl Shard {
     /// # Errors
     /// [`StreamError::Moved`] if the shard stands anywhere else than before or behind those steps: somebody else folded
     /// (or the store lost its tail), and the reader no longer reads what the store needs next.
-    pub(crate) async fn take_over_again(&mut self, steps: &[OffsetMove]) -> Result<Option<Stand>, StreamError> {
+    pub(crate) async fn take_over_again(
+        &mut self,
+        steps: &[OffsetMove],
+    ) -> Result<Option<Stand>, StreamError> {
         let mut pause = RETRY_FIRST;
         while !self.is_stopped() {
             match take_over(&self.context, self.fold.shard()).await {

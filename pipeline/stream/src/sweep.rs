@@ -114,7 +114,10 @@ impl Shard {
         let mut users = Vec::with_capacity(CHUNK);
         while users.len() < CHUNK {
             let Some(user) = self.sweep.recent.pop_front() else { break };
-            let stale = self.fold.user(&user).is_some_and(|u| 0 < u.revision && u.model_version < self.sweep.fresh_from);
+            let stale = self
+                .fold
+                .user(&user)
+                .is_some_and(|u| 0 < u.revision && u.model_version < self.sweep.fresh_from);
             if stale {
                 users.push(user);
             }
@@ -123,7 +126,8 @@ impl Shard {
         if let (true, Some(after)) = (users.is_empty(), self.sweep.page.clone()) {
             let page = self.context.truth.lists_after(shard, after.as_ref(), CHUNK).await?;
             next_page = page.last().map(|head| Some(head.user.clone()));
-            users.extend(page.into_iter().filter(|h| h.model_version < self.sweep.fresh_from).map(|h| h.user));
+            users
+                .extend(page.into_iter().filter(|h| h.model_version < self.sweep.fresh_from).map(|h| h.user));
         }
         // A page that failed is read again.
         if self.remake(users, "sweep").await? {
@@ -143,11 +147,14 @@ impl Shard {
             let rows = self.context.truth.users(shard, &unknown).await?;
             self.fold.admit(rows).map_err(|e| StreamError::Damaged { shard, reason: e.to_string() })?;
         }
-        let Some((code, at)) = self.fold.positions().first_key_value().map(|(c, o)| (*c, *o)) else { return Ok(true) };
+        let Some((code, at)) = self.fold.positions().first_key_value().map(|(c, o)| (*c, *o)) else {
+            return Ok(true);
+        };
         let Some(topic) = Topic::from_code(i64::from(code)) else { return Ok(true) };
         // A step of nothing: the lists change only while the epoch is ours.
         let stand = OffsetMove { topic, from: at, to: at, append_ms: 0, tally: Tally::default() };
-        let mut commit = Commit { shard, epoch: self.fold.epoch(), offsets: vec![stand], ..Commit::default() };
+        let mut commit =
+            Commit { shard, epoch: self.fold.epoch(), offsets: vec![stand], ..Commit::default() };
         let as_of = self.fold.positions().clone();
         let mut cache = Vec::with_capacity(users.len());
         for user in &users {

@@ -90,10 +90,19 @@ impl ShardFold {
             Decoded::Dead(reject) => Outcome::Dead(reject.clone()),
             Decoded::Catalogue(event) => {
                 let Some(catalogue) = &mut self.catalogue else {
-                    return Outcome::Dead(Reject::new(Code::WrongPartition, "item_id", "not the catalogue's partition"));
+                    return Outcome::Dead(Reject::new(
+                        Code::WrongPartition,
+                        "item_id",
+                        "not the catalogue's partition",
+                    ));
                 };
                 let Some((num, data)) = catalogue.fold(event) else { return Outcome::Duplicate };
-                sum.folded.commit.items.push(ItemRow { num, item: event.item.clone(), from_off: record.offset, data });
+                sum.folded.commit.items.push(ItemRow {
+                    num,
+                    item: event.item.clone(),
+                    from_off: record.offset,
+                    data,
+                });
                 Outcome::Applied
             }
             Decoded::User(event) => self.user_event(record, event, known, sum),
@@ -235,11 +244,19 @@ impl ShardFold {
         (commit.shard, commit.epoch) = (self.shard, self.epoch);
         commit.offsets = moves.into_values().collect();
         commit.lines = lines.into_iter().collect();
-        commit.counts =
-            counts.into_iter().filter(|(_, n)| *n != 0).map(|((item, day, kind), n)| CountRow { item, day, kind, n }).collect();
+        commit.counts = counts
+            .into_iter()
+            .filter(|(_, n)| *n != 0)
+            .map(|((item, day, kind), n)| CountRow { item, day, kind, n })
+            .collect();
         for (id, topic) in parts {
-            let (Some(user), Some(of)) = (self.users.get(&id), shoptide_schemas::USER_TOPICS.get(topic)) else { continue };
-            let (Some(part), Some(upto)) = (user.state.parts.get(topic), user.upto.get(topic)) else { continue };
+            let (Some(user), Some(of)) = (self.users.get(&id), shoptide_schemas::USER_TOPICS.get(topic))
+            else {
+                continue;
+            };
+            let (Some(part), Some(upto)) = (user.state.parts.get(topic), user.upto.get(topic)) else {
+                continue;
+            };
             if user.erased.get(topic).is_some_and(Option::is_some) {
                 commit.parts_gone.push((id, *of));
             } else {
@@ -267,7 +284,9 @@ fn measure(
     }
     let Some(number) = numbers.number(item) else { return };
     let unseen = |n: &u32| {
-        numbers.row(*n).is_some_and(|(id, row)| row.listable() && user.state.parts.iter().all(|p| p.entry(id).is_none()))
+        numbers
+            .row(*n)
+            .is_some_and(|(id, row)| row.listable() && user.state.parts.iter().all(|p| p.entry(id).is_none()))
     };
     let popular_hit = popular.iter().filter(|n| unseen(n)).take(MEASURED_PLACES).any(|n| *n == number);
     let [predicted, hits, popular_hits] = quality;

@@ -27,7 +27,10 @@ pub fn decode(record: &Record, partitions: u32) -> Decoded {
 }
 
 fn read(record: &Record, partitions: u32) -> Result<Decoded, Reject> {
-    let value = record.value.as_ref().ok_or_else(|| Reject::new(Code::Malformed, "body", "the record has no value"))?;
+    let value = record
+        .value
+        .as_ref()
+        .ok_or_else(|| Reject::new(Code::Malformed, "body", "the record has no value"))?;
     if record.topic == Topic::Catalogue {
         return shoptide_schemas::catalogue::decode(value).map(|e| Decoded::Catalogue(Box::new(e)));
     }

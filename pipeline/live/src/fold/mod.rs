@@ -191,7 +191,8 @@ impl ShardFold {
 
 /// The user whom a record of a user topic names as its key; foreign keys that can be no id are nobody's.
 fn keyed_user(record: &Record) -> Option<UserId> {
-    let key = record.key.as_ref().filter(|k| record.topic.is_user() && (1..=ID_BYTES_MAX).contains(&k.len()))?;
+    let key =
+        record.key.as_ref().filter(|k| record.topic.is_user() && (1..=ID_BYTES_MAX).contains(&k.len()))?;
     Some(UserId::from_trusted(key))
 }
 

@@ -45,8 +45,9 @@ pub async fn replay(
     let positions = rows.iter().map(|r| (r.topic.code(), r.next_off)).collect();
     let catalogue = Catalogue::default();
     let owns_catalogue = bases.iter().any(|(t, _)| *t == Topic::Catalogue);
-    let mut fold = ShardFold::new(shard, epoch, partitions, positions, owns_catalogue.then_some(&catalogue), USERS_MAX)
-        .with_inspect(inspect);
+    let mut fold =
+        ShardFold::new(shard, epoch, partitions, positions, owns_catalogue.then_some(&catalogue), USERS_MAX)
+            .with_inspect(inspect);
     for (topic, base) in bases {
         let end = until.get(&topic.code()).copied().unwrap_or(*base);
         let mut next = *base;
@@ -71,7 +72,8 @@ async fn step(fold: &mut ShardFold, truth: &dyn Truth, records: &[Record]) -> Re
         let users = truth.users(fold.shard, &wants.users).await?;
         fold.admit(users)?;
         let seen = truth.known_lines(fold.shard, &wants.lines).await?;
-        let known: HashSet<_> = wants.lines.into_iter().zip(seen).filter(|(_, k)| *k).map(|(l, _)| l).collect();
+        let known: HashSet<_> =
+            wants.lines.into_iter().zip(seen).filter(|(_, k)| *k).map(|(l, _)| l).collect();
         let folded = match fold.fold(now, &batch, &known) {
             Ok(folded) => folded,
             Err(panicked) => {

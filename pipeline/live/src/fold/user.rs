@@ -30,7 +30,9 @@ impl CachedUser {
     pub(super) fn read(row: &UserRow, tick: u64) -> Result<Self, CodecError> {
         let mut user = CachedUser { erased: row.erased, upto: [-1; PARTS], tick, ..CachedUser::default() };
         for (topic, stored) in row.parts.iter().enumerate() {
-            let (Some((upto, bytes)), Some(part)) = (stored, user.state.parts.get_mut(topic)) else { continue };
+            let (Some((upto, bytes)), Some(part)) = (stored, user.state.parts.get_mut(topic)) else {
+                continue;
+            };
             *part = Part::decode(bytes)?;
             if let Some(slot) = user.upto.get_mut(topic) {
                 *slot = *upto;

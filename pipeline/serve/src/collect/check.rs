@@ -84,7 +84,8 @@ impl Checked {
         }
         // Such ids count the addresses that a forwarded event has passed.
         if event_id.as_deref().is_some_and(|id| id.starts_with("due:")) {
-            let message = "event_id begins with \"due:\", which is reserved for records the program itself writes";
+            let message =
+                "event_id begins with \"due:\", which is reserved for records the program itself writes";
             return Err(Reject::new(Code::Internal, "event_id", message));
         }
         if wire.items.is_none() { self.user_record(wire) } else { self.user_lines(wire) }
