@@ -263,13 +263,14 @@ impl Act<'_> {
     }
 }
 
-/// Seconds from the start until a user has a list of his own.
+/// Seconds from the start until a user has a list of his own that a model made: the catalogue's order does not count.
 async fn first_list(client: Client, base: String, user: String, started: Instant) -> f64 {
     let url = format!("{base}/v1/users/{}/recommendations?n=1", escaped(&user));
     loop {
         if let Ok(answer) = client.get(&url).send().await
             && let Ok(list) = answer.json::<Value>().await
             && list.get("made_from").and_then(Value::as_str) == Some("personal")
+            && list.pointer("/items/0/source").and_then(Value::as_str).is_some_and(|s| s != "catalogue")
         {
             return started.elapsed().as_secs_f64();
         }

@@ -14,8 +14,9 @@ use shoptide_log::{Log, ReadMax};
 use shoptide_schemas::Topic;
 use shoptide_schemas::topic::{ALL_TOPICS, USER_TOPICS};
 use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
 
-use crate::common::{caught_up, line, now_ms, open_log, post, role, total, up, verified};
+use crate::common::{PATIENCE, Running, caught_up, line, now_ms, open_log, post, role, total, up, verified};
 
 const KILLS: usize = 20;
 /// The proof is made after these, and at the end.
@@ -73,14 +74,7 @@ async fn nothing_is_lost_and_nothing_counts_twice() {
         let (mut running, url) = up(dir.path());
         let before = known.lock().await.batches;
         target.send_replace(url);
-        while known.lock().await.batches == before {
-            assert!(
-                running.is_running() && began.elapsed() < Duration::from_secs(300),
-                "{}",
-                running.err.text()
-            );
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        answered(&mut running, &producer, &known, before).await;
         let moment = Duration::from_millis(MOMENTS_MS.start + dice.below(MOMENTS_MS.end - MOMENTS_MS.start));
         let due = Instant::now() + moment;
         if kill % 3 == 0 {
@@ -94,13 +88,11 @@ async fn nothing_is_lost_and_nothing_counts_twice() {
             println!("kill {kill}: proven over {} records at {:.1?}", report["records"], began.elapsed());
         }
     }
-    let (running, url) = up(dir.path());
+    let (mut running, url) = up(dir.path());
     let before = known.lock().await.batches;
     target.send_replace(url);
     // The batch that the last kill cut off must still get through.
-    while known.lock().await.batches == before {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    answered(&mut running, &producer, &known, before).await;
     producer.abort();
     let _ = producer.await;
     caught_up(dir.path()).await;
@@ -147,6 +139,21 @@ async fn nothing_is_lost_and_nothing_counts_twice() {
         known.rejected,
         began.elapsed()
     );
+}
+
+/// Waits for the first answer to a batch since this start.
+async fn answered(
+    running: &mut Running,
+    producer: &JoinHandle<()>,
+    known: &Mutex<Acknowledged>,
+    before: usize,
+) {
+    let until = Instant::now() + PATIENCE;
+    while known.lock().await.batches == before {
+        assert!(!producer.is_finished(), "the producer did not like an answer");
+        assert!(running.is_running() && Instant::now() < until, "{}", running.err.text());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// Sends without end, each batch again until it is answered.
