@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shoptide_config::{Config, CorsOrigins};
-use shoptide_jobs::train::{self, TrainAsker, TrainContext, TrainHandle, TrainParams};
+use shoptide_jobs::train::{self, TrainAsker, TrainContext, TrainHandle, TrainParams, Workers};
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
 use shoptide_serve::{ApiKey, Cors, ServeContext, ServeOptions};
@@ -112,9 +112,10 @@ impl App {
             };
             tokio::spawn(shoptide_stream::run(context, stopped.clone()))
         });
-        let trainer = roles
-            .jobs
-            .then(|| train::start(train_context(config, data, &log, &truth, &live), stopped.clone()));
+        let trainer = match roles.jobs {
+            true => Some(train::start(train_context(config, data, &log, &truth, &live)?, stopped.clone())),
+            false => None,
+        };
         let mut address = None;
         let serve = match listener.filter(|_| roles.serve) {
             Some(listener) => {
@@ -244,7 +245,7 @@ pub fn train_context(
     log: &Arc<dyn Log>,
     truth: &Arc<dyn Truth>,
     live: &Arc<Live>,
-) -> TrainContext {
+) -> anyhow::Result<TrainContext> {
     let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let params = TrainParams {
         taste: config.tastes.clone(),
@@ -259,14 +260,15 @@ pub fn train_context(
         full_after_changed_share: config.train.full_after_changed_share,
         models_kept_min: config.train.models_kept_min,
     };
-    TrainContext {
+    Ok(TrainContext {
         log: log.clone(),
         truth: truth.clone(),
         live: live.clone(),
         files: data.model_files(),
         params: Arc::new(params),
+        workers: Workers::all_cores()?,
         clock: system_clock(),
-    }
+    })
 }
 
 /// What the API needs, from the configuration.

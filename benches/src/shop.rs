@@ -9,7 +9,7 @@ use anyhow::Context;
 use shoptide_config::Config;
 use shoptide_jobs::import::{LogSink, Outgoing, Sink};
 use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
-use shoptide_jobs::train::{TrainContext, TrainParams};
+use shoptide_jobs::train::{TrainContext, TrainParams, Workers};
 use shoptide_live::fold::replay;
 use shoptide_live::{Live, Metrics, ModelFiles};
 use shoptide_log::{Log, MemoryLog, MemoryLogOptions};
@@ -127,6 +127,7 @@ impl Folded {
             live,
             files: ModelFiles::new(models),
             params: Arc::new(train_params(config)),
+            workers: Workers::all_cores()?,
             clock: clock(),
         };
         Ok(Opened { context, _folder: folder })

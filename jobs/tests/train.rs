@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use shoptide_jobs::train::{Tables, TrainError, held_out, start, train_once};
+use shoptide_jobs::train::{Tables, TrainError, Workers, held_out, start, train_once};
 use shoptide_live::{LiveError, ModelFileError, load_version};
 use shoptide_models::snapshot::Kind;
 use shoptide_schemas::{Topic, USER_TOPICS};
@@ -39,10 +39,9 @@ async fn train_until(shop: &Shop, version: u64) {
 
 /// A full version, then two deltas; `restart`: the trainer ends between versions.
 async fn chain(restart: bool, threads: usize) -> Vec<(u64, String, Vec<u8>)> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let run = async move {
-        let shop = Shop::new().await;
+        let mut shop = Shop::new().await;
+        shop.context.workers = Workers::new(threads).unwrap();
         shop.fold(&views(0, 40, 400)).await;
         if restart {
             train_until(&shop, 1).await;
@@ -63,7 +62,7 @@ async fn chain(restart: bool, threads: usize) -> Vec<(u64, String, Vec<u8>)> {
         }
         files(&shop).await
     };
-    tokio::task::spawn_blocking(move || pool.install(|| runtime.block_on(run))).await.unwrap()
+    run.await
 }
 
 #[tokio::test]

@@ -71,6 +71,59 @@ pub fn rerank(
     picked
 }
 
+/// [`rerank`] where two candidates are either of one category (similarity 1) or not (0).
+/// - `scores`: best first; `categories`: as many numbers, 0 is no category and like nothing
+/// - returns what `rerank` returns; cost `O(n · categories)`, which for a list of 100 in a dozen categories is a tenth
+///
+/// ```
+/// use shoptide_models::mmr::{MmrParams, rerank_categories};
+/// let half = MmrParams::new(0.5).unwrap();
+/// assert_eq!(rerank_categories(&[0.9, 0.8, 0.5], &[1, 1, 2], 3, half), [0, 2, 1]);
+/// ```
+pub fn rerank_categories(scores: &[f32], categories: &[u16], n: usize, params: MmrParams) -> Vec<usize> {
+    let (high, low) = (scores.first().copied().unwrap_or(0.0), scores.last().copied().unwrap_or(0.0));
+    let range = high - low;
+    let relevance = |place: usize| {
+        let score = scores.get(place).copied().unwrap_or(low);
+        params.lambda * if range.is_finite() && 0.0 < range { (score - low) / range } else { 0.0 }
+    };
+    // Within a category the penalty is the same for all, so only its first place can be the next.
+    let mut rows: Vec<Row> = Vec::new();
+    for (place, category) in categories.iter().enumerate().take(scores.len()) {
+        match rows.iter_mut().find(|row| row.category == *category) {
+            Some(row) => row.places.push(place),
+            None => rows.push(Row { category: *category, places: vec![place], next: 0, picked: false }),
+        }
+    }
+    let mut order = Vec::with_capacity(n.min(scores.len()));
+    while order.len() < n {
+        let mut best: Option<(usize, usize, f32)> = None;
+        for (at, row) in rows.iter().enumerate() {
+            let Some(place) = row.places.get(row.next).copied() else { continue };
+            let penalty = if row.picked { 1.0 - params.lambda } else { 0.0 };
+            let marginal = relevance(place) - penalty;
+            if best.is_none_or(|(_, first, most)| most < marginal || (most == marginal && place < first)) {
+                best = Some((at, place, marginal));
+            }
+        }
+        let Some((at, place, _)) = best else { break };
+        if let Some(row) = rows.get_mut(at) {
+            row.next += 1;
+            row.picked = row.category != 0;
+        }
+        order.push(place);
+    }
+    order
+}
+
+/// The candidates of one category, best first.
+struct Row {
+    category: u16,
+    places: Vec<usize>,
+    next: usize,
+    picked: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +152,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn categories_are_the_special_case(
+            mut scores in prop::collection::vec(-9f32..9.0, 0..60),
+            seed in 0u16..1000, kinds in 1u16..8, l in 0f64..1.0, n in 0usize..70,
+        ) {
+            scores.sort_by(|a, b| b.total_cmp(a));
+            let categories: Vec<u16> =
+                (0..scores.len() as u16).map(|i| (i.wrapping_mul(31).wrapping_add(seed) / 3) % kinds).collect();
+            let same = |a: usize, b: usize| {
+                f32::from(u8::from(categories[a] == categories[b] && categories[a] != 0))
+            };
+            let general = rerank(&scores, n, lambda(l), same);
+            prop_assert_eq!(rerank_categories(&scores, &categories, n, lambda(l)), general);
+        }
+
         #[test]
         fn nothing_is_lost_or_doubled(scores in prop::collection::vec(-9f32..9.0, 0..40), l in 0f64..1.0, n in 0usize..50) {
             let mut picked = rerank(&scores, n, lambda(l), |a, b| ((a * 7 + b * 7) % 5) as f32 / 5.0);

@@ -26,7 +26,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let truth: Arc<dyn Truth> = data.open_truth(&config).await?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
-    let context = train_context(&config, &data, &log, &truth, &live);
+    let context = train_context(&config, &data, &log, &truth, &live)?;
     match job {
         Job::Train { json } => {
             let trained = train_once(&context).await?;

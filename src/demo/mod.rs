@@ -238,7 +238,7 @@ impl Act<'_> {
     async fn held_out(&self, parts: &crate::app::Parts) -> anyhow::Result<HeldOut> {
         let mut tables = Tables::default();
         tables.advance(&*parts.truth).await?;
-        let context = train_context(self.config, self.data, &parts.log, &parts.truth, &parts.live);
+        let context = train_context(self.config, self.data, &parts.log, &parts.truth, &parts.live)?;
         Ok(tokio::task::spawn_blocking(move || held_out(&tables, &context.params)).await??)
     }
 

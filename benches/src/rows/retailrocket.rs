@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use shoptide_jobs::import::{Import, LogSink, Mapping, Outgoing, Sink};
-use shoptide_jobs::train::{TrainContext, start};
+use shoptide_jobs::train::{TrainContext, Workers, start};
 use shoptide_live::{Live, Metrics, ModelFiles};
 use shoptide_log::{Log, SqliteLog, SqliteLogOptions};
 use shoptide_schemas::USER_TOPICS;
@@ -75,6 +75,7 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
             live: live.clone(),
             files: ModelFiles::new(models),
             params: Arc::new(train_params(&config)),
+            workers: Workers::all_cores()?,
             clock: clock(),
         },
         stopped,

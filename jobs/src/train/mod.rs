@@ -11,6 +11,7 @@ mod held_out;
 mod publish;
 mod run;
 mod tables;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use shoptide_store::{StoreError, Truth};
 pub use held_out::{HeldOut, held_out};
 pub use run::{TrainAsker, TrainHandle, Trained, start, train_once};
 pub use tables::Tables;
+pub use workers::Workers;
 
 /// What a model is trained with.
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ pub struct TrainContext {
     pub live: Arc<Live>,
     pub files: ModelFiles,
     pub params: Arc<TrainParams>,
+    pub workers: Workers,
     /// Milliseconds since 1970: stamps rows, decides nothing.
     pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
 }

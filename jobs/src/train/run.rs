@@ -238,12 +238,14 @@ impl Trainer {
         let parent = self.model.clone().filter(|_| !new_chain);
         let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
         // Training is work for the cores, not for the runtime's workers.
-        let (mut tables, model) = tokio::task::spawn_blocking(move || {
-            let model = full::train(&tables, &params, version, parent.as_deref());
-            (tables, model)
-        })
-        .await
-        .map_err(|e| TrainError::Numbers(e.to_string()))?;
+        let (mut tables, model) = self
+            .context
+            .workers
+            .run(move || {
+                let model = full::train(&tables, &params, version, parent.as_deref());
+                (tables, model)
+            })
+            .await?;
         tables.take_touched();
         self.tables = tables;
         let seconds = began.elapsed().as_secs_f64();
@@ -273,12 +275,14 @@ impl Trainer {
         self.changed_items += touched.len() as u64;
         let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
         let from = parent.clone();
-        let (tables, model) = tokio::task::spawn_blocking(move || {
-            let model = delta::refresh(&tables, &params, &from, &touched);
-            (tables, model)
-        })
-        .await
-        .map_err(|e| TrainError::Numbers(e.to_string()))?;
+        let (tables, model) = self
+            .context
+            .workers
+            .run(move || {
+                let model = delta::refresh(&tables, &params, &from, &touched);
+                (tables, model)
+            })
+            .await?;
         self.tables = tables;
         let seconds = began.elapsed().as_secs_f64();
         let model = Arc::new(model?);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shoptide_config::Config;
-use shoptide_jobs::train::{TrainContext, TrainParams};
+use shoptide_jobs::train::{TrainContext, TrainParams, Workers};
 use shoptide_live::fold::replay;
 use shoptide_live::{Live, LiveError, Metrics, ModelFiles};
 use shoptide_log::{Log, MemoryLog, MemoryLogOptions, NewRecord};
@@ -67,6 +67,7 @@ impl Shop {
             live: live.clone(),
             files: ModelFiles::new(models),
             params: Arc::new(params),
+            workers: Workers::new(2).unwrap(),
             clock: Arc::new(|| NOW_MS),
         };
         Self { log, truth, live, context, dir }

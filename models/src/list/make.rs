@@ -7,7 +7,7 @@ use shoptide_schemas::{ItemId, ListEntry};
 
 use super::linked::{Linked, UNNUMBERED};
 use crate::blend::{BlendParams, Candidate, Scorer, Scratch, Source, Taste};
-use crate::mmr::{MmrParams, rerank};
+use crate::mmr::{MmrParams, rerank_categories};
 use crate::state::{TasteParams, UserState};
 
 /// All that shapes a list beside its inputs.
@@ -123,12 +123,8 @@ fn from_model(
     let out = |index: u32| excluded.get(index as usize) == Some(stamp) || !linked.listable(index);
     let candidates = Scorer::new(model, &params.blend).candidates(history, params.length, &out, scorer);
     let categories = category_numbers(&candidates, linked);
-    let same = |a: usize, b: usize| match (categories.get(a), categories.get(b)) {
-        (Some(a), Some(b)) if a == b && *a != 0 => 1.0,
-        _ => 0.0,
-    };
     let scores: Vec<f32> = candidates.iter().map(|c| c.score).collect();
-    let order = rerank(&scores, params.length, params.mmr, same);
+    let order = rerank_categories(&scores, &categories, params.length, params.mmr);
     order.into_iter().filter_map(|place| candidates.get(place)).map(|c| entry(c, linked)).collect()
 }
 
