@@ -97,6 +97,9 @@ fn start_logging(args: &Args) {
         eprintln!("shoptide: SHOPTIDE_LOG is no filter ({error}), taking {quiet}");
         EnvFilter::new(quiet)
     });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for terminals; a file or a journal gets plain text.
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if args.log_json { builder.json().init() } else { builder.init() }
 }
