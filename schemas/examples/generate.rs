@@ -5,7 +5,8 @@ use std::path::Path;
 use shoptide_schemas::reference;
 
 fn main() -> std::io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // Read when it runs: two clones that share a target folder must not write into each other.
+    let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR").map_err(std::io::Error::other)?).join("..");
     for (path, content) in reference::files() {
         std::fs::write(root.join(path), content)?;
         println!("{path}");

@@ -10,7 +10,7 @@ use shoptide_schemas::fields::CATALOGUE_TYPES;
 use shoptide_schemas::{EventType, catalogue, reference};
 
 fn fixtures() -> Vec<(String, PathBuf)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/v1");
+    let folder = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("fixtures/v1");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut named: Vec<_> = files
         .filter_map(|path| {

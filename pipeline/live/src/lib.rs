@@ -8,6 +8,7 @@ pub mod fold;
 mod metrics;
 mod model;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,6 +42,8 @@ pub struct Live {
     linked: Mutex<Arc<Linked>>,
     metrics: Arc<Metrics>,
     followers: Mutex<Vec<JoinHandle<()>>>,
+    /// Shards of this process that have stopped on an error.
+    down: Mutex<BTreeSet<u32>>,
 }
 
 impl Live {
@@ -77,6 +80,7 @@ impl Live {
             linked: Mutex::new(linked),
             metrics,
             followers: Mutex::default(),
+            down: Mutex::default(),
         });
         let followers = vec![
             tokio::spawn(catalogue::follow(live.clone(), log)),
@@ -108,6 +112,22 @@ impl Live {
             *last = Arc::new(Linked::new(model, catalogue, Some(&last)));
         }
         last.clone()
+    }
+
+    /// Says whether a shard of this process runs: for the gauge, and for readiness.
+    pub fn note_shard(&self, shard: u32, up: bool) {
+        self.metrics.shard_up.with_label_values(&[&shard.to_string()]).set(i64::from(up));
+        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        if up {
+            down.remove(&shard)
+        } else {
+            down.insert(shard)
+        };
+    }
+
+    /// Shards of this process that have stopped on an error.
+    pub fn shards_down(&self) -> Vec<u32> {
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     pub fn metrics(&self) -> &Arc<Metrics> {

@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn alert_rules_name_only_metrics_that_exist() {
-        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/prometheus/shoptide.rules.yml");
+        let crate_root = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+        let rules = format!("{crate_root}/../../deploy/prometheus/shoptide.rules.yml");
         let text = std::fs::read_to_string(rules).unwrap();
         let mut named = 0;
         for (start, _) in text.match_indices("shoptide_") {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use shoptide_live::fold::{Decoded, Folded, Touch, decode};
+use shoptide_live::fold::{Decoded, Folded, Narrow, Touch, decode};
 use shoptide_log::Record;
 use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
 use shoptide_store::{CacheEntry, Commit, StoreError};
@@ -18,26 +18,24 @@ impl Shard {
         let partitions = self.context.log.partitions(USER_TOPICS[0]);
         let decoded: Vec<Decoded> = records.iter().map(|r| decode(r, partitions)).collect();
         self.metrics().batch_records.observe(records.len() as f64);
-        let (mut from, mut width) = (0, records.len());
-        while from < records.len() {
-            let to = (from + width).min(records.len());
-            let (Some(now), Some(batch)) = (records.get(from..to), decoded.get(from..to)) else { break };
-            match self.attempt(now, batch).await? {
-                Attempt::Done => (from, width) = (to, records.len()),
-                Attempt::Panicked(0) if now.len() == 1 => {
-                    tracing::error!(
-                        shard = self.fold.shard(),
-                        "an event panics its fold, it becomes a dead letter"
-                    );
-                    let folded = self.fold.bury(&now[0]);
-                    if self.store(folded, BTreeMap::new()).await? {
-                        (from, width) = (to, records.len());
-                    } else if self.is_stopped() {
-                        return Ok(());
+        let mut narrow = Narrow::new(records.len());
+        let mut bury = false;
+        while let Some(range) = narrow.range() {
+            let (Some(now), Some(batch)) = (records.get(range.clone()), decoded.get(range)) else { break };
+            match self.attempt(now, batch, bury).await? {
+                Attempt::Done => {
+                    narrow.done();
+                    bury = false;
+                }
+                Attempt::Panicked(place) => {
+                    bury = narrow.panicked(place);
+                    if bury {
+                        tracing::error!(
+                            shard = self.fold.shard(),
+                            "an event panics its fold, it becomes a dead letter"
+                        );
                     }
                 }
-                // Up to the culprit first, then the culprit alone.
-                Attempt::Panicked(place) => width = place.max(1),
                 Attempt::Again => {}
                 Attempt::Stopped => return Ok(()),
             }
@@ -45,7 +43,13 @@ impl Shard {
         Ok(())
     }
 
-    async fn attempt(&mut self, records: &[Record], batch: &[Decoded]) -> Result<Attempt, StreamError> {
+    /// `bury`: the one record of the batch has panicked twice.
+    async fn attempt(
+        &mut self,
+        records: &[Record],
+        batch: &[Decoded],
+        bury: bool,
+    ) -> Result<Attempt, StreamError> {
         self.ranker.refresh(&self.context, &mut self.fold);
         let known = match self.load(records, batch).await {
             Ok(known) => known,
@@ -55,7 +59,11 @@ impl Shard {
             }
             Err(error) => return Err(error),
         };
-        let folded = match self.fold.fold(records, batch, &known) {
+        let folded = match records {
+            [record] if bury => Ok(self.fold.bury(record)),
+            _ => self.fold.fold(records, batch, &known),
+        };
+        let folded = match folded {
             Ok(folded) => folded,
             Err(panicked) => {
                 self.fold.forget(batch.iter().filter_map(Decoded::user_event).map(|e| &e.user));
@@ -165,7 +173,8 @@ impl Shard {
             StoreError::Unusable(_) => "unusable",
         };
         self.metrics().commit_failures.with_label_values(&[kind]).inc();
-        if matches!(error, StoreError::Unusable(_)) {
+        // Fenced: another owner has the shard. Only an assignment may take it back, or two would fence each other for ever.
+        if matches!(error, StoreError::Unusable(_) | StoreError::Fenced { .. }) {
             return Err(error.into());
         }
         tracing::warn!(shard = self.fold.shard(), %error, "a commit failed, taking the shard over again");

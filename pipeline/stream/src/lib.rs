@@ -15,7 +15,7 @@ use shoptide_live::fold::Inspect;
 use shoptide_log::{Log, LogError, Rebalance};
 use shoptide_models::list::ListParams;
 use shoptide_store::{Cache, StoreError, Truth};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 pub use options::StreamOptions;
 
@@ -67,24 +67,38 @@ impl StreamError {
     }
 }
 
+/// Shards that wait to be taken over again after a panic: as many as a topic may have partitions.
+const SHARDS_FALLEN_MAX: usize = 256;
+
 /// Joins the log and runs the shards it is given until `stop` turns true.
 ///
 /// # Errors
-/// [`StreamError`] if the log cannot be joined or its membership ends; a shard that fails alone is logged and stays down
-/// until the next assignment, the others run on.
+/// [`StreamError`] if the log cannot be joined or its membership ends; a shard that panics is taken over again, one that
+/// fails is logged and stays down until the next assignment; the others run on, and readiness names it.
 pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Result<(), StreamError> {
     let mut membership = context.log.join().await?;
     let mut shards: HashMap<u32, shard::Handle> = HashMap::new();
+    let (fallen, mut fell) = mpsc::channel(SHARDS_FALLEN_MAX);
     let outcome = 'run: loop {
         let change = tokio::select! {
             biased;
             _ = stop.wait_for(|stopped| *stopped) => break Ok(()),
+            // One that panicked is taken over again, if it is still ours.
+            Some(number) = fell.recv() => Ok(Rebalance::Assigned(Vec::from_iter(shards.remove(&number).map(|_| number)))),
             change = membership.next() => change,
         };
         match change {
             Ok(Rebalance::Assigned(numbers)) => {
                 for number in numbers {
-                    match shard::start(context.clone(), &mut *membership, number, stop.clone()).await {
+                    match shard::start(
+                        context.clone(),
+                        &mut *membership,
+                        number,
+                        stop.clone(),
+                        fallen.clone(),
+                    )
+                    .await
+                    {
                         Ok(Some(handle)) => shards.insert(number, handle),
                         Ok(None) => break 'run Ok(()),
                         Err(error) => break 'run Err(error),
@@ -103,6 +117,8 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
             Err(error) => break Err(error.into()),
         }
     };
+    // All are told before any is waited for.
+    shards.values().for_each(shard::Handle::tell);
     for (_, handle) in shards {
         handle.stop().await;
     }

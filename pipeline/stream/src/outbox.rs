@@ -1,9 +1,11 @@
 //! Records that folds owe to the log (parts and events of identified users). Written with the fold's commit, appended
 //! here, deleted after; a crash in between appends again, and the dedupe window of the receiver knows the name.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shoptide_log::NewRecord;
+use shoptide_schemas::Topic;
 use tokio::time::Instant;
 
 use crate::StreamContext;
@@ -18,12 +20,14 @@ pub(crate) struct Relay {
     owes: bool,
     due: Instant,
     pause: Duration,
+    /// Rows that are in the log already but could not be deleted: at most one page, and not to be appended again.
+    appended: BTreeSet<(Topic, i64)>,
 }
 
 impl Relay {
     /// A shard that was just taken over may owe what its last owner left.
     pub(crate) fn new() -> Self {
-        Self { owes: true, due: Instant::now(), pause: RETRY_FIRST }
+        Self { owes: true, due: Instant::now(), pause: RETRY_FIRST, appended: BTreeSet::new() }
     }
 
     /// A commit put rows into the outbox.
@@ -41,7 +45,7 @@ impl Relay {
 
     /// Sends some of what is owed; if that fails, the rest waits, however quiet the log is.
     pub(crate) async fn step(&mut self, context: &StreamContext, shard: u32) {
-        match relay(context, shard).await {
+        match relay(context, shard, &mut self.appended).await {
             Some(more) => {
                 self.owes = more;
                 self.due = Instant::now();
@@ -56,7 +60,7 @@ impl Relay {
 }
 
 /// Appends what is owed. Whether there may be more, `None` if it failed.
-async fn relay(context: &StreamContext, shard: u32) -> Option<bool> {
+async fn relay(context: &StreamContext, shard: u32, appended: &mut BTreeSet<(Topic, i64)>) -> Option<bool> {
     let rows = match context.truth.outbox(shard, RELAY_ROWS).await {
         Ok(rows) if rows.is_empty() => return Some(false),
         Ok(rows) => rows,
@@ -67,17 +71,22 @@ async fn relay(context: &StreamContext, shard: u32) -> Option<bool> {
     };
     let more = rows.len() == RELAY_ROWS;
     let done: Vec<_> = rows.iter().map(|r| (r.topic, r.off)).collect();
-    let records = rows
+    let records: Vec<NewRecord> = rows
         .into_iter()
+        .filter(|r| !appended.contains(&(r.topic, r.off)))
         .map(|r| NewRecord { topic: r.topic, key: r.key.into(), value: r.payload.into() })
         .collect();
-    if let Err(error) = context.log.append(records).await {
+    if !records.is_empty()
+        && let Err(error) = context.log.append(records).await
+    {
         tracing::warn!(shard, %error, "the outbox cannot be appended, retrying");
         return None;
     }
+    *appended = done.iter().copied().collect();
     if let Err(error) = context.truth.outbox_done(shard, &done).await {
-        tracing::warn!(shard, %error, "sent outbox rows stay and will be sent again, without effect");
+        tracing::warn!(shard, %error, "sent outbox rows cannot be deleted yet, retrying");
         return None;
     }
+    appended.clear();
     Some(more)
 }

@@ -2,6 +2,7 @@
 //! everything in memory is dropped and the shard taken over again.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::OffsetMove;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::lists::Ranker;
 use crate::outbox::Relay;
@@ -28,9 +29,14 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// Asks the shard to end after its present batch and waits for it.
-    pub(crate) async fn stop(self) {
+    /// Asks the shard to end after its present batch.
+    pub(crate) fn tell(&self) {
         self.stop.send_replace(true);
+    }
+
+    /// Asks, and waits for it.
+    pub(crate) async fn stop(self) {
+        self.tell();
         // An error means that the thread is gone already.
         let _ = self.done.await;
     }
@@ -56,12 +62,13 @@ pub(crate) enum Stand {
 }
 
 /// Takes a shard over and runs it on a thread of its own: ranking is work for a core, not for the runtime's workers.
-/// `None` if `stop` turned true before log and store answered.
+/// `fallen` hears of a panic, some seconds later. `None` if `stop` turned true before log and store answered.
 pub(crate) async fn start(
     context: StreamContext,
     membership: &mut dyn Membership,
     number: u32,
     mut stopping: watch::Receiver<bool>,
+    fallen: mpsc::Sender<u32>,
 ) -> Result<Option<Handle>, StreamError> {
     let (stop, stopped) = watch::channel(false);
     let (tell_done, done) = oneshot::channel();
@@ -87,14 +94,27 @@ pub(crate) async fn start(
         stopped,
         relay: Relay::new(),
     };
-    let up = shard.metrics().shard_up.with_label_values(&[&number.to_string()]);
-    up.set(1);
+    let live = shard.context.live.clone();
+    live.note_shard(number, true);
     std::thread::Builder::new()
         .name(format!("shard-{number}"))
         .spawn(move || {
-            if let Err(error) = runtime.block_on(shard.run(reader)) {
-                up.set(0);
-                tracing::error!(shard = number, %error, "the shard stopped");
+            match catch_unwind(AssertUnwindSafe(|| runtime.block_on(shard.run(reader)))) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    live.note_shard(number, false);
+                    tracing::error!(shard = number, %error, "the shard stopped, a person must look");
+                }
+                // All it held is gone with it; what it did not commit is in the log.
+                Err(_) => {
+                    live.note_shard(number, false);
+                    tracing::error!(shard = number, "the shard panicked, it will be taken over again");
+                    runtime.spawn(async move {
+                        tokio::time::sleep(RETRY_LAST).await;
+                        // Nobody listens any more if the process is ending.
+                        let _ = fallen.send(number).await;
+                    });
+                }
             }
             // Nobody waits any more if the process is ending.
             let _ = tell_done.send(());

@@ -1,5 +1,7 @@
 //! A record once it is read: an event that may be folded here, or the reason why not.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use shoptide_log::Record;
 use shoptide_schemas::partition::partition_of;
 use shoptide_schemas::{CatalogueEvent, Code, Reject, ShopEvent, Topic};
@@ -21,9 +23,12 @@ impl Decoded {
     }
 }
 
-/// Reads a record of any producer. `partitions`: of the user topics.
+/// Reads a record of any producer. `partitions`: of the user topics. A panic is one record's reason, not a shard's end.
 pub fn decode(record: &Record, partitions: u32) -> Decoded {
-    read(record, partitions).unwrap_or_else(Decoded::Dead)
+    let panicked = |_| Err(Reject::new(Code::Panicked, "body", "reading the event failed"));
+    catch_unwind(AssertUnwindSafe(|| read(record, partitions)))
+        .unwrap_or_else(panicked)
+        .unwrap_or_else(Decoded::Dead)
 }
 
 fn read(record: &Record, partitions: u32) -> Result<Decoded, Reject> {

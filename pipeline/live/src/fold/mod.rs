@@ -3,6 +3,7 @@
 
 mod batch;
 mod decoded;
+mod narrow;
 mod replay;
 mod user;
 
@@ -17,6 +18,7 @@ use shoptide_schemas::{ShopEvent, UserId};
 use shoptide_store::{Commit, OrderLineRow, UserRow};
 
 pub use decoded::{Decoded, decode};
+pub use narrow::Narrow;
 pub use replay::{ReplayError, replay};
 pub use user::CachedUser;
 

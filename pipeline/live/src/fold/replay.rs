@@ -8,7 +8,7 @@ use shoptide_models::codec::CodecError;
 use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::{StoreError, Truth};
 
-use super::{Inspect, ShardFold, decode};
+use super::{Inspect, Narrow, ShardFold, decode};
 
 /// Records of one step. Any batching gives the same bytes; this one is small enough for memory and large enough for speed.
 const READ: ReadMax = ReadMax { records: 2_000, bytes: 8 * 1024 * 1024 };
@@ -63,10 +63,9 @@ pub async fn replay(
 }
 
 async fn step(fold: &mut ShardFold, truth: &dyn Truth, records: &[Record]) -> Result<(), ReplayError> {
-    let mut rest = records;
-    let mut width = records.len();
-    while !rest.is_empty() {
-        let (now, later) = rest.split_at(width.min(rest.len()));
+    let mut narrow = Narrow::new(records.len());
+    let mut bury = false;
+    while let Some(now) = narrow.range().and_then(|range| records.get(range)) {
         let batch: Vec<_> = now.iter().map(|r| decode(r, fold.partitions)).collect();
         let wants = fold.wants(now, &batch);
         let users = truth.users(fold.shard, &wants.users).await?;
@@ -74,26 +73,23 @@ async fn step(fold: &mut ShardFold, truth: &dyn Truth, records: &[Record]) -> Re
         let seen = truth.known_lines(fold.shard, &wants.lines).await?;
         let known: HashSet<_> =
             wants.lines.into_iter().zip(seen).filter(|(_, k)| *k).map(|(l, _)| l).collect();
-        let folded = match fold.fold(now, &batch, &known) {
-            Ok(folded) => folded,
-            Err(panicked) => {
-                let users = batch.iter().filter_map(|d| d.user_event()).map(|e| &e.user);
-                fold.forget(users);
-                match now {
-                    // Alone and again: as the stream does, it is a dead letter.
-                    [record] => fold.bury(record),
-                    _ => {
-                        width = panicked.place.max(1);
-                        continue;
-                    }
+        let folded = match now {
+            [record] if bury => fold.bury(record),
+            _ => match fold.fold(now, &batch, &known) {
+                Ok(folded) => folded,
+                Err(panicked) => {
+                    let users = batch.iter().filter_map(|d| d.user_event()).map(|e| &e.user);
+                    fold.forget(users);
+                    bury = narrow.panicked(panicked.place);
+                    continue;
                 }
-            }
+            },
         };
         truth.commit(folded.commit.clone()).await?;
         fold.committed(&folded.commit);
         fold.trim();
-        rest = later;
-        width = records.len();
+        narrow.done();
+        bury = false;
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ pub enum Fault {
     UnknownDone,
     /// It did not happen, and nobody says so.
     UnknownLost,
+    /// A bug in the store.
+    Panic,
 }
 
 /// Faults in the order of calls; after the last all pass.
@@ -101,6 +103,7 @@ async fn with<T>(fault: Fault, call: impl Future<Output = Result<T, StoreError>>
         Fault::Unavailable => Err(unavailable()),
         Fault::UnknownLost => Err(unknown()),
         Fault::UnknownDone => call.await.and_then(|_| Err(unknown())),
+        Fault::Panic => panic!("a bug in the store"),
     }
 }
 
