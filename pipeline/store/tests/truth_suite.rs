@@ -1,27 +1,47 @@
-//! Runs the suite of every truth on SQLite.
+//! Runs the suite of every truth on each of them: SQLite always, MySQL or MariaDB where `SHOPTIDE_TEST_MYSQL` names a server
+//! (`deploy/services up` provides one).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod rows;
+mod server;
 mod suite;
 
 use std::sync::Arc;
 
 use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
 
-macro_rules! on_sqlite {
-    ($($area:ident :: $test:ident,)*) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $test() {
-            let dir = tempfile::tempdir().unwrap();
-            let options = SqliteTruthOptions::new(dir.path().join("truth.db"));
-            let truth: Arc<dyn Truth> = SqliteTruth::open(options).await.unwrap();
-            suite::$area::$test(Arc::clone(&truth)).await;
-            truth.close().await;
+macro_rules! on_every_truth {
+    ($($area:ident :: $test:ident,)*) => {
+        mod sqlite {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let dir = tempfile::tempdir().unwrap();
+                    let options = SqliteTruthOptions::new(dir.path().join("truth.db"));
+                    let truth: Arc<dyn Truth> = SqliteTruth::open(options).await.unwrap();
+                    suite::$area::$test(Arc::clone(&truth)).await;
+                    truth.close().await;
+                }
+            )*
         }
-    )*};
+        mod mysql {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let Some(database) = server::Database::new().await else { return };
+                    let truth: Arc<dyn Truth> = database.truth().await;
+                    suite::$area::$test(Arc::clone(&truth)).await;
+                    truth.close().await;
+                    database.drop().await;
+                }
+            )*
+        }
+    };
 }
 
-on_sqlite! {
+on_every_truth! {
     commits::assign_raises_one_epoch_for_all_topics,
     commits::a_commit_writes_every_table,
     commits::a_fenced_commit_leaves_nothing,

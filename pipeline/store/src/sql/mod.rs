@@ -6,12 +6,17 @@ mod commit;
 mod conn;
 mod dialect;
 mod erase;
+mod mysql;
+mod pool;
 mod reads;
 mod reports;
 mod scan;
+mod schema;
 mod sqlite;
 mod tables;
+mod truth;
 mod value;
 mod writes;
 
+pub use mysql::{MysqlTruth, MysqlTruthOptions};
 pub use sqlite::{SqliteTruth, SqliteTruthOptions};

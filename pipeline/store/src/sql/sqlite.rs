@@ -3,16 +3,19 @@
 
 mod conn;
 mod open;
-mod readers;
-mod truth;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 
-use self::readers::Readers;
+use self::conn::SqliteConn;
+use super::conn::Connect;
+use super::pool::{Pool, closed};
+use super::truth::Backend;
 use super::writes::{Write, Written};
 use crate::StoreError;
 
@@ -52,7 +55,7 @@ impl SqliteTruthOptions {
 pub struct SqliteTruth {
     /// Absent in a store that was opened to be read.
     writer: Option<mpsc::Sender<Job>>,
-    readers: Arc<Readers>,
+    readers: Arc<Pool<Reader>>,
 }
 
 /// What the writer is asked for.
@@ -70,7 +73,7 @@ impl SqliteTruth {
     pub async fn open(options: SqliteTruthOptions) -> Result<Arc<Self>, StoreError> {
         let writer = open::for_writing(&options).await?;
         let (sender, jobs) = mpsc::channel(WRITES_WAITING_MAX);
-        let readers = Readers::new(open::reader_options(&options, false), options.read_connections);
+        let readers = Pool::new(Reader(open::reader_options(&options, false)), options.read_connections);
         tokio::spawn(writer::run(options, writer, jobs));
         Ok(Arc::new(Self { writer: Some(sender), readers }))
     }
@@ -82,8 +85,30 @@ impl SqliteTruth {
     /// [`StoreError::Unusable`].
     pub async fn open_read_only(options: SqliteTruthOptions) -> Result<Arc<Self>, StoreError> {
         open::check_readable(&options).await?;
-        let readers = Readers::new(open::reader_options(&options, true), options.read_connections);
+        let readers = Pool::new(Reader(open::reader_options(&options, true)), options.read_connections);
         Ok(Arc::new(Self { writer: None, readers }))
+    }
+}
+
+/// Opens connections that read.
+pub struct Reader(SqliteConnectOptions);
+
+#[async_trait]
+impl Connect for Reader {
+    type Conn = SqliteConn;
+    const STORE: &'static str = STORE;
+
+    async fn connect(&self) -> Result<SqliteConn, StoreError> {
+        SqliteConn::connect(&self.0).await
+    }
+}
+
+#[async_trait]
+impl Backend for SqliteTruth {
+    type Connect = Reader;
+
+    fn readers(&self) -> &Arc<Pool<Reader>> {
+        &self.readers
     }
 
     async fn write(&self, write: Write) -> Result<Written, StoreError> {
@@ -91,15 +116,22 @@ impl SqliteTruth {
             return Err(StoreError::Unusable("the truth was opened to be read only".into()));
         };
         let (answer, answered) = oneshot::channel();
-        writer.send(Job::Write { write, answer }).await.map_err(|_| closed())?;
+        writer.send(Job::Write { write, answer }).await.map_err(|_| closed::<Reader>())?;
         let lost =
             |_| StoreError::Unknown { store: STORE, reason: "the writer ended before it answered".into() };
         answered.await.map_err(lost)?
     }
-}
 
-fn closed() -> StoreError {
-    StoreError::Unavailable { store: STORE, reason: "it is closed".into() }
+    async fn shut(&self) {
+        self.readers.close().await;
+        if let Some(writer) = &self.writer {
+            let (answer, answered) = oneshot::channel();
+            if writer.send(Job::Close { answer }).await.is_ok() {
+                // An answer that never comes means that the writer has ended, which is what was asked for.
+                let _ = answered.await;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

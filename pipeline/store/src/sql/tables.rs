@@ -8,7 +8,7 @@ const fn target(
     keys: usize,
     existing: Existing,
 ) -> Target {
-    Target { table, columns, keys, existing }
+    Target { table, columns, keys, existing, unique_beside: false }
 }
 
 use Existing::{Add, Keep, Replace};
@@ -52,7 +52,8 @@ pub(super) const TODO: Target = target("list_todo", &["shard", "user_id"], 2, Ke
 pub(super) const QUALITY: Target = target("quality", &["shard", "day", "metric", "n"], 3, Add);
 pub(super) const BUDGET: Target =
     target("user_budget", &["shard", "user_id", "month_micros", "currency", "updated_ms"], 2, Replace);
-pub(super) const ITEM: Target = target("item", &["num", "item_id", "from_off", "data"], 1, Replace);
+pub(super) const ITEM: Target =
+    Target { unique_beside: true, ..target("item", &["num", "item_id", "from_off", "data"], 1, Replace) };
 pub(super) const VERSION: Target = target("item_version", &["num", "from_off", "data"], 2, Replace);
 pub(super) const MODEL: Target =
     target("model", &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage"], 1, Replace);

@@ -14,7 +14,7 @@ pub(super) const MODEL_POINTER: &[u8] = b"model";
 
 /// One transaction to carry out.
 #[derive(Debug)]
-pub(crate) enum Write {
+pub enum Write {
     Assign { shard: u32, bases: Vec<(Topic, i64)> },
     Commit(Box<Commit>),
     OutboxDone { shard: u32, rows: Vec<(Topic, i64)> },
@@ -24,7 +24,7 @@ pub(crate) enum Write {
 }
 
 /// What it gives back: the offset rows of an assignment, else nothing.
-pub(crate) type Written = Vec<OffsetRow>;
+pub type Written = Vec<OffsetRow>;
 
 /// Carries out one write within a transaction that the caller has begun and ends.
 pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Written, StoreError> {

@@ -15,23 +15,11 @@ use crate::sql::dialect::Dialect;
 use crate::sql::value::{OwnedValue, Row, Value};
 
 /// An open connection.
-pub(super) struct SqliteConn(SqliteConnection);
+pub struct SqliteConn(SqliteConnection);
 
 impl SqliteConn {
     pub async fn connect(options: &SqliteConnectOptions) -> Result<Self, StoreError> {
         options.connect().await.map(Self).map_err(store_error)
-    }
-
-    pub async fn close(self) {
-        // The file is consistent whether or not the last checkpoint succeeds.
-        if let Err(error) = self.0.close().await {
-            tracing::debug!(%error, "closing a connection of the truth failed");
-        }
-    }
-
-    /// A statement without parameters or answer.
-    pub async fn run(&mut self, sql: &str) -> Result<(), StoreError> {
-        self.0.execute(AssertSqlSafe(sql.to_owned())).await.map(drop).map_err(store_error)
     }
 }
 
@@ -39,6 +27,10 @@ impl SqliteConn {
 impl SqlConn for SqliteConn {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
+    }
+
+    async fn run(&mut self, sql: &str) -> Result<(), StoreError> {
+        self.0.execute(AssertSqlSafe(sql.to_owned())).await.map(drop).map_err(store_error)
     }
 
     async fn execute(&mut self, sql: &str, args: &[Value<'_>]) -> Result<u64, StoreError> {
@@ -59,6 +51,13 @@ impl SqlConn for SqliteConn {
         };
         let query = sqlx::query_with(AssertSqlSafe(sql.to_owned()), arguments);
         query.fetch(&mut self.0).map(|found| row(&found.map_err(store_error)?)).boxed()
+    }
+
+    async fn close(self) {
+        // The file is consistent whether or not the last checkpoint succeeds.
+        if let Err(error) = self.0.close().await {
+            tracing::debug!(%error, "closing a connection of the truth failed");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::{STORE, SqliteTruthOptions};
 use crate::StoreError;
 use crate::sql::conn::SqlConn;
 use crate::sql::dialect::Dialect;
+use crate::sql::schema::{latest, statements};
 
 /// Marks our files ("ShTi"), so that another program's database is refused.
 const APPLICATION_ID: i64 = 0x5368_5469;
@@ -75,10 +76,6 @@ pub(super) fn reader_options(options: &SqliteTruthOptions, read_only: bool) -> S
 enum Found {
     Nothing,
     Ours { version: i64 },
-}
-
-fn latest() -> i64 {
-    migrations::STORE.last().map_or(0, |migration| migration.version)
 }
 
 async fn pragma(conn: &mut SqliteConn, sql: &str) -> Result<i64, StoreError> {
@@ -161,10 +158,4 @@ async fn migrated(options: &SqliteTruthOptions) -> Result<SqliteConn, StoreError
         }
     }
     Ok(conn)
-}
-
-/// The statements of a migration: comments go first, since they may hold a semicolon.
-fn statements(sql: &str) -> Vec<String> {
-    let code: Vec<&str> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
-    code.join("\n").split(';').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect()
 }

@@ -1,21 +1,37 @@
-//! [`Truth`] over the writer and the readers.
+//! [`Truth`] over any database: reads through the pool, writes as values.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use shoptide_schemas::{ItemId, Topic, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::{Job, SqliteTruth};
-use crate::sql::conn::SqlConn;
-use crate::sql::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
-use crate::sql::writes::Write;
-use crate::sql::{reads, reports};
+use super::conn::{Connect, SqlConn};
+use super::pool::Pool;
+use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
+use super::writes::{Write, Written};
+use super::{reads, reports};
 use crate::{
     Budget, Commit, DeadLetter, DeadPage, FoldedTable, ItemCount, ItemRow, ListHead, ModelRow, OffsetRow,
     OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
 };
 
+/// What a database adds to the shared statements: who writes, and how it ends.
 #[async_trait]
-impl Truth for SqliteTruth {
+pub trait Backend: Send + Sync {
+    type Connect: Connect;
+
+    fn readers(&self) -> &Arc<Pool<Self::Connect>>;
+
+    /// Carries out one write, all of it or nothing, whether or not the caller waits for the answer.
+    async fn write(&self, write: Write) -> Result<Written, StoreError>;
+
+    /// Lets what is under way finish and closes every connection.
+    async fn shut(&self);
+}
+
+#[async_trait]
+impl<B: Backend> Truth for B {
     async fn assign(&self, shard: u32, bases: &[(Topic, i64)]) -> Result<Vec<OffsetRow>, StoreError> {
         self.write(Write::Assign { shard, bases: bases.to_vec() }).await
     }
@@ -26,25 +42,29 @@ impl Truth for SqliteTruth {
 
     async fn users(&self, shard: u32, users: &[UserId]) -> Result<Vec<UserRow>, StoreError> {
         let users = users.to_vec();
-        self.readers.consistent(move |c| Box::pin(async move { reads::users(c, shard, &users).await })).await
+        self.readers()
+            .consistent(move |c| Box::pin(async move { reads::users(c, shard, &users).await }))
+            .await
     }
 
     async fn known_lines(&self, shard: u32, lines: &[OrderLineRow]) -> Result<Vec<bool>, StoreError> {
         let lines = lines.to_vec();
-        self.readers.read(move |c| Box::pin(async move { reads::known_lines(c, shard, &lines).await })).await
+        self.readers()
+            .read(move |c| Box::pin(async move { reads::known_lines(c, shard, &lines).await }))
+            .await
     }
 
     async fn offsets(&self) -> Result<Vec<OffsetRow>, StoreError> {
-        self.readers.read(|c| Box::pin(reads::offsets_of(c, None, false))).await
+        self.readers().read(|c| Box::pin(reads::offsets_of(c, None, false))).await
     }
 
     async fn list(&self, shard: u32, user: &UserId) -> Result<Option<Vec<u8>>, StoreError> {
         let user = user.clone();
-        self.readers.read(move |c| Box::pin(async move { reads::list(c, shard, &user).await })).await
+        self.readers().read(move |c| Box::pin(async move { reads::list(c, shard, &user).await })).await
     }
 
     async fn todo(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError> {
-        self.readers.read(move |c| Box::pin(reads::todo(c, shard, limit))).await
+        self.readers().read(move |c| Box::pin(reads::todo(c, shard, limit))).await
     }
 
     async fn lists_after(
@@ -54,7 +74,7 @@ impl Truth for SqliteTruth {
         limit: usize,
     ) -> Result<Vec<ListHead>, StoreError> {
         let after = after.cloned();
-        self.readers
+        self.readers()
             .read(move |c| Box::pin(async move { reads::lists_after(c, shard, after.as_ref(), limit).await }))
             .await
     }
@@ -64,17 +84,17 @@ impl Truth for SqliteTruth {
         after: Option<(u32, UserId)>,
         limit: usize,
     ) -> Result<Vec<(u32, UserId)>, StoreError> {
-        self.readers
+        self.readers()
             .consistent(move |c| Box::pin(async move { reads::users_after(c, after.as_ref(), limit).await }))
             .await
     }
 
     async fn count_users(&self) -> Result<u64, StoreError> {
-        self.readers.read(|c| Box::pin(reads::count_users(c))).await
+        self.readers().read(|c| Box::pin(reads::count_users(c))).await
     }
 
     async fn oldest_model_in_lists(&self) -> Result<Option<u64>, StoreError> {
-        self.readers.consistent(|c| Box::pin(reads::oldest_model_in_lists(c))).await
+        self.readers().consistent(|c| Box::pin(reads::oldest_model_in_lists(c))).await
     }
 
     async fn scan_parts(
@@ -84,7 +104,7 @@ impl Truth for SqliteTruth {
     ) -> Result<Vec<OffsetRow>, StoreError> {
         let since = scan::since_of(since);
         let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
-        let walk = self.readers.consistent(move |c| {
+        let walk = self.readers().consistent(move |c| {
             Box::pin(async move {
                 let offsets = reads::offsets_of(c, None, false).await?;
                 scan::parts(c, &since, SCAN_KEYS_MAX, &mut Chunks::new(sender)).await?;
@@ -106,7 +126,7 @@ impl Truth for SqliteTruth {
     ) -> Result<(), StoreError> {
         let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
         let walk = self
-            .readers
+            .readers()
             .read(move |c| Box::pin(async move { scan::dump(c, table, &mut Chunks::new(sender)).await }));
         let take = async {
             while let Some(chunk) = chunks.recv().await {
@@ -119,7 +139,7 @@ impl Truth for SqliteTruth {
     }
 
     async fn outbox(&self, shard: u32, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
-        self.readers.read(move |c| Box::pin(reads::outbox(c, shard, limit))).await
+        self.readers().read(move |c| Box::pin(reads::outbox(c, shard, limit))).await
     }
 
     async fn outbox_done(&self, shard: u32, rows: &[(Topic, i64)]) -> Result<(), StoreError> {
@@ -127,7 +147,7 @@ impl Truth for SqliteTruth {
     }
 
     async fn dead_letters(&self, page: DeadPage) -> Result<Vec<DeadLetter>, StoreError> {
-        self.readers.read(move |c| Box::pin(async move { reports::dead_letters(c, &page).await })).await
+        self.readers().read(move |c| Box::pin(async move { reports::dead_letters(c, &page).await })).await
     }
 
     async fn item_counts(
@@ -137,7 +157,7 @@ impl Truth for SqliteTruth {
         to_day: u32,
     ) -> Result<Vec<ItemCount>, StoreError> {
         let items = items.to_vec();
-        self.readers
+        self.readers()
             .consistent(move |c| {
                 Box::pin(async move { reports::item_counts(c, &items, from_day, to_day).await })
             })
@@ -145,20 +165,20 @@ impl Truth for SqliteTruth {
     }
 
     async fn quality(&self, from_day: u32) -> Result<Vec<(u32, u32, i64)>, StoreError> {
-        self.readers.read(move |c| Box::pin(reports::quality(c, from_day))).await
+        self.readers().read(move |c| Box::pin(reports::quality(c, from_day))).await
     }
 
     async fn catalogue(&self) -> Result<(Vec<ItemRow>, Option<OffsetRow>), StoreError> {
-        self.readers.consistent(|c| Box::pin(reports::catalogue(c))).await
+        self.readers().consistent(|c| Box::pin(reports::catalogue(c))).await
     }
 
     async fn catalogue_at(&self, offset: i64) -> Result<Vec<ItemRow>, StoreError> {
-        self.readers.read(move |c| Box::pin(reports::catalogue_at(c, offset))).await
+        self.readers().read(move |c| Box::pin(reports::catalogue_at(c, offset))).await
     }
 
     async fn budget(&self, shard: u32, user: &UserId) -> Result<Option<Budget>, StoreError> {
         let user = user.clone();
-        self.readers.read(move |c| Box::pin(async move { reports::budget(c, shard, &user).await })).await
+        self.readers().read(move |c| Box::pin(async move { reports::budget(c, shard, &user).await })).await
     }
 
     async fn set_budget(&self, shard: u32, user: &UserId, budget: Option<Budget>) -> Result<(), StoreError> {
@@ -170,11 +190,11 @@ impl Truth for SqliteTruth {
     }
 
     async fn model_pointer(&self) -> Result<Option<u64>, StoreError> {
-        self.readers.read(|c| Box::pin(reads::model_pointer(c, false))).await
+        self.readers().read(|c| Box::pin(reads::model_pointer(c, false))).await
     }
 
     async fn models(&self) -> Result<Vec<ModelRow>, StoreError> {
-        self.readers.read(|c| Box::pin(reports::models(c))).await
+        self.readers().read(|c| Box::pin(reports::models(c))).await
     }
 
     async fn forget_models(&self, versions: &[u64]) -> Result<(), StoreError> {
@@ -182,17 +202,10 @@ impl Truth for SqliteTruth {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.readers.read(|c| Box::pin(async move { c.query("SELECT 1", &[]).await.map(drop) })).await
+        self.readers().read(|c| Box::pin(async move { c.query("SELECT 1", &[]).await.map(drop) })).await
     }
 
     async fn close(&self) {
-        self.readers.close().await;
-        if let Some(writer) = &self.writer {
-            let (answer, answered) = oneshot::channel();
-            if writer.send(Job::Close { answer }).await.is_ok() {
-                // An answer that never comes means that the writer has ended, which is what was asked for.
-                let _ = answered.await;
-            }
-        }
+        self.shut().await;
     }
 }

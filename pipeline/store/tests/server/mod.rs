@@ -1,0 +1,51 @@
+//! A database of its own for each test, on the server that `SHOPTIDE_TEST_MYSQL` names.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use shoptide_store::{MysqlTruth, MysqlTruthOptions};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+pub struct Database {
+    server: String,
+    name: String,
+}
+
+impl Database {
+    /// An empty database; nothing where no server is named, said once a test.
+    pub async fn new() -> Option<Self> {
+        let Ok(server) = std::env::var("SHOPTIDE_TEST_MYSQL") else {
+            println!("skipped: SHOPTIDE_TEST_MYSQL names no server");
+            return None;
+        };
+        let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let database = Self { server, name };
+        database.sql(&format!("CREATE DATABASE {}", database.name)).await;
+        Some(database)
+    }
+
+    pub fn options(&self) -> MysqlTruthOptions {
+        MysqlTruthOptions {
+            connections: 4,
+            ..MysqlTruthOptions::new(format!("{}/{}", self.server, self.name))
+        }
+    }
+
+    pub async fn truth(&self) -> Arc<MysqlTruth> {
+        MysqlTruth::migrate(&self.options()).await.unwrap();
+        MysqlTruth::open(self.options()).await.unwrap()
+    }
+
+    /// Runs a statement on a connection of its own, beside the truth's.
+    pub async fn sql(&self, sql: &str) {
+        let mut conn = MySqlConnection::connect(&self.server).await.unwrap();
+        conn.execute(AssertSqlSafe(sql.to_owned())).await.unwrap();
+    }
+
+    /// Takes the database away. After a failed test it stays, to be looked at, until the server goes.
+    pub async fn drop(self) {
+        self.sql(&format!("DROP DATABASE {}", self.name)).await;
+    }
+}
