@@ -46,6 +46,13 @@ impl Roles {
     pub const JOBS: Roles = Roles { stream: false, serve: false, jobs: true };
 }
 
+/// One of them.
+enum Role {
+    Stream,
+    Serve,
+    Jobs,
+}
+
 /// What commands that run beside the roles look at.
 #[derive(Clone)]
 pub struct Parts {
@@ -152,13 +159,22 @@ impl App {
                 None => std::future::pending().await,
             }
         };
+        let trainer = async {
+            match &mut self.trainer {
+                Some(trainer) => ended("the trainer", trainer.ended().await.map(Ok::<_, std::fmt::Error>)),
+                None => std::future::pending().await,
+            }
+        };
+        let (role, error) = tokio::select! {
+            error = stream => (Role::Stream, error),
+            error = serve => (Role::Serve, error),
+            error = trainer => (Role::Jobs, error),
+        };
         // What has ended must not be waited for again.
-        let (error, was_stream) =
-            tokio::select! { error = stream => (error, true), error = serve => (error, false) };
-        if was_stream {
-            self.stream = None;
-        } else {
-            self.serve = None;
+        match role {
+            Role::Stream => self.stream = None,
+            Role::Serve => self.serve = None,
+            Role::Jobs => self.trainer = None,
         }
         error
     }

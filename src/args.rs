@@ -58,10 +58,10 @@ pub enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Place {
     /// The data directory of the embedded log and store.
-    #[arg(long, value_name = "DIR", default_value = "shoptide-data")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "shoptide-data")]
     pub data_dir: PathBuf,
     /// A TOML file over the defaults.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 

@@ -36,13 +36,38 @@ impl DataDir {
     /// Takes a folder that must hold a truth.
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
         let dir = Self(path.to_owned());
-        if dir.truth_path().exists() { Ok(dir) } else { Err(dir.nothing("no shop")) }
+        dir.holds(&dir.truth_path(), "no shop")?;
+        Ok(dir)
     }
 
     /// Takes a folder that must hold a log, whether or not anything was made of it yet.
     pub fn with_log(path: &Path) -> anyhow::Result<Self> {
         let dir = Self(path.to_owned());
-        if dir.log_path().exists() { Ok(dir) } else { Err(dir.nothing("no log")) }
+        dir.holds(&dir.log_path(), "no log")?;
+        Ok(dir)
+    }
+
+    fn holds(&self, file: &Path, what: &str) -> anyhow::Result<()> {
+        match file.try_exists() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.nothing(what)),
+            Err(e) => Err(Refused(format!("data directory {} cannot be used: {e}", self.0.display())).into()),
+        }
+    }
+
+    /// A truth without its log: nothing may write into a new one, for its offsets would begin again at 0.
+    fn refuse_lost_log(&self) -> anyhow::Result<()> {
+        let bytes = |path: PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
+        // What was written last may still lie in the file beside it.
+        let log = bytes(self.log_path()) + bytes(self.0.join("log.db-wal"));
+        if log == 0 && 0 < bytes(self.truth_path()) {
+            let path = self.0.display();
+            let message = format!(
+                "{path} holds a truth but its log is lost: restore log.db, or begin in another folder"
+            );
+            return Err(Refused(message).into());
+        }
+        Ok(())
     }
 
     fn nothing(&self, what: &str) -> anyhow::Error {
@@ -74,6 +99,7 @@ impl DataDir {
     }
 
     pub async fn open_log(&self, config: &Config) -> anyhow::Result<Arc<SqliteLog>> {
+        self.refuse_lost_log()?;
         let mut options = SqliteLogOptions::new(self.log_path(), config.log.partitions, system_clock());
         options.queue_records_max = config.log.queue_records_max;
         options.group_commit_max = config.log.group_commit_records_max;

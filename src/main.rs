@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if error.chain().any(|cause| cause.is::<render::OutputClosed>()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("shoptide: {error:#}");
+            eprintln!("shoptide: {}", told(&error));
             ExitCode::from(exit_code(&error))
         }
     };
@@ -63,6 +63,20 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::State(state) => commands::state::run(state).await,
         Command::Config(config) => commands::config::run(&config),
     }
+}
+
+/// The error with its causes, those left out that the text before them tells already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// A start that configuration or data refuse is 2, whatever happens later 1.

@@ -11,9 +11,10 @@ use shoptide_jobs::import::{LogSink, Outgoing, Sink};
 use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
 use shoptide_jobs::train::{TrainContext, TrainParams, Workers};
 use shoptide_live::fold::replay;
+use shoptide_live::fold::state_of;
 use shoptide_live::{Live, Metrics, ModelFiles};
 use shoptide_log::{Log, MemoryLog, MemoryLogOptions};
-use shoptide_models::state::{Part, UserState};
+use shoptide_models::state::UserState;
 use shoptide_schemas::{Topic, USER_TOPICS, UserId};
 use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
 
@@ -154,12 +155,7 @@ impl Opened {
             let Some(last) = page.last().cloned() else { return Ok(all) };
             for (shard, user) in page {
                 for row in truth.users(shard, std::slice::from_ref(&user)).await? {
-                    let mut state = UserState::default();
-                    for (part, stored) in state.parts.iter_mut().zip(&row.parts) {
-                        if let Some((_, bytes)) = stored {
-                            *part = Part::decode(bytes)?;
-                        }
-                    }
+                    let state = state_of(&row.parts)?;
                     all.push((row.user, state));
                 }
             }

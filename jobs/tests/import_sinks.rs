@@ -221,8 +221,10 @@ async fn erasure_reaches_every_user_topic_and_lines_are_split() {
     let mut batch: Vec<Outgoing> =
         [order, known, typed("user_erased"), absorbed].map(Outgoing::Event).to_vec();
     batch.push(Outgoing::Item(seen));
+    let own_id = WireEvent { event_id: Some("due:1:0:0:0".to_owned()), ..view("x") };
+    batch.push(Outgoing::Event(own_id));
     let sent = sink.send(batch).await.unwrap();
-    assert_eq!((sent.accepted, sent.rejected), (3, 2));
+    assert_eq!((sent.accepted, sent.rejected), (3, 3));
     let at = |v: usize| (sent.verdicts[v].topic.as_deref(), sent.verdicts[v].offset);
     assert_eq!(
         [at(0), at(1), at(2)],
@@ -230,6 +232,7 @@ async fn erasure_reaches_every_user_topic_and_lines_are_split() {
     );
     assert_eq!(sent.verdicts[3].code.as_deref(), Some("internal"));
     assert_eq!(sent.verdicts[4].code.as_deref(), Some("unknown_type"));
+    assert_eq!(sent.verdicts[5].field.as_deref(), Some("event_id"));
     let mut counts = BTreeMap::new();
     for topic in USER_TOPICS {
         counts.insert(topic, records(&log, topic).await.len());

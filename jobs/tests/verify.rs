@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shoptide_jobs::train::train_once;
-use shoptide_jobs::verify::{Report, Verify, state_of};
+use shoptide_jobs::verify::{Report, Verify};
+use shoptide_live::fold::state_of;
 use shoptide_models::list::{Linked, ListScratch, make_list};
 use shoptide_schemas::{StoredList, Topic, UserId};
 use shoptide_store::{Commit, ListRow, OffsetMove, PartRow, Tally, Truth};
@@ -35,6 +36,12 @@ async fn verify(shop: &Shop) -> Report {
 fn upsert(n: usize) -> (Topic, serde_json::Value) {
     let e = json!({"event_id": "c", "type": "item_upsert", "item_id": format!("i{n}"), "title": "t", "occurred_at": NOW_MS});
     (Topic::Catalogue, e)
+}
+
+fn erased(n: usize) -> (Topic, serde_json::Value) {
+    let e =
+        json!({"event_id": "e", "type": "user_erased", "user_id": format!("u{n}"), "occurred_at": NOW_MS});
+    (Topic::Browse, e)
 }
 
 /// Changes the store past the fold: a commit that moves nothing.
@@ -140,6 +147,32 @@ async fn a_changed_part_a_lost_part_and_a_forged_list_are_found() {
     assert!(!report.ok && report.tables.iter().all(|t| t.equal));
     assert_eq!(report.lists.different.len(), 1);
     assert!(!report.lists.different[0].contains("u3"), "no ids in reports");
+}
+
+/// A list's inputs live as long as it names them; only a new chain may drop a model before.
+#[tokio::test]
+async fn a_model_that_lists_still_name_may_not_be_gone() {
+    let shop = shop_with_lists(30).await;
+    // The published one is kept in any case.
+    assert_eq!(train_once(&shop.context).await.unwrap().model.version(), 2);
+    shop.truth.forget_models(&[1]).await.unwrap();
+    let report = verify(&shop).await;
+    assert!(!report.ok && report.lists.different.len() == 40, "{report:?}");
+    shop.fold(&[erased(39)]).await;
+    let model = train_once(&shop.context).await.unwrap().model;
+    assert_eq!((model.version(), model.parent()), (3, None));
+    let report = verify(&shop).await;
+    assert!(report.ok, "{report:?}");
+    assert_eq!((report.lists.recomputed, report.lists.skipped), (0, 39));
+}
+
+#[tokio::test]
+async fn what_is_not_folded_yet_is_said() {
+    let shop = shop_with_lists(30).await;
+    assert_eq!(verify(&shop).await.behind, 0);
+    shop.append(&views(1, 3, 5)).await;
+    let report = verify(&shop).await;
+    assert_eq!((report.ok, report.behind, report.records), (true, 5, 430));
 }
 
 #[tokio::test]

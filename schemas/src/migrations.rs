@@ -1,4 +1,5 @@
-//! SQL of the truth and of the embedded log, in order. A `{blob_id}`-style placeholder is filled by the store's dialect.
+//! SQL of the truth and of the embedded log, in order. Placeholders such as `{BYTES}` are filled by the
+//! dialect of the database.
 
 /// One step of the schema: its number, its name, its statements separated by `;`.
 #[derive(Debug, Clone, Copy)]

@@ -188,6 +188,29 @@ pub fn parse(bytes: &[u8]) -> Result<WireEvent, Reject> {
     serde_json::from_slice(bytes).map_err(|_| diagnose(bytes, USER_FIELDS))
 }
 
+/// Begins the ids of records that the program itself writes; the number after it counts the addresses that a forwarded
+/// event has passed.
+pub const OWN_ID_PREFIX: &str = "due:";
+
+/// Refuses what only the program itself may write: internal types, and ids that begin with [`OWN_ID_PREFIX`].
+///
+/// # Errors
+/// [`Reject`] with code `internal`, naming the field.
+pub fn refuse_own(wire: &WireEvent) -> Result<(), Reject> {
+    let name = wire.event_type.as_deref().unwrap_or_default();
+    if name == "item_seen" || EventType::from_name(name).is_some_and(EventType::is_internal) {
+        let message = "type is reserved for records the program itself writes";
+        return Err(Reject::new(Code::Internal, "type", message));
+    }
+    if wire.event_id.as_deref().is_some_and(|id| id.starts_with(OWN_ID_PREFIX)) {
+        let message = format!(
+            "event_id begins with \"{OWN_ID_PREFIX}\", which is reserved for records the program itself writes"
+        );
+        return Err(Reject::new(Code::Internal, "event_id", message));
+    }
+    Ok(())
+}
+
 /// Splits GA4 `items` into one event a line; an event without `items` comes back alone.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use shoptide_log::Log;
 use shoptide_store::{Cache, LocalCache, LocalCacheOptions, Truth};
 use tower::ServiceExt;
 
-use crate::app::serve_context;
+use crate::app::{Refused, serve_context};
 use crate::args::{Ask, Place, Profile};
 use crate::commands::load_config;
 use crate::commands::profile::profile_text;
@@ -136,6 +136,9 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     // Nothing was written: there is nothing to flush, only files to let go.
     let _ = tokio::time::timeout(Duration::from_millis(500), log.close()).await;
     let json: Value = serde_json::from_slice(&body).context("the answer is no JSON")?;
+    if status == StatusCode::BAD_REQUEST {
+        return Err(Refused(format!("{}: {}", shown(json.get("code")), shown(json.get("message")))).into());
+    }
     if status != StatusCode::OK {
         anyhow::bail!("{}: {}", shown(json.get("code")), shown(json.get("message")));
     }

@@ -34,7 +34,12 @@ pub async fn run(args: args::Import) -> anyhow::Result<ExitCode> {
     // At a pace, batches are small so that each is due at about one moment.
     let batch_max = if speed == Speed::Max { BATCH_EVENTS_MAX } else { 50 };
     let bar = crate::demo::progress::Bar::spinner("importing", args.json);
-    while let Some(batch) = import.next_batch(batch_max)? {
+    let failed: Option<anyhow::Error> = loop {
+        let batch = match import.next_batch(batch_max) {
+            Ok(Some(batch)) => batch,
+            Ok(None) => break None,
+            Err(error) => break Some(error.into()),
+        };
         if let (false, Some(at)) =
             (speed == Speed::Max, batch.events.first().and_then(|e| at_ms(e.occurred_at.as_ref())))
         {
@@ -44,20 +49,35 @@ pub async fn run(args: args::Import) -> anyhow::Result<ExitCode> {
         }
         let items = batch.catalogue.into_iter().map(Outgoing::Item);
         let outgoing: Vec<Outgoing> = items.chain(batch.events.into_iter().map(Outgoing::Event)).collect();
+        let mut failed = None;
         for some in outgoing.chunks(BATCH_EVENTS_MAX) {
-            let sent = sink.send(some.to_vec()).await?;
-            accepted += sent.accepted;
-            rejected += sent.rejected;
+            match sink.send(some.to_vec()).await {
+                Ok(sent) => {
+                    accepted += sent.accepted;
+                    rejected += sent.rejected;
+                }
+                Err(error) => {
+                    failed = Some(error.into());
+                    break;
+                }
+            }
         }
         bar.set(import.report().rows);
-    }
+        if failed.is_some() {
+            break failed;
+        }
+    };
     bar.finish();
     if let Some(log) = log {
         shoptide_log::Log::close(&*log).await;
     }
     let seconds = began.elapsed().as_secs_f64();
+    // What came in stands, and is told, however the import ended.
     print(import.report(), accepted, rejected, seconds, args.json)?;
-    Ok(ExitCode::SUCCESS)
+    match failed {
+        None => Ok(ExitCode::SUCCESS),
+        Some(error) => Err(error),
+    }
 }
 
 /// A collector, or the embedded log of a data directory.
@@ -66,6 +86,9 @@ pub async fn open_sink(
     key_file: Option<&Path>,
     place: &args::Place,
 ) -> anyhow::Result<(Box<dyn Sink>, Option<std::sync::Arc<shoptide_log::SqliteLog>>)> {
+    if key_file.is_some() && to.is_none() {
+        return Err(Refused("--key-file is for a collector: it needs --to".to_owned()).into());
+    }
     if let Some(url) = to {
         let sink =
             CollectorSink::new(url, key_of(key_file)?.as_deref()).map_err(|e| Refused(e.to_string()))?;

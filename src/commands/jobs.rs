@@ -1,4 +1,5 @@
-//! `jobs`: the trainer as a role, or one job by hand.
+//! `jobs`: the trainer as a role, or one job by hand. Training publishes; evaluating only reads, and may do so beside a
+//! process that streams and trains.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,8 +23,12 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     };
     let config = load_config(args.place.config.as_deref())?;
     let data = DataDir::existing(&args.place.data_dir)?;
-    let log: Arc<dyn Log> = data.open_log(&config).await?;
-    let truth: Arc<dyn Truth> = data.open_truth(&config).await?;
+    // A truth without its log is refused; opening would make an empty one.
+    let log: Arc<dyn Log> = DataDir::with_log(data.path())?.open_log(&config).await?;
+    let truth: Arc<dyn Truth> = match job {
+        Job::Train { .. } => data.open_truth(&config).await?,
+        Job::Evaluate { .. } => data.open_truth_to_read().await?,
+    };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
     let context = train_context(&config, &data, &log, &truth, &live)?;

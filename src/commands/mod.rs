@@ -13,8 +13,9 @@ pub mod state;
 
 use std::path::Path;
 
-use anyhow::Context;
 use shoptide_config::{Config, process_variables};
+
+use crate::app::Refused;
 
 /// Loads the configuration of a command.
 pub fn load_config(file: Option<&Path>) -> anyhow::Result<Config> {
@@ -24,6 +25,7 @@ pub fn load_config(file: Option<&Path>) -> anyhow::Result<Config> {
 /// The write key, read from a file so that it is in no process list.
 pub fn key_of(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let Some(file) = file else { return Ok(None) };
-    let key = std::fs::read_to_string(file).with_context(|| format!("key file {}", file.display()))?;
+    let unreadable = |e| Refused(format!("key file {} cannot be read: {e}", file.display()));
+    let key = std::fs::read_to_string(file).map_err(unreadable)?;
     Ok(Some(key.trim().to_owned()))
 }

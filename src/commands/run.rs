@@ -13,8 +13,8 @@ pub async fn run(args: Run, roles: Roles) -> anyhow::Result<ExitCode> {
         config.serve.port = port;
     }
     let mut signals = Signals::catch()?;
-    let data = DataDir::create(&args.place.data_dir)?;
     let listener = if roles.serve { Some(listen(config.serve.address()).await?) } else { None };
+    let data = DataDir::create(&args.place.data_dir)?;
     let mut app = tokio::select! {
         app = App::start(&config, &data, roles, listener) => app?,
         // Nothing was accepted yet, and what is open closes with the process.

@@ -68,8 +68,14 @@ fn print(report: &Report) -> anyhow::Result<()> {
         .collect();
     let headings = ["topic", "partition", "logged", "applied", "duplicate", "late", "erased", "dead", ""];
     out!("{}", table(&headings, &rows))?;
+    if report.behind != 0 {
+        outln!("\n{} records of the log are not folded yet: nothing is said of them", report.behind)?;
+    }
     let lists = &report.lists;
     outln!("\nlists: {} recomputed, {} equal, {} skipped", lists.recomputed, lists.equal, lists.skipped)?;
+    if lists.recomputed == 0 && lists.skipped != 0 {
+        outln!("  no list could be checked: each is about to be made anew")?;
+    }
     for list in &lists.different {
         outln!("  differs: {list}")?;
     }

@@ -30,8 +30,16 @@ async fn a_shop_at_rest_answers() {
     let fallback = asked(&["recommend", "nobody knows 我", "--json"]).json();
     assert_ne!(fallback["made_from"], "personal", "{fallback}");
     assert_eq!(fallback["items"].as_array().unwrap().len(), 10, "{fallback}");
+    // Ids are opaque: none is a path, a query, an option or the end of a line.
+    for id in ["a\nb", "../..", "a/b?n=3", "%2F", " x", "\u{1b}[2J"] {
+        assert_eq!(asked(&["recommend", id, "--json"]).json()["user_id"], id);
+    }
+    let dashed = run(&["recommend", "--json", "--data-dir", dir, "--", "--once"]).json();
+    assert_eq!(dashed["user_id"], "--once");
+    assert_eq!(asked(&["recommend", "--once"]).code, Some(2));
+    assert_eq!(asked(&["recommend", &user, "-n", "-1"]).code, Some(2));
     let refused = asked(&["recommend", &user, "-n", "0"]);
-    assert!(refused.code == Some(1) && refused.err.contains("n is 0"), "{refused:?}");
+    assert!(refused.code == Some(2) && refused.err.contains("n is 0"), "{refused:?}");
 
     let item = list["items"][0]["item_id"].as_str().unwrap();
     let similar = asked(&["similar", item, "--json"]).json();
@@ -53,9 +61,7 @@ async fn a_shop_at_rest_answers() {
     let unknown = asked(&["profile", "nobody"]);
     assert!(unknown.code == Some(1) && unknown.err.contains("nothing is known"), "{unknown:?}");
 
-    let trained = asked(&["jobs", "--data-dir", dir, "train", "--json"]);
-    let trained =
-        if trained.code == Some(0) { trained } else { run(&["jobs", "--data-dir", dir, "train", "--json"]) };
+    let trained = run(&["jobs", "--data-dir", dir, "train", "--json"]);
     assert!(1 < trained.json()["version"].as_u64().unwrap());
     let quality = run(&["jobs", "--data-dir", dir, "evaluate", "--json"]).json();
     assert!(quality["models"]["blend (served)"]["recall_20"].is_number(), "{quality}");

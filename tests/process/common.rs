@@ -17,6 +17,8 @@ use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at something that another process does.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Of a small shop.
+pub const USERS: u64 = 60;
 /// A small model, soon and often: the build under test is not optimised.
 const SMALL: [(&str, &str); 5] = [
     ("SHOPTIDE_ALS__RANK", "8"),
@@ -33,11 +35,18 @@ pub fn now_ms() -> i64 {
 
 /// The binary, with nothing of the tester's own configuration.
 pub fn shoptide(args: &[&str]) -> Command {
+    let mut command = as_shipped(args);
+    command.envs(SMALL);
+    command
+}
+
+/// The same with every default as it is shipped.
+pub fn as_shipped(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shoptide"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SHOPTIDE_")) {
         command.env_remove(name);
     }
-    command.args(args).envs(SMALL).stdin(Stdio::null());
+    command.args(args).stdin(Stdio::null());
     command
 }
 
@@ -221,11 +230,15 @@ pub fn path(dir: &Path) -> &str {
 
 /// A role on a free port: the process, and its address if it serves.
 pub fn role(role: &str, dir: &Path) -> (Running, String) {
+    started(shoptide, role, dir)
+}
+
+fn started(made: fn(&[&str]) -> Command, role: &str, dir: &Path) -> (Running, String) {
     let mut args = vec!["--log-json", role, "--data-dir", path(dir)];
     if matches!(role, "up" | "serve") {
         args.extend(["--port", "0"]);
     }
-    let running = Running::start(shoptide(&args));
+    let running = Running::start(made(&args));
     let url = running.err.find(|line| {
         let log: Value = serde_json::from_str(line).ok()?;
         let up = log.pointer("/fields/message")?.as_str()? == "shoptide is up";
@@ -237,6 +250,11 @@ pub fn role(role: &str, dir: &Path) -> (Running, String) {
 
 pub fn up(dir: &Path) -> (Running, String) {
     role("up", dir)
+}
+
+/// `up` with every default as it is shipped, but a free port.
+pub fn up_as_shipped(dir: &Path) -> (Running, String) {
+    started(as_shipped, "up", dir)
 }
 
 /// Looks again and again until there is something.
@@ -261,6 +279,10 @@ pub async fn get(url: &str) -> Value {
     answer.json().await.unwrap()
 }
 
+pub async fn get_text(url: &str) -> String {
+    client().get(url).send().await.unwrap().text().await.unwrap()
+}
+
 /// JSON lines to the collector; the answer.
 pub async fn post(url: &str, lines: String) -> reqwest::Result<reqwest::Response> {
     let request = client().post(format!("{url}/v1/events")).header("content-type", "application/x-ndjson");
@@ -277,7 +299,7 @@ pub fn line(one: &Outgoing) -> String {
 /// A small shop up to now.
 pub fn shop(seed: u64, events: u64) -> Shop {
     let mut options = ShopOptions::demo(seed, now_ms());
-    (options.users, options.items, options.events) = (60, 40, events);
+    (options.users, options.items, options.events) = (USERS, 40, events);
     Shop::new(ShopParams::new(options).unwrap())
 }
 
@@ -326,7 +348,16 @@ pub async fn caught_up(dir: &Path) {
 
 /// `state verify` must find the truth to be what the log says; its report.
 pub fn verified(dir: &Path) -> Value {
-    let ended = run(&["state", "verify", "--json", "--data-dir", path(dir)]);
+    proven(shoptide, dir)
+}
+
+/// The same of a shop that ran with the defaults: lists made by other rules are not compared.
+pub fn verified_as_shipped(dir: &Path) -> Value {
+    proven(as_shipped, dir)
+}
+
+fn proven(made: fn(&[&str]) -> Command, dir: &Path) -> Value {
+    let ended = finish(made(&["state", "verify", "--json", "--data-dir", path(dir)]));
     let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"));
     assert!(ended.code == Some(0) && report["ok"] == true, "{report:#}");
     report
@@ -347,15 +378,20 @@ fn sum(report: &Value, column: &str, of: impl Fn(&str) -> bool) -> i64 {
     rows.filter(|row| of(row["topic"].as_str().unwrap())).map(|row| row[column].as_i64().unwrap()).sum()
 }
 
+/// Waits until there is a model in use.
+pub async fn trained(url: &str) {
+    until("a model", || async {
+        (get(&format!("{url}/health")).await["model_loaded"] == true).then_some(())
+    })
+    .await;
+}
+
 /// A data directory with a small shop, streamed and trained, and nothing running.
 pub async fn rested_shop(dir: &Path) {
     let (running, url) = up(dir);
     send(&url, &shop(7, 400)).await;
     caught_up(dir).await;
-    until("a model", || async {
-        (get(&format!("{url}/health")).await["model_loaded"] == true).then_some(())
-    })
-    .await;
+    trained(&url).await;
     running.stop();
 }
 

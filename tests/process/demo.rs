@@ -30,7 +30,7 @@ fn n(summary: &Value, field: &str) -> i64 {
     summary[field].as_i64().unwrap_or_else(|| panic!("{field}: {summary}"))
 }
 
-/// As the issue names them, and what must hold among them.
+/// The fields that scripts read, and what must hold among them.
 fn adds_up(summary: &Value) {
     let parts = ["applied", "duplicate", "late", "erased", "dead_lettered"];
     assert_eq!(n(summary, "logged"), parts.iter().map(|part| n(summary, part)).sum::<i64>(), "{summary}");

@@ -69,7 +69,7 @@ async fn nothing_is_lost_and_nothing_counts_twice() {
     let (target, aim) = watch::channel(String::new());
     let known = Arc::new(Mutex::new(Acknowledged::default()));
     let producer = tokio::spawn(produce(seed, aim, known.clone()));
-    let mut foreign = 0;
+    let (mut foreign, mut recomputed) = (0, 0);
     for kill in 1..=KILLS {
         let (mut running, url) = up(dir.path());
         let before = known.lock().await.batches;
@@ -85,9 +85,17 @@ async fn nothing_is_lost_and_nothing_counts_twice() {
         running.kill();
         if PROVEN.contains(&kill) {
             let report = verified(dir.path());
-            println!("kill {kill}: proven over {} records at {:.1?}", report["records"], began.elapsed());
+            let lists = &report["lists"];
+            assert_eq!(lists["different"], serde_json::json!([]), "after kill {kill}");
+            recomputed += lists["recomputed"].as_u64().unwrap();
+            println!(
+                "kill {kill}: proven over {} records, {lists} at {:.1?}",
+                report["records"],
+                began.elapsed()
+            );
         }
     }
+    assert_ne!(recomputed, 0, "no list was made again, so nothing was proven of lists");
     let (mut running, url) = up(dir.path());
     let before = known.lock().await.batches;
     target.send_replace(url);

@@ -14,6 +14,17 @@ yesterday,951259,view,367447,
 1433222276276,599528,buy,356475,
 1433222276277,,view,356475,
 ";
+const OWN: &str = r#"format = "csv"
+[fields]
+user = "visitorid"
+item = "itemid"
+type = "event"
+time = "timestamp"
+[time]
+unit = "epoch"
+[types]
+view = "view_item"
+"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_imported_twice_counts_once() {
@@ -66,6 +77,24 @@ fn an_import_that_cannot_be_is_refused() {
     import(file, &["--mapping", "retailrocket", "--to", "https://shop.example"]).refused(&["http://"]);
     // A file of another shape: the missing column is named.
     import(file, &["--mapping", "movielens"]).refused(&["column"]);
+    // A mapping of one's own: a column that the file lacks, a misspelt key, no mapping at all.
+    let mapping = temporary.path().join("own.toml");
+    for (text, why) in [
+        (OWN.replace("visitorid", "customer"), ["fields.user", "customer"]),
+        (OWN.replace("user =", "usr ="), ["own.toml", "usr"]),
+        (ROWS.to_owned(), ["own.toml", "not a mapping"]),
+    ] {
+        std::fs::write(&mapping, text).unwrap();
+        import(file, &["--mapping", path(&mapping)]).refused(&why);
+    }
+    import(file, &["--mapping", path(temporary.path())]).refused(&["mapping"]);
+    // What is no file of events: a folder, nothing, bytes, packed and cut off at once.
+    import(path(temporary.path()), &["--mapping", "retailrocket"]).refused(&["directory"]);
+    let other = temporary.path().join("other");
+    for bytes in [&b""[..], b"\0\x01\xff\xfe", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd\x04"] {
+        std::fs::write(&other, bytes).unwrap();
+        import(path(&other), &["--mapping", "retailrocket"]).refused(&[]);
+    }
     assert!(!data.exists(), "nothing was made");
 }
 

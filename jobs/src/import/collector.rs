@@ -60,10 +60,17 @@ impl CollectorSink {
     /// # Errors
     /// [`SinkError::NotACollector`] if `base` is no plain HTTP address or `key` cannot be a header.
     pub fn new(base: &str, key: Option<&str>) -> Result<Self, SinkError> {
-        let wrong = |reason: String| SinkError::NotACollector { target: base.to_owned(), reason };
+        // An address may hold a password, which no message repeats.
+        let target = base.rsplit_once('@').map_or(base, |(_, host)| host);
+        let wrong = |reason: String| SinkError::NotACollector { target: target.to_owned(), reason };
         let url = Url::parse(base).map_err(|e| wrong(e.to_string()))?;
         if url.scheme() != "http" {
             return Err(wrong("expected an address such as http://127.0.0.1:8000".to_owned()));
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.path() != "/" {
+            return Err(wrong(
+                "expected a host and a port only; the write key goes into --key-file".to_owned(),
+            ));
         }
         let events = url.join("/v1/events").map_err(|e| wrong(e.to_string()))?;
         let key = key

@@ -98,14 +98,12 @@ impl Sink for LogSink {
 
 /// The records of one event: one a GA4 line, one a user topic for what concerns every part of a user.
 fn event_records(event: WireEvent) -> Result<Vec<NewRecord>, Reject> {
+    wire::refuse_own(&event)?;
     let lines = wire::split(event)?;
     let mut records = Vec::with_capacity(lines.len());
     for line in lines {
         let value = encode(&line)?;
         let checked = wire::check(line)?;
-        if checked.event_type.is_internal() {
-            return Err(Reject::new(Code::Internal, "type", "type is reserved for the program itself"));
-        }
         let key = Bytes::copy_from_slice(checked.user.as_bytes());
         let own = [checked.event_type.topic()];
         let topics: &[Topic] = if checked.event_type.is_broadcast() { &USER_TOPICS } else { &own };

@@ -49,6 +49,8 @@ pub struct Import {
     /// Events of a line that holds several; bounded by the line's bytes.
     queue: VecDeque<(WireEvent, Option<WireCatalogue>)>,
     report: Report,
+    /// Why reading ended, to be said after the good rows before it were handed out.
+    failed: Option<ImportError>,
 }
 
 impl Import {
@@ -82,6 +84,7 @@ impl Import {
             seen: SeenItems::default(),
             queue: VecDeque::new(),
             report: Report::default(),
+            failed: None,
             mapping,
         })
     }
@@ -89,16 +92,28 @@ impl Import {
     /// Up to `max` events (1 to [`BATCH_EVENTS_MAX`]); `None` at the end of the file.
     ///
     /// # Errors
-    /// [`ImportError::File`] when reading fails in the middle. Bad rows are no error: see [`Import::report`].
+    /// [`ImportError::File`] when reading fails in the middle, after all that was read before it. Bad rows are no error: see
+    /// [`Import::report`].
     pub fn next_batch(&mut self, max: usize) -> Result<Option<Batch>, ImportError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let max = max.clamp(1, BATCH_EVENTS_MAX);
         let mut batch = Batch::default();
         while batch.events.len() < max {
             if let Some((event, row)) = self.queue.pop_front() {
                 batch.events.push(event);
                 batch.catalogue.extend(row);
-            } else if !self.read_row()? {
-                break;
+            } else {
+                match self.read_row() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) if batch.events.is_empty() => return Err(error),
+                    Err(error) => {
+                        self.failed = Some(error);
+                        break;
+                    }
+                }
             }
         }
         Ok((!batch.events.is_empty()).then_some(batch))

@@ -65,6 +65,11 @@ impl TrainHandle {
         self.asker.clone()
     }
 
+    /// Resolves when the trainer has ended, which it should only after its `stop` turned true. Not to be called again then.
+    pub async fn ended(&mut self) -> Result<(), tokio::task::JoinError> {
+        (&mut self.task).await
+    }
+
     /// Waits for the trainer to end after its `stop` turned true.
     pub async fn join(self) {
         if let Err(error) = self.task.await {

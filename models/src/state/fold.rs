@@ -3,7 +3,7 @@
 
 use shoptide_schemas::event::{EventKind, OrderLine};
 use shoptide_schemas::time::TimeVerdict;
-use shoptide_schemas::wire::{WireEvent, WireTime, to_hex};
+use shoptide_schemas::wire::{OWN_ID_PREFIX, WireEvent, WireTime, to_hex};
 use shoptide_schemas::{Code, EventMs, ItemId, Reject, ShopEvent, Topic, UserId};
 
 use super::act::Act;
@@ -185,12 +185,12 @@ impl Part {
 
 /// The name for ever of the record that `at` owes to another user, led by how many addresses it has passed.
 fn debt_id(event: &ShopEvent, at: RecordAt) -> String {
-    format!("due:{}:{}:{}:{}", hops(event) + 1, at.topic.code(), at.partition, at.offset)
+    format!("{OWN_ID_PREFIX}{}:{}:{}:{}", hops(event) + 1, at.topic.code(), at.partition, at.offset)
 }
 
 fn hops(event: &ShopEvent) -> u32 {
     let id = std::str::from_utf8(event.id.as_bytes()).unwrap_or_default();
-    id.strip_prefix("due:").and_then(|rest| rest.split(':').next()?.parse().ok()).unwrap_or(0)
+    id.strip_prefix(OWN_ID_PREFIX).and_then(|rest| rest.split(':').next()?.parse().ok()).unwrap_or(0)
 }
 
 fn departure(part: &Part, event: &ShopEvent, known: &UserId, at: RecordAt) -> Vec<u8> {

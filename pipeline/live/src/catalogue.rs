@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shoptide_log::{Log, ReadMax};
+use shoptide_log::{Log, ReadMax, Record};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_schemas::{Topic, catalogue::decode};
 use shoptide_store::{ItemRow, Truth};
@@ -20,18 +20,45 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Reads the store's rows.
 pub(crate) async fn load(truth: &dyn Truth) -> Result<Catalogue, LiveError> {
     let (rows, offset) = truth.catalogue().await?;
-    build(&rows, offset.map_or(0, |o| o.next_off))
+    Ok(stored(&rows)?.finish(offset.map_or(0, |o| o.next_off)))
 }
 
-/// Makes a snapshot of stored rows, as of an offset.
-pub(crate) fn build(rows: &[ItemRow], offset: i64) -> Result<Catalogue, LiveError> {
+/// The catalogue as it was before `offset` of its topic.
+///
+/// # Errors
+/// [`LiveError`] if store or log cannot be read, or a stored row is damaged.
+pub async fn catalogue_at(truth: &dyn Truth, log: &dyn Log, offset: i64) -> Result<Catalogue, LiveError> {
+    let mut builder = stored(&truth.catalogue_at(offset).await?)?;
+    // The live catalogue follows the log itself, so a list may name more of it than the store has folded yet.
+    let (_, stands) = truth.catalogue().await?;
+    let mut next = stands.map_or(0, |row| row.next_off);
+    while next < offset {
+        let mut records = log.read(Topic::Catalogue, 0, next, READ).await?;
+        let Some(last) = records.last().map(|r| r.offset) else { break };
+        records.retain(|r| r.offset < offset);
+        fold(&mut builder, &records);
+        next = last + 1;
+    }
+    Ok(builder.finish(offset))
+}
+
+fn fold(builder: &mut CatalogueBuilder, records: &[Record]) {
+    for record in records {
+        // What cannot be read is the owner's dead letter; here it changes nothing.
+        if let Some(Ok(event)) = record.value.as_ref().map(|v| decode(v)) {
+            builder.fold(&event);
+        }
+    }
+}
+
+fn stored(rows: &[ItemRow]) -> Result<CatalogueBuilder, LiveError> {
     let mut builder = CatalogueBuilder::default();
     for row in rows {
         let item = CatalogueItem::decode(&row.data)
             .map_err(|e| LiveError::Catalogue { number: row.num, reason: e.to_string() })?;
         builder.put(row.item.clone(), item, row.num);
     }
-    Ok(builder.finish(offset))
+    Ok(builder)
 }
 
 /// Folds the topic from the snapshot's offset on, until the task is aborted.
@@ -52,12 +79,7 @@ pub(crate) async fn follow(live: Arc<Live>, log: Arc<dyn Log>) {
             continue;
         };
         let mut builder = CatalogueBuilder::from(&catalogue);
-        for record in &records {
-            // What cannot be read is the owner's dead letter; here it changes nothing.
-            if let Some(Ok(event)) = record.value.as_ref().map(|v| decode(v)) {
-                builder.fold(&event);
-            }
-        }
+        fold(&mut builder, &records);
         let next = Arc::new(builder.finish(last + 1));
         live.metrics().catalogue_items.set(i64::from(next.len()));
         live.catalogue.send_replace(next);

@@ -20,7 +20,9 @@ impl ModelFileError {
     /// The model's file or row is not there, or damaged: no retry brings it back, a new one has to be trained.
     pub fn is_lost(&self) -> bool {
         match self {
-            ModelFileError::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            ModelFileError::Io { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::IsADirectory)
+            }
             ModelFileError::Content { .. } | ModelFileError::Unknown { .. } => true,
         }
     }

@@ -11,15 +11,17 @@ mod model;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use shoptide_log::Log;
+use shoptide_log::{Log, LogError};
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::list::Linked;
 use shoptide_models::snapshot::Snapshot;
 use shoptide_store::{StoreError, Truth};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+pub use catalogue::catalogue_at;
 pub use files::{ModelFileError, ModelFiles};
 pub use metrics::{Metrics, names};
 pub use model::load_version;
@@ -29,6 +31,8 @@ pub use model::load_version;
 pub enum LiveError {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Log(#[from] LogError),
     #[error(transparent)]
     Model(#[from] ModelFileError),
     #[error("catalogue row {number} cannot be read: {reason}")]
@@ -83,13 +87,20 @@ impl Live {
             down: Mutex::default(),
         });
         let followers = vec![
-            tokio::spawn(catalogue::follow(live.clone(), log)),
-            tokio::spawn(model::follow(live.clone(), truth, files)),
+            tokio::spawn(kept_up("catalogue", {
+                let live = live.clone();
+                move || catalogue::follow(live.clone(), log.clone())
+            })),
+            tokio::spawn(kept_up("model", {
+                let live = live.clone();
+                move || model::follow(live.clone(), truth.clone(), files.clone())
+            })),
         ];
         *live.followers.lock().unwrap_or_else(PoisonError::into_inner) = followers;
         Ok(live)
     }
 
+    /// The catalogue as it is now.
     pub fn catalogue(&self) -> Arc<Catalogue> {
         self.catalogue.borrow().clone()
     }
@@ -152,5 +163,45 @@ impl Live {
         for follower in self.followers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             follower.abort();
         }
+    }
+}
+
+/// Pause before a follower that panicked begins again.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(1);
+
+/// Runs a follower until it is aborted: one that panics is logged and begins again, or lists would quietly grow old.
+async fn kept_up<F: Future<Output = ()> + Send + 'static>(what: &'static str, follow: impl Fn() -> F) {
+    // Dropped with this task, and the follower with it.
+    let mut running = JoinSet::new();
+    loop {
+        running.spawn(follow());
+        if let Some(Err(error)) = running.join_next().await {
+            tracing::error!(%error, what, "a follower fell, it begins again");
+        }
+        tokio::time::sleep(FOLLOW_AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_follower_that_falls_begins_again() {
+        let tries = Arc::new(AtomicU32::new(0));
+        let seen = tries.clone();
+        let follow = move || {
+            let n = tries.fetch_add(1, Ordering::Relaxed);
+            async move {
+                assert!(2 <= n, "fell");
+                std::future::pending::<()>().await;
+            }
+        };
+        let kept = tokio::spawn(kept_up("test", follow));
+        tokio::time::sleep(10 * FOLLOW_AGAIN).await;
+        assert_eq!(seen.load(Ordering::Relaxed), 3);
+        kept.abort();
     }
 }

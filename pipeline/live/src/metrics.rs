@@ -66,7 +66,7 @@ pub struct Metrics {
     pub commit_failures: IntCounterVec,
     /// Label: cause (`event`, `sweep`, `todo`).
     pub lists_made: IntCounterVec,
-    /// Age of a list when it is read.
+    /// From the user's last event that a list contains to its being read: its "now" is that event's time.
     pub list_age: Histogram,
     pub model_version: IntGauge,
     /// Label: step (`load`, `train`, `publish`).
@@ -150,7 +150,11 @@ impl Metrics {
                 &["kind"],
             )?,
             lists_made: counters(names::LISTS_MADE_TOTAL, "Lists made, by cause.", &["cause"])?,
-            list_age: histogram(names::LIST_AGE_SECONDS, "Age of a list when it is read.", AGES)?,
+            list_age: histogram(
+                names::LIST_AGE_SECONDS,
+                "Age of the user's last event in a stored list, when the list is read.",
+                AGES,
+            )?,
             model_version: gauge(names::MODEL_VERSION, "Number of the model in use.")?,
             model_failures: counters(
                 names::MODEL_FAILURES_TOTAL,

@@ -12,25 +12,43 @@ use shoptide_models::list::{ListParams, ListScratch};
 use shoptide_models::state::{Part, UserState};
 use shoptide_schemas::partition::partition_of;
 use shoptide_schemas::{EventMs, Topic, UserId};
-use shoptide_store::{Budget, Cache, StoreError, Truth};
+use shoptide_store::{Cache, StoreError, Truth};
 use tokio::sync::Semaphore;
 
 use crate::body::BODIES_KIB_MAX;
+use crate::budgets::Budgets;
 use crate::error::ApiError;
 use crate::options::ServeOptions;
+use crate::questions::{QUESTIONS_MAX, Questions, Unanswered};
 use crate::read::{Flights, SharedLists};
 
-/// Budgets remembered: an entry takes about 200 bytes, so 20 MB.
-const BUDGETS_MAX: usize = 100_000;
-/// A budget set through another process is obeyed after this long; one set through this process at once.
-const BUDGET_AGE: Duration = Duration::from_secs(5);
 /// Health checks come every second from several sides; counting users is not free.
 const COUNT_AGE: Duration = Duration::from_secs(2);
 /// Failures of a dependency are logged at most this often: an outage under load must not fill the disk.
 const COMPLAINT_EVERY_MS: i64 = 1_000;
-/// How long a reader waits for the store before he gets what can be made without it. Below the 300 ms that a reader may
-/// wait in all while a dependency is down, with room for two such waits.
-pub(crate) const READ_PATIENCE: Duration = Duration::from_millis(120);
+/// How long a reader waits for one answer of the store before he gets what can be made without it.
+const READ_PATIENCE: Duration = Duration::from_millis(120);
+/// How long a reader waits for the store in all: below the 300 ms that he may wait while a dependency is down.
+const READ_PATIENCE_IN_ALL: Duration = Duration::from_millis(250);
+
+/// What is left of one reader's patience.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    until: tokio::time::Instant,
+}
+
+impl Waits {
+    /// Half of what a request may take at most, if that is less: the answer still has to be made.
+    pub fn begin(options: &ServeOptions) -> Self {
+        let in_all = READ_PATIENCE_IN_ALL.min(options.request_timeout / 2);
+        Self { until: tokio::time::Instant::now() + in_all }
+    }
+
+    /// For the next answer; zero once patience is over.
+    pub fn left(self) -> Duration {
+        self.until.saturating_duration_since(tokio::time::Instant::now()).min(READ_PATIENCE)
+    }
+}
 
 /// What the HTTP side reads from and writes to.
 #[derive(Clone)]
@@ -52,7 +70,8 @@ pub(crate) struct App {
     pub bodies: Arc<Semaphore>,
     pub flights: Flights,
     pub shared: Mutex<Option<Arc<SharedLists>>>,
-    budgets: quick_cache::sync::Cache<(u32, UserId), (Instant, Option<Budget>)>,
+    pub budgets: Budgets,
+    pub questions: Questions,
     users: tokio::sync::Mutex<Option<(Instant, u64)>>,
     complained_ms: AtomicI64,
     /// With the clock and the counter, the name of an event that the API itself makes.
@@ -67,7 +86,8 @@ impl App {
             bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
             flights: Flights::default(),
             shared: Mutex::default(),
-            budgets: quick_cache::sync::Cache::new(BUDGETS_MAX),
+            budgets: Budgets::default(),
+            questions: Questions::default(),
             users: tokio::sync::Mutex::default(),
             complained_ms: AtomicI64::new(i64::MIN),
             instance: RandomState::new().hash_one(0),
@@ -96,23 +116,44 @@ impl App {
         task.await.map_err(|_| ApiError::failed())?.map_err(ApiError::from)
     }
 
-    /// Asks the store in a task of its own, for as long as `patience` lasts.
+    /// Asks the store, for as long as `patience` lasts.
     pub async fn ask<T: Send + 'static>(
         &self,
         patience: Duration,
         question: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, ApiError> {
-        match tokio::time::timeout(patience, tokio::spawn(question)).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => {
+        self.answered(patience, self.questions.ask(patience, question).await)
+    }
+
+    /// Has the store write, and waits for as long as `patience` lasts.
+    pub async fn order<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        order: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.answered(patience, self.questions.order(patience, order).await)
+    }
+
+    fn answered<T>(
+        &self,
+        patience: Duration,
+        outcome: Result<Result<T, StoreError>, Unanswered>,
+    ) -> Result<T, ApiError> {
+        match outcome {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
                 self.complain(&error);
                 Err(ApiError::unavailable("store", "the store cannot be reached"))
             }
-            Ok(Err(_)) => Err(ApiError::failed()),
-            Err(_) => Err(ApiError::unavailable(
-                "store",
-                format!("the store was silent for {} ms", patience.as_millis()),
-            )),
+            Err(Unanswered::Failed) => Err(ApiError::failed()),
+            Err(Unanswered::Silent) => {
+                let message = format!("the store was silent for {} ms", patience.as_millis());
+                Err(ApiError::unavailable("store", message))
+            }
+            Err(Unanswered::Crowded) => {
+                let message = format!("{QUESTIONS_MAX} questions wait for the store, come back in a second");
+                Err(ApiError::overloaded("store", message))
+            }
         }
     }
 
@@ -141,52 +182,6 @@ impl App {
             Ok(state)
         };
         self.ask(patience, question).await
-    }
-
-    /// The budget as known here, or asked for. When the store is silent, what was known last is better than nothing.
-    pub async fn budget(&self, shard: u32, user: &UserId) -> Option<Budget> {
-        let key = (shard, user.clone());
-        let known = self.budgets.get(&key);
-        if let Some((at, budget)) = known
-            && at.elapsed() < BUDGET_AGE
-        {
-            return budget;
-        }
-        match self.stored_budget(shard, user, READ_PATIENCE).await {
-            Ok(budget) => {
-                self.budgets.insert(key, (Instant::now(), budget));
-                budget
-            }
-            Err(_) => known.and_then(|(_, budget)| budget),
-        }
-    }
-
-    pub async fn stored_budget(
-        &self,
-        shard: u32,
-        user: &UserId,
-        patience: Duration,
-    ) -> Result<Option<Budget>, ApiError> {
-        let (truth, user) = (self.context.truth.clone(), user.clone());
-        self.ask(patience, async move { truth.budget(shard, &user).await }).await
-    }
-
-    pub async fn set_budget(
-        &self,
-        shard: u32,
-        user: &UserId,
-        budget: Option<Budget>,
-    ) -> Result<(), ApiError> {
-        let (truth, owned) = (self.context.truth.clone(), user.clone());
-        let patience = self.context.options.request_timeout;
-        let set = self.ask(patience, async move { truth.set_budget(shard, &owned, budget).await }).await;
-        // Even after a failure: whether it was written is then unknown.
-        self.forget_budget(shard, user);
-        set
-    }
-
-    pub fn forget_budget(&self, shard: u32, user: &UserId) {
-        self.budgets.remove(&(shard, user.clone()));
     }
 
     /// Users in the truth, counted at most every two seconds; waiting for the lock is waiting for the same answer.

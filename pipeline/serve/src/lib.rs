@@ -6,6 +6,7 @@
 
 mod app;
 mod body;
+mod budgets;
 mod collect;
 mod error;
 mod gate;
@@ -15,9 +16,11 @@ mod openapi;
 mod options;
 mod params;
 mod profile;
+mod questions;
 mod read;
 mod recommend;
 mod router;
+mod seats;
 mod server;
 mod similar;
 mod status;
@@ -25,6 +28,6 @@ mod users;
 
 pub use app::ServeContext;
 pub use openapi::openapi;
-pub use options::{ApiKey, Cors, ServeOptions};
+pub use options::{ApiKey, CONNECTIONS_MAX, Cors, ServeOptions};
 pub use router::{router, routes};
 pub use server::{ServeError, serve};

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use shoptide_schemas::Currency;
 
+/// Open connections if nothing else is said, at about 10 KB each: with their files below the usual `ulimit -n` of 1024.
+pub const CONNECTIONS_MAX: usize = 800;
+
 /// All that shapes the HTTP side beside what it reads from.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
@@ -13,7 +16,8 @@ pub struct ServeOptions {
     /// Asked of whoever reads; `None` asks nobody.
     pub read_key: Option<ApiKey>,
     pub cors: Cors,
-    /// Open connections; further ones wait in the kernel.
+    /// Open connections. When all are taken, the one that has waited longest for a request makes room; if none waits,
+    /// further clients wait in the kernel.
     pub connections_max: usize,
     /// For a request's head to arrive; also how long an idle connection is kept.
     pub header_timeout: Duration,
@@ -41,7 +45,7 @@ impl Default for ServeOptions {
             write_key: None,
             read_key: None,
             cors: Cors::Nobody,
-            connections_max: 10_000,
+            connections_max: CONNECTIONS_MAX,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(5),

@@ -146,6 +146,9 @@ fn query<'a, const N: usize>(
     Ok(found)
 }
 
+/// Digits of a number that a message repeats: one more than any number of ours has.
+const DIGITS_SHOWN_MAX: usize = 20;
+
 fn number(raw: &str, field: &'static str, range: RangeInclusive<usize>) -> Result<usize, ApiError> {
     let text = decoded(raw, field)?;
     let digits = text.strip_prefix('-').unwrap_or(&text);
@@ -153,8 +156,13 @@ fn number(raw: &str, field: &'static str, range: RangeInclusive<usize>) -> Resul
         let message = format!("{field} is not a whole number of {} to {}", range.start(), range.end());
         return Err(ApiError::bad(Reject::new(Code::BadValue, field, message)));
     }
-    // What does not fit an i64 is out of range as well.
-    in_range(text.parse().unwrap_or(i64::MAX), field, range).map_err(ApiError::bad)
+    // What does not fit an i64 is out of range as well, and told as it was sent.
+    let Ok(n) = text.parse() else {
+        let shown = if text.len() <= DIGITS_SHOWN_MAX { &text } else { "a longer number" };
+        let message = format!("{field} is {shown}, expected {} to {}", range.start(), range.end());
+        return Err(ApiError::bad(Reject::new(Code::OutOfRange, field, message)));
+    };
+    in_range(n, field, range).map_err(ApiError::bad)
 }
 
 /// Checks a number of a query or a body.

@@ -1,5 +1,5 @@
-//! The loop over a listener: a bounded number of connections, each with a bounded patience for a request's head, and a
-//! stop that ends within its bound whatever the clients do.
+//! The loop over a listener: a bounded number of connections, each with a bounded patience for a request's head (less
+//! when others wait for its seat), and a stop that ends within its bound whatever the clients do.
 
 use std::future::Future;
 use std::io;
@@ -7,15 +7,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::ServeContext;
 use crate::router::router;
+use crate::seats::{Seat, Seats};
 
 /// The longest a stop waits for open requests, whatever is configured: the program has 5 s to end in all.
 const DRAIN_MAX: Duration = Duration::from_secs(4);
@@ -46,7 +49,7 @@ pub async fn serve(
     let service = TowerToHyperService::new(router(context));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout).max_buf_size(HEAD_BYTES_MAX);
-    let room = Arc::new(Semaphore::new(options.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let seats = Seats::new(options.connections_max);
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -55,18 +58,26 @@ pub async fn serve(
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &seats) => accepted,
             // Ended connections are collected as they end.
             Some(_) = connections.join_next() => continue,
         };
-        let Some((stream, permit)) = accepted else { continue };
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let Some((stream, seat)) = accepted else { continue };
+        let service = Seated { inner: service.clone(), seat: seat.clone() };
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         let mut stopping = stopping.clone();
         connections.spawn(async move {
             let mut connection = pin!(connection);
             let early = tokio::select! {
                 ended = connection.as_mut() => Some(ended),
                 () = async { drop(stopping.wait_for(|stop| *stop).await) } => None,
+                () = seat.dismissed() => {
+                    if !seat.is_busy() {
+                        return;
+                    }
+                    // A request that came at the last moment is still answered.
+                    None
+                }
             };
             let ended = match early {
                 Some(ended) => ended,
@@ -79,7 +90,6 @@ pub async fn serve(
                 // Clients hang up, send nonsense, or fall asleep: their affair.
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(permit);
         });
     }
     drop(listener);
@@ -92,18 +102,42 @@ pub async fn serve(
     Ok(())
 }
 
-/// Takes the next connection once there is room for it; further ones wait in the kernel.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = room.clone().acquire_owned().await.ok()?;
+/// The router for one connection, which is busy while a request is answered.
+struct Seated<S> {
+    inner: S,
+    seat: Arc<Seat>,
+}
+
+impl<S, R> Service<R> for Seated<S>
+where
+    S: Service<R, Future: Send + 'static>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn call(&self, request: R) -> Self::Future {
+        let busy = self.seat.busy();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(busy);
+            answer
+        })
+    }
+}
+
+/// Takes the next connection once there is a seat for it; further ones wait in the kernel.
+async fn accept(listener: &TcpListener, seats: &Arc<Seats>) -> Option<(TcpStream, Arc<Seat>)> {
+    let seat = seats.take().await?;
     match listener.accept().await {
         Ok((stream, _)) => {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "a connection has no TCP_NODELAY");
             }
-            Some((stream, permit))
+            // It waits from now on, not from when the seat was made ready.
+            seat.wait();
+            Some((stream, Arc::new(seat)))
         }
         Err(error) => {
             tracing::warn!(%error, "a connection cannot be accepted");

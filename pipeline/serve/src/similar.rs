@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::error::ApiError;
 use crate::items::unknown;
 use crate::params::{PathItem, ShortQuery};
-use crate::read::{Pick, Place, Rules, text_of};
+use crate::read::{Ask, Pick, Place, Rules, text_of};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SimilarAnswer<'a> {
@@ -47,14 +47,19 @@ pub(crate) async fn similar(
     ShortQuery(ask): ShortQuery,
 ) -> Result<Response, ApiError> {
     let linked = app.context.live.linked();
+    let number = linked.catalogue().number(&item).ok_or_else(unknown)?;
+    app.questions.scan(move || answer(&linked, number, &ask)).await?
+}
+
+/// Goes over all items of the model, and over all of the catalogue.
+fn answer(linked: &Linked, number: u32, ask: &Ask) -> Result<Response, ApiError> {
     let catalogue = linked.catalogue();
-    let number = catalogue.number(&item).ok_or_else(unknown)?;
     let (id, row) = catalogue.row(number).filter(|(_, row)| !row.removed).ok_or_else(unknown)?;
-    let rules = Rules::new(catalogue, &ask, None);
+    let rules = Rules::new(catalogue, ask, None);
     let mut chosen = Chosen { rules: &rules, n: ask.n, taken: HashSet::from([number]), picks: Vec::new() };
     if let (Some(model), Some(index)) = (linked.model(), linked.index(number)) {
-        chosen.neighbours(model, &linked, index);
-        chosen.nearest(model, &linked, index);
+        chosen.neighbours(model, linked, index);
+        chosen.nearest(model, linked, index);
     }
     let modelled = chosen.picks.len();
     if !row.category.is_empty() {

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::params::NoQuery;
+use crate::questions::Unanswered;
 
 /// A probe that waits longer counts as failed by most orchestrators.
 const PROBE_PATIENCE: Duration = Duration::from_millis(800);
@@ -46,7 +47,7 @@ pub(crate) async fn live(_: NoQuery) -> axum::Json<Status> {
 
 /// Ready
 ///
-/// Log and store answer, and the live catalogue keeps up with the log.
+/// Log and store answer, the live catalogue keeps up with the log, and no shard of this process has stopped.
 #[utoipa::path(
     get, path = "/ready", tag = "status",
     responses((status = 200, description = "Ready.", body = Status), (status = 503, description = "What is missing.", body = NotReady)),
@@ -73,6 +74,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>, _: NoQuery) -> Response {
             checks.insert("log", error);
         }
     }
+    checks.insert("shards", shards_check(&app.context.live.shards_down()));
     let Some((field, message)) = checks.iter().find(|(_, said)| *said != "ok").map(|(f, m)| (*f, m.clone()))
     else {
         return axum::Json(Status { status: "ready" }).into_response();
@@ -84,11 +86,23 @@ pub(crate) async fn ready(State(app): State<Arc<App>>, _: NoQuery) -> Response {
 
 async fn log_check(app: &App) -> Result<i64, String> {
     let log = app.context.log.clone();
-    let question = tokio::spawn(async move { log.watermarks(Topic::Catalogue, 0).await });
-    match tokio::time::timeout(PROBE_PATIENCE, question).await {
-        Ok(Ok(Ok(marks))) => Ok(marks.next),
-        Ok(_) => Err("the log cannot be reached".to_owned()),
-        Err(_) => Err(format!("the log was silent for {} ms", PROBE_PATIENCE.as_millis())),
+    let asked = app.questions.ask(PROBE_PATIENCE, async move { log.watermarks(Topic::Catalogue, 0).await });
+    match asked.await {
+        Ok(Ok(marks)) => Ok(marks.next),
+        Ok(Err(_)) | Err(Unanswered::Failed) => Err("the log cannot be reached".to_owned()),
+        Err(Unanswered::Silent) => Err(format!("the log was silent for {} ms", PROBE_PATIENCE.as_millis())),
+        Err(Unanswered::Crowded) => Err("too many questions wait for the store".to_owned()),
+    }
+}
+
+fn shards_check(down: &[u32]) -> String {
+    match down {
+        [] => "ok".to_owned(),
+        [one] => format!("shard {one} has stopped on an error"),
+        many => {
+            let names: Vec<String> = many.iter().map(u32::to_string).collect();
+            format!("shards {} have stopped on an error", names.join(", "))
+        }
     }
 }
 

@@ -1,4 +1,6 @@
-//! The cache of one process: bounded entries, an age, and versions that only rise.
+//! The cache of one process: bounded entries, an age, versions that only rise, and removals that stay removed.
+
+mod tombstones;
 
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +9,7 @@ use async_trait::async_trait;
 use quick_cache::sync;
 use shoptide_schemas::UserId;
 
+use self::tombstones::Tombstones;
 use crate::{Cache, CacheEntry, StoreError};
 
 /// Locks that setters share by key: enough that shards seldom meet on one.
@@ -33,8 +36,9 @@ struct Held {
 /// [`Cache`] in memory.
 pub struct LocalCache {
     held: sync::Cache<(u32, UserId), Held>,
-    /// Held while a version is compared and its value set, so that of two setters the newer one stays.
-    stripes: Vec<Mutex<()>>,
+    /// Held while a version is compared and its value set, so that of two setters the newer one stays, and a setter sees
+    /// the removal that came before it.
+    stripes: [Mutex<Tombstones>; STRIPES],
     hasher: std::hash::RandomState,
     ttl_ms: i64,
     clock: Clock,
@@ -44,7 +48,7 @@ impl LocalCache {
     pub fn new(options: LocalCacheOptions) -> Self {
         Self {
             held: sync::Cache::new(options.entries_max.max(1)),
-            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            stripes: std::array::from_fn(|_| Mutex::default()),
             hasher: std::hash::RandomState::new(),
             ttl_ms: options.ttl_ms,
             clock: options.clock,
@@ -61,16 +65,21 @@ impl LocalCache {
     }
 
     /// Runs `change` while no other change of this key runs.
-    fn alone(&self, key: &(u32, UserId), change: impl FnOnce()) {
+    fn alone(&self, key: &(u32, UserId), change: impl FnOnce(&mut Tombstones)) {
         let stripe = usize::try_from(self.hasher.hash_one(key) % STRIPES as u64).unwrap_or(0);
-        let lock = self.stripes.get(stripe);
-        let _guard = lock.map(|stripe| stripe.lock().unwrap_or_else(PoisonError::into_inner));
-        change();
+        if let Some(stripe) = self.stripes.get(stripe) {
+            change(&mut stripe.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     fn set(&self, entry: CacheEntry, now_ms: i64) {
         let key = (entry.shard, entry.user);
-        self.alone(&key, || {
+        self.alone(&key, |tombstones| {
+            if tombstones.bars(&key, &entry.version, now_ms) {
+                // Better nothing than something older that this would have replaced.
+                self.held.remove_if(&key, |held| *held.version < *entry.version);
+                return;
+            }
             let stays =
                 self.held.peek(&key).is_some_and(|held| match held.version.as_ref().cmp(&entry.version) {
                     std::cmp::Ordering::Less => false,
@@ -103,8 +112,10 @@ impl Cache for LocalCache {
 
     async fn remove(&self, shard: u32, user: &UserId) -> Result<(), StoreError> {
         let key = (shard, user.clone());
-        self.alone(&key, || {
-            self.held.remove(&key);
+        let now_ms = (self.clock)();
+        self.alone(&key, |tombstones| {
+            let removed = self.held.remove(&key).map(|(_, held)| held.version);
+            tombstones.bury(key.clone(), removed, now_ms);
         });
         Ok(())
     }

@@ -62,6 +62,29 @@ async fn only_a_newer_version_replaces() {
 }
 
 #[tokio::test]
+async fn a_late_reader_cannot_bring_back_who_was_removed() {
+    let (cache, now) = cache(10);
+    cache.set_if_newer(vec![entry("a", 1, 5)]).await.unwrap();
+    // A reader has taken the list of revision 5 from the truth; then the user is erased, once a topic.
+    let (late, never_held) = (entry("a", 1, 5), entry("b", 1, 5));
+    for _ in 0..5 {
+        cache.remove(0, &user("a")).await.unwrap();
+    }
+    cache.remove(0, &user("b")).await.unwrap();
+    cache.set_if_newer(vec![late.clone(), never_held.clone(), entry("c", 1, 1)]).await.unwrap();
+    assert_eq!((held(&cache, "a").await, held(&cache, "b").await), (None, None));
+    assert!(held(&cache, "c").await.is_some(), "a removal concerns nobody else");
+    assert!(cache.get(1, &user("a")).await.unwrap().is_none());
+    // A list that was made after the removal is none of its business.
+    cache.set_if_newer(vec![entry("a", 1, 6)]).await.unwrap();
+    assert_eq!(held(&cache, "a").await.as_deref(), Some("1.6"));
+    // Nor is a removal remembered for ever; by then no reader is on its way.
+    now.store(3_600_000, Ordering::SeqCst);
+    cache.set_if_newer(vec![never_held]).await.unwrap();
+    assert_eq!(held(&cache, "b").await.as_deref(), Some("1.5"));
+}
+
+#[tokio::test]
 async fn entries_are_bounded() {
     let (cache, _) = cache(100);
     for n in 0..10_000 {

@@ -20,7 +20,7 @@ use shoptide_store::{Commit, OrderLineRow, UserRow};
 pub use decoded::{Decoded, decode};
 pub use narrow::Narrow;
 pub use replay::{ReplayError, replay};
-pub use user::CachedUser;
+pub use user::{CachedUser, state_of};
 
 /// Called with every user event before it is folded; tests make it panic.
 pub type Inspect = Arc<dyn Fn(&ShopEvent) + Send + Sync>;

@@ -9,6 +9,20 @@ use shoptide_store::UserRow;
 /// Places of the last list that prequential quality looks at.
 pub const MEASURED_PLACES: usize = 20;
 
+/// A user's stored parts, decoded; parts that are not there are empty.
+///
+/// # Errors
+/// [`CodecError`] if one is damaged or of a newer version.
+pub fn state_of(parts: &[Option<(i64, Vec<u8>)>; PARTS]) -> Result<UserState, CodecError> {
+    let mut state = UserState::default();
+    for (slot, stored) in state.parts.iter_mut().zip(parts) {
+        if let Some((_, bytes)) = stored {
+            *slot = Part::decode(bytes)?;
+        }
+    }
+    Ok(state)
+}
+
 /// A user in memory.
 #[derive(Debug, Clone, Default)]
 pub struct CachedUser {
@@ -29,14 +43,9 @@ pub struct CachedUser {
 impl CachedUser {
     pub(super) fn read(row: &UserRow, tick: u64) -> Result<Self, CodecError> {
         let mut user = CachedUser { erased: row.erased, upto: [-1; PARTS], tick, ..CachedUser::default() };
-        for (topic, stored) in row.parts.iter().enumerate() {
-            let (Some((upto, bytes)), Some(part)) = (stored, user.state.parts.get_mut(topic)) else {
-                continue;
-            };
-            *part = Part::decode(bytes)?;
-            if let Some(slot) = user.upto.get_mut(topic) {
-                *slot = *upto;
-            }
+        user.state = state_of(&row.parts)?;
+        for (slot, stored) in user.upto.iter_mut().zip(&row.parts) {
+            *slot = stored.as_ref().map_or(-1, |(upto, _)| *upto);
         }
         // A list that cannot be read is made anew: it is derived.
         if let Some(list) = row.list.as_ref().and_then(|bytes| StoredList::decode(bytes).ok()) {

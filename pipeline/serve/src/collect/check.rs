@@ -74,20 +74,7 @@ impl Checked {
         }
         let wire = parsed?;
         event_id.clone_from(&wire.event_id);
-        let name = wire.event_type.as_deref().unwrap_or_default();
-        if name == "item_seen" || EventType::from_name(name).is_some_and(EventType::is_internal) {
-            return Err(Reject::new(
-                Code::Internal,
-                "type",
-                "type is reserved for records the program itself writes",
-            ));
-        }
-        // Such ids count the addresses that a forwarded event has passed.
-        if event_id.as_deref().is_some_and(|id| id.starts_with("due:")) {
-            let message =
-                "event_id begins with \"due:\", which is reserved for records the program itself writes";
-            return Err(Reject::new(Code::Internal, "event_id", message));
-        }
+        wire::refuse_own(&wire)?;
         if wire.items.is_none() { self.user_record(wire) } else { self.user_lines(wire) }
     }
 

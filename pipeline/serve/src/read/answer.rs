@@ -18,6 +18,7 @@ use super::reasons::{ReasonBody, reason, recent};
 use super::rules::{Pick, Rules};
 use super::shared::fill;
 use crate::app::{App, with_scratch};
+use crate::budgets::Certainty;
 use crate::legacy::{Rated, ratings};
 
 /// A list as it is shown.
@@ -41,6 +42,11 @@ pub(crate) struct ListAnswer<'a> {
     pub model_version: u64,
     /// `personal`, `session`, or `fallback` when nothing is known of the user.
     pub made_from: &'static str,
+    /// Absent if the places are within what is left of the user's month. When the store is silent: `last_known` if they
+    /// are within what was left of it when last asked, `unknown` if the budget or what was spent of it was never asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub budget: Option<&'static str>,
     pub items: Vec<Place<'a>>,
 }
 
@@ -104,10 +110,11 @@ pub(crate) fn text_of(id: &[u8]) -> Cow<'_, str> {
 /// One user's answer, as bytes.
 pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<Vec<u8>, serde_json::Error> {
     let chosen = choose(app, asked, ask, false).await;
-    let Chosen { user, shard, list, state, catalogue, picks, personal, model_version } = &chosen;
+    let Chosen { user, shard, list, state, catalogue, picks, personal, model_version, budget, waits } =
+        &chosen;
     let counts = if ask.explain {
         let ids = picks.iter().filter_map(|p| catalogue.row(p.item)).map(|(id, _)| id.clone()).collect();
-        recent(app, ids).await
+        recent(app, ids, *waits).await
     } else {
         HashMap::new()
     };
@@ -132,6 +139,11 @@ pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<
         partition: Some(*shard),
         model_version: *model_version,
         made_from: if *personal { "personal" } else { "fallback" },
+        budget: match budget {
+            Certainty::Sure => None,
+            Certainty::LastKnown => Some("last_known"),
+            Certainty::Unknown => Some("unknown"),
+        },
         items: places.collect(),
     };
     if let Some(list) = list {
@@ -220,6 +232,7 @@ fn shared_answer(
         partition: None,
         model_version,
         made_from,
+        budget: None,
         items,
     })
 }

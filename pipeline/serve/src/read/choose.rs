@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::state::UserState;
-use shoptide_schemas::{EventMs, ItemId, StoredList, UserId};
+use shoptide_schemas::{ItemId, StoredList, UserId};
 
 use super::ask::Ask;
 use super::find::{Found, find};
 use super::rules::{Pick, Rules};
 use super::shared::{SharedLists, fill};
-use crate::app::{App, READ_PATIENCE};
+use crate::app::{App, Waits};
+use crate::budgets::{Certainty, Left};
 
 /// What is shown, and what it was chosen from.
 pub(crate) struct Chosen {
@@ -26,21 +27,21 @@ pub(crate) struct Chosen {
     /// At least one place is of the user's own list.
     pub personal: bool,
     pub model_version: u64,
+    /// How well the budget is known that the places were held against.
+    pub budget: Certainty,
+    /// What is left of the reader's patience.
+    pub waits: Waits,
 }
 
 /// With `exclude_known`, nothing that the user has dealt with is chosen.
 pub(crate) async fn choose(app: &Arc<App>, asked: &UserId, ask: &Ask, exclude_known: bool) -> Chosen {
-    let Found { user, shard, list, mut state } = find(app, asked.clone()).await;
-    let budget = app.budget(shard, &user).await;
+    let waits = Waits::begin(&app.context.options);
+    let Found { user, shard, list, mut state } = find(app, asked.clone(), waits).await;
     // The parts cost a query: they are read only for a budget, a reason, or a list that is too short.
-    if state.is_none() && (budget.is_some() || ask.explain || exclude_known) {
-        state = app.state(shard, &user, READ_PATIENCE).await.ok().map(Arc::new);
+    let Left { left, certainty: budget } = app.left_of_month(shard, &user, &mut state, waits).await;
+    if state.is_none() && (ask.explain || exclude_known) {
+        state = app.state(shard, &user, waits.left()).await.ok().map(Arc::new);
     }
-    let month = EventMs(app.now_ms()).month();
-    let left = budget.map(|b| {
-        let spent = state.as_ref().map_or(0, |s| s.spent(month, b.currency));
-        (b.month.0.saturating_sub(spent), b.currency)
-    });
     let catalogue = app.context.live.catalogue();
     let mut rules = Rules::new(&catalogue, ask, left);
     if let Some(known) = state.as_deref().filter(|_| exclude_known) {
@@ -51,7 +52,7 @@ pub(crate) async fn choose(app: &Arc<App>, asked: &UserId, ask: &Ask, exclude_kn
     let mut model_version = list.as_ref().map_or(0, |list| list.model_version);
     if picks.len() < ask.n {
         if state.is_none() && list.is_some() {
-            state = app.state(shard, &user, READ_PATIENCE).await.ok().map(Arc::new);
+            state = app.state(shard, &user, waits.left()).await.ok().map(Arc::new);
         }
         let shared = app.shared_lists();
         fill_for(app, &mut picks, ask.n, &rules, &shared, state.as_deref());
@@ -60,7 +61,7 @@ pub(crate) async fn choose(app: &Arc<App>, asked: &UserId, ask: &Ask, exclude_kn
         }
     }
     drop(rules);
-    Chosen { user, shard, list, state, catalogue, picks, personal, model_version }
+    Chosen { user, shard, list, state, catalogue, picks, personal, model_version, budget, waits }
 }
 
 /// Fills a user's list without what the list itself leaves out; only if nothing at all remains, with less restraint.

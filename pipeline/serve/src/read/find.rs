@@ -11,12 +11,15 @@ use shoptide_models::state::UserState;
 use shoptide_schemas::{StoredList, UserId};
 use shoptide_store::CacheEntry;
 
-use crate::app::{App, READ_PATIENCE};
+use crate::app::{App, Waits};
 
 /// How long the cache may take: beyond it the truth is quicker.
 const CACHE_PATIENCE: Duration = Duration::from_millis(40);
 /// Forwarding addresses that are followed: as many as the fold itself follows.
 const HOPS_MAX: usize = 3;
+/// How long one question about a user may take, whoever waits for it: what a slow store says after its readers have been
+/// answered is still good for the cache, and the next of them. Beyond it the question is withdrawn.
+const FLIGHT_PATIENCE: Duration = Duration::from_secs(1);
 /// Users read from the truth at a time. Beyond it a reader gets the fallback at once: when the cache is empty and the
 /// truth slow, a queue would only make both worse.
 const FLIGHTS_MAX: usize = 512;
@@ -49,7 +52,7 @@ type Flight = Shared<BoxFuture<'static, Filled>>;
 pub(crate) struct Flights(Mutex<HashMap<(u32, UserId), Flight>>);
 
 /// Finds the list, following forwarding addresses.
-pub(crate) async fn find(app: &Arc<App>, user: UserId) -> Found {
+pub(crate) async fn find(app: &Arc<App>, user: UserId, waits: Waits) -> Found {
     let reads = &app.context.live.metrics().cache_reads;
     let mut user = user;
     for _ in 0..=HOPS_MAX {
@@ -58,7 +61,7 @@ pub(crate) async fn find(app: &Arc<App>, user: UserId) -> Found {
             reads.with_label_values(&["hit"]).inc();
             return Found { user, shard, list: Some(Arc::new(list)), state: None };
         }
-        match filled(app, shard, &user).await {
+        match filled(app, shard, &user, waits).await {
             Filled::List(list) => {
                 reads.with_label_values(&["store"]).inc();
                 return Found { user, shard, list: Some(list), state: None };
@@ -92,9 +95,9 @@ async fn cached(app: &App, shard: u32, user: &UserId) -> Option<StoredList> {
     StoredList::decode(&bytes).inspect_err(|error| app.complain(error)).ok()
 }
 
-async fn filled(app: &Arc<App>, shard: u32, user: &UserId) -> Filled {
+async fn filled(app: &Arc<App>, shard: u32, user: &UserId, waits: Waits) -> Filled {
     let Some(flight) = join(app, shard, user) else { return Filled::Nothing };
-    tokio::time::timeout(READ_PATIENCE, flight).await.unwrap_or(Filled::Nothing)
+    tokio::time::timeout(waits.left(), flight).await.unwrap_or(Filled::Nothing)
 }
 
 /// Joins the question about this user that is under way, or asks it; `None` if too many are.
@@ -131,30 +134,36 @@ impl Drop for Landing {
 }
 
 async fn load(app: &Arc<App>, shard: u32, user: UserId) -> Filled {
-    match app.context.truth.list(shard, &user).await {
+    let (truth, asked) = (app.context.truth.clone(), user.clone());
+    match app.ask(FLIGHT_PATIENCE, async move { truth.list(shard, &asked).await }).await {
         Ok(Some(bytes)) => match StoredList::decode(&bytes) {
             Ok(list) => {
-                if app.context.options.cache_fill {
-                    let entry =
-                        CacheEntry { shard, user, version: list.version_key(), data: Arc::from(bytes) };
-                    let _ =
-                        app.context.cache.set_if_newer(vec![entry]).await.inspect_err(|e| app.complain(e));
-                }
+                fill(app, CacheEntry { shard, user, version: list.version_key(), data: Arc::from(bytes) })
+                    .await;
                 return Filled::List(Arc::new(list));
             }
             Err(error) => app.complain(&error),
         },
         Ok(None) => {}
-        Err(error) => {
-            app.complain(&error);
-            return Filled::Nothing;
-        }
+        Err(_) => return Filled::Nothing,
     }
-    match app.state(shard, &user, app.context.options.request_timeout).await {
+    match app.state(shard, &user, FLIGHT_PATIENCE).await {
         Ok(state) => match state.forward() {
             Some(known) => Filled::Forward(known.clone()),
             None => Filled::State(Arc::new(state)),
         },
         Err(_) => Filled::Nothing,
+    }
+}
+
+/// Puts a list into the cache. If its user was erased meanwhile the cache knows, and refuses it.
+async fn fill(app: &App, entry: CacheEntry) {
+    if !app.context.options.cache_fill {
+        return;
+    }
+    match tokio::time::timeout(CACHE_PATIENCE, app.context.cache.set_if_newer(vec![entry])).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => app.complain(&error),
+        Err(elapsed) => app.complain(&elapsed),
     }
 }

@@ -10,7 +10,7 @@ use shoptide_schemas::{EventType, ItemId};
 use utoipa::ToSchema;
 
 use super::rules::Pick;
-use crate::app::{App, READ_PATIENCE};
+use crate::app::{App, Waits};
 
 /// "In the last 7 days" is today and the six days before it.
 const RECENT_DAYS: u32 = 6;
@@ -45,12 +45,12 @@ impl From<Evidence> for EvidenceBody {
 }
 
 /// How often users acted on these items lately; empty when the store is silent.
-pub(crate) async fn recent(app: &App, items: Vec<ItemId>) -> HashMap<ItemId, i64> {
+pub(crate) async fn recent(app: &App, items: Vec<ItemId>, waits: Waits) -> HashMap<ItemId, i64> {
     let (truth, today) = (app.context.truth.clone(), app.today());
     let question = async move { truth.item_counts(&items, today.saturating_sub(RECENT_DAYS), today).await };
     let shown = [EventType::ViewItemList, EventType::RecommendationShown].map(|t| Act(t as u8));
     let mut sums = HashMap::new();
-    for count in app.ask(READ_PATIENCE, question).await.unwrap_or_default() {
+    for count in app.ask(waits.left(), question).await.unwrap_or_default() {
         // Being shown is the shop's act, not a user's.
         if !shown.contains(&Act(count.kind)) {
             *sums.entry(count.item).or_insert(0) += count.n;

@@ -260,6 +260,18 @@ async fn sessions_trends_and_neighbours() {
 }
 
 #[tokio::test]
+async fn a_scan_of_the_model_keeps_no_other_request_waiting() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    publish_model(&shop);
+    let mut scanning = Box::pin(shop.get("/v1/items/T1/similar?n=5"));
+    // Were it done on this thread, the first poll would end it.
+    assert!(futures::poll!(&mut scanning).is_pending());
+    assert_eq!(shop.get("/live").await.status, 200);
+    assert_eq!(ids(&scanning.await.json()).len(), 5);
+}
+
+#[tokio::test]
 async fn many_users_at_once() {
     let shop = Shop::new().await;
     shop.stock_twelve().await;

@@ -89,6 +89,8 @@ async fn look(options: &SqliteTruthOptions) -> Result<Found, StoreError> {
         return Ok(Found::Nothing);
     }
     let mut conn = SqliteConn::connect(&base_options(options).read_only(true)).await?;
+    // One state for all three: another process may be making the file.
+    conn.run("BEGIN").await?;
     let owner = pragma(&mut conn, "PRAGMA application_id").await?;
     let version = pragma(&mut conn, "PRAGMA user_version").await?;
     let tables = pragma(&mut conn, "SELECT COUNT(*) FROM sqlite_schema").await?;
