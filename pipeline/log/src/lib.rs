@@ -1,7 +1,8 @@
-//! The event log: traits shaped for Kafka (topics, partitions, offsets, assignment, bounded reads), and [`SqliteLog`],
-//! the embedded and durable one. Every behavioural test of the traits runs against each implementation.
+//! The event log: traits shaped for Kafka (topics, partitions, offsets, assignment, bounded reads), [`KafkaLog`], and
+//! [`SqliteLog`], the embedded and durable one. Every behavioural test of the traits runs against each implementation.
 
 mod embedded;
+mod kafka;
 mod memory;
 mod reader;
 mod slots;
@@ -11,6 +12,9 @@ use bytes::Bytes;
 use shoptide_schemas::{EventMs, Topic};
 
 pub use embedded::{SqliteLog, SqliteLogOptions};
+pub use kafka::{
+    Codec, KafkaLog, KafkaOptions, SaslMechanism, Security, TopicsOptions, TopicsReport, create_topics,
+};
 pub use memory::{MemoryLog, MemoryLogOptions};
 
 /// The log's clock: milliseconds since 1970. Injected, so that tests decide what time it is.
@@ -100,7 +104,7 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     /// [`LogError::Overloaded`] at once when the bounded queue is full; nothing was appended. After
-    /// [`LogError::Unavailable`] all or none of the records may be in the log, as when an answer is lost on its way.
+    /// [`LogError::Unavailable`] any of the records may be in the log, as when an answer is lost on its way.
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError>;
 
     /// Partitions of a topic; equal for all user topics, 1 for the catalogue.
@@ -160,6 +164,11 @@ pub trait ShardReader: Send {
 
     /// Records known to be in the log and not yet returned.
     fn lag(&self) -> u64;
+
+    /// Says what the store now holds of this shard, for whoever watches the log's own notion of lag. Nothing depends on it.
+    fn stored(&mut self, next: &[(Topic, i64)]) {
+        let _ = next;
+    }
 }
 
 impl Record {

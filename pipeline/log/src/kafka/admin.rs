@@ -1,0 +1,183 @@
+//! Topics: made by a command, checked at every start.
+
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use shoptide_schemas::topic::ALL_TOPICS;
+use shoptide_schemas::{Topic, USER_TOPICS};
+
+use super::errors::{of_client, unavailable};
+use super::options::check_partitions;
+use super::{ASK, KafkaOptions, Names};
+use crate::LogError;
+
+/// How long making topics may take on the brokers' side.
+const CREATE: Duration = Duration::from_secs(30);
+/// In-sync replicas below which one broken disk can lose what was acknowledged.
+const SAFE_REPLICAS: usize = 3;
+
+/// What topics to make.
+#[derive(Debug, Clone)]
+pub struct TopicsOptions {
+    /// Of each user topic; the catalogue has one.
+    pub partitions: u32,
+    pub replication: u16,
+    /// How long records are kept; `None` is for ever.
+    pub retention_ms: Option<u64>,
+}
+
+/// What became of each topic.
+#[derive(Debug, Clone, Default)]
+pub struct TopicsReport {
+    pub made: Vec<String>,
+    pub there_before: Vec<String>,
+}
+
+/// Makes the topics that are missing.
+///
+/// # Errors
+/// [`LogError`] if the cluster cannot be reached or refuses; topics made before that stay.
+pub async fn create_topics(options: &KafkaOptions, topics: &TopicsOptions) -> Result<TopicsReport, LogError> {
+    options.check()?;
+    check_partitions("a user topic", topics.partitions as usize)?;
+    let admin = admin(options)?;
+    let names = Names::new(&options.prefix);
+    let retention = topics.retention_ms.map_or("-1".to_owned(), |ms| ms.to_string());
+    // With three replicas one may be away and appends are still acknowledged by two.
+    let in_sync = if 3 <= topics.replication { "2" } else { "1" };
+    let new = ALL_TOPICS.into_iter().map(|topic| {
+        let partitions = if topic.is_user() { topics.partitions } else { 1 };
+        // The catalogue is what every list is made of: it has no end.
+        let retention = if topic.is_user() { retention.as_str() } else { "-1" };
+        NewTopic::new(
+            names.of(topic),
+            i32::try_from(partitions).unwrap_or(i32::MAX),
+            TopicReplication::Fixed(i32::from(topics.replication)),
+        )
+        .set("message.timestamp.type", "LogAppendTime")
+        .set("retention.ms", retention)
+        .set("cleanup.policy", "delete")
+        .set("min.insync.replicas", in_sync)
+        .set("unclean.leader.election.enable", "false")
+    });
+    let new: Vec<NewTopic<'_>> = new.collect();
+    let timeouts = AdminOptions::new().operation_timeout(Some(CREATE)).request_timeout(Some(CREATE));
+    let mut report = TopicsReport::default();
+    for answer in admin.create_topics(&new, &timeouts).await.map_err(unavailable)? {
+        match answer {
+            Ok(name) => report.made.push(name),
+            Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => report.there_before.push(name),
+            Err((name, code)) => {
+                return Err(LogError::Unusable(format!("topic {name} cannot be made: {code}")));
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn admin(options: &KafkaOptions) -> Result<AdminClient<DefaultClientContext>, LogError> {
+    options.client("admin").create().map_err(of_client)
+}
+
+/// Partitions of the user topics, all equal.
+pub(super) fn check(asker: &BaseConsumer, names: &Names) -> Result<u32, LogError> {
+    let metadata = asker.fetch_metadata(None, ASK).map_err(|error| match unavailable(error) {
+        LogError::Unavailable { reason } => LogError::Unavailable {
+            reason: format!("{reason}; check kafka.brokers and kafka.security, and that a broker runs there"),
+        },
+        other => other,
+    })?;
+    let count = |topic: Topic| {
+        let name = names.of(topic);
+        let found = metadata.topics().iter().find(|known| known.name() == name && known.error().is_none());
+        let count = found.map(|known| known.partitions().len()).filter(|count| 0 < *count);
+        count.ok_or_else(|| {
+            LogError::Unusable(format!("topic {name} is missing; make the topics with `shoptide topics create`"))
+        })
+    };
+    let first = count(USER_TOPICS[0])?;
+    for topic in USER_TOPICS {
+        let other = count(topic)?;
+        if other != first {
+            return Err(LogError::Unusable(format!(
+                "{} has {other} partitions but {} has {first}: all user topics need the same number, or a user would \
+                 have two owners; make new topics under another kafka.prefix",
+                names.of(topic),
+                names.of(USER_TOPICS[0])
+            )));
+        }
+    }
+    let catalogue = count(Topic::Catalogue)?;
+    if catalogue != 1 {
+        return Err(LogError::Unusable(format!(
+            "{} has {catalogue} partitions, expected 1",
+            names.of(Topic::Catalogue)
+        )));
+    }
+    let of_catalogue = metadata.topics().iter().flat_map(|topic| topic.partitions());
+    let replicas = of_catalogue.map(|partition| partition.replicas().len()).min().unwrap_or(0);
+    if replicas < SAFE_REPLICAS {
+        tracing::warn!(
+            replicas,
+            "topics have fewer than {SAFE_REPLICAS} replicas: a broken disk can lose acknowledged events"
+        );
+    }
+    check_partitions(names.of(USER_TOPICS[0]), first)
+}
+
+/// Settings of the topics: what would make a replay differ is refused, what is dangerous is said.
+pub(super) async fn check_settings(options: &KafkaOptions, names: &Names) -> Result<(), LogError> {
+    let admin = admin(options)?;
+    let asked: Vec<ResourceSpecifier<'_>> =
+        ALL_TOPICS.into_iter().map(|topic| ResourceSpecifier::Topic(names.of(topic))).collect();
+    let timeouts = AdminOptions::new().request_timeout(Some(ASK));
+    let answers = match admin.describe_configs(&asked, &timeouts).await {
+        Ok(answers) => answers,
+        Err(error) => return Err(unavailable(error)),
+    };
+    for (topic, answer) in ALL_TOPICS.into_iter().zip(answers) {
+        let name = names.of(topic);
+        match answer {
+            Ok(config) => check_topic(topic, name, &config)?,
+            // A user without the right to look may still have those to read and write.
+            Err(code) => tracing::warn!(topic = name, %code, "the topic's settings cannot be checked"),
+        }
+    }
+    Ok(())
+}
+
+fn check_topic(topic: Topic, name: &str, config: &ConfigResource) -> Result<(), LogError> {
+    let value = |key: &str| config.get(key).and_then(|entry| entry.value.as_deref()).unwrap_or_default();
+    let time = value("message.timestamp.type");
+    if time != "LogAppendTime" {
+        return Err(LogError::Unusable(format!(
+            "topic {name} has message.timestamp.type {time}, expected LogAppendTime: whether an event is late is judged by \
+             the log's time; set it with `kafka-configs --alter --topic {name} --add-config \
+             message.timestamp.type=LogAppendTime` before the first event"
+        )));
+    }
+    if value("cleanup.policy").contains("compact") {
+        return Err(LogError::Unusable(format!(
+            "topic {name} has cleanup.policy {}, expected delete: a compacted log forgets events that were acknowledged",
+            value("cleanup.policy")
+        )));
+    }
+    if value("unclean.leader.election.enable") == "true" {
+        tracing::warn!(
+            topic = name,
+            "unclean.leader.election.enable is true: a stale replica may take over and lose acknowledged events"
+        );
+    }
+    if topic == Topic::Catalogue && value("retention.ms") != "-1" {
+        tracing::warn!(
+            topic = name,
+            retention_ms = value("retention.ms"),
+            "the catalogue's topic forgets items after a while: a new serve process reads them from the store, a replay \
+             cannot"
+        );
+    }
+    Ok(())
+}
