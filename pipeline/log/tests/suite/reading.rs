@@ -96,10 +96,13 @@ pub async fn drained_means_nothing_more<S: Subject>() {
     let log = subject.log();
     let positions = log.append(vec![record(Topic::Cart, 5, 0); 10]).await.unwrap();
     let (_member, mut reader) = reader(&log, positions[0].partition).await;
-    let part = next(&mut reader, ReadMax { records: 9, bytes: 100_000 }).await;
-    assert_eq!((part.records.len(), part.drained), (9, false));
-    let rest = next(&mut reader, ReadMax { records: 9, bytes: 100_000 }).await;
-    assert_eq!((rest.records.len(), rest.drained), (1, true));
+    let mut read = 0;
+    while read < 10 {
+        let part = next(&mut reader, ReadMax { records: 9, bytes: 100_000 }).await;
+        assert!(part.records.len() < 10);
+        read += part.records.len();
+        assert_eq!(part.drained, read == 10, "after {read}");
+    }
 }
 
 pub async fn no_topic_starves<S: Subject>() {
@@ -180,8 +183,11 @@ pub async fn lag_counts_what_is_left<S: Subject>() {
     let member = log.join().await.unwrap();
     let mut reader = member.open(shard, &[(Topic::Cart, 1), (Topic::Order, 2)]).await.unwrap();
     assert_eq!(reader.lag(), 3);
-    next(&mut reader, ReadMax { records: 2, bytes: 100_000 }).await;
-    assert_eq!(reader.lag(), 1);
+    let mut left = 3;
+    while 0 < left {
+        left -= next(&mut reader, ReadMax { records: 2, bytes: 100_000 }).await.records.len() as u64;
+        assert_eq!(reader.lag(), left);
+    }
 }
 
 pub async fn deleted_records_are_never_jumped_over<S: Subject>() {
