@@ -17,6 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::services;
 use crate::data_dir::{DataDir, system_clock};
 
 /// Everything ends within 5 s of a signal. Each step has its share, one after the other: the demo's last batch 1 s, open
@@ -92,8 +93,8 @@ impl App {
         roles: Roles,
         listener: Option<TcpListener>,
     ) -> anyhow::Result<App> {
-        let log: Arc<dyn Log> = data.open_log(config).await?;
-        let truth: Arc<dyn Truth> = data.open_truth(config).await?;
+        let log = services::open_log(config, data).await?;
+        let truth = services::open_truth(config, data).await?;
         let clock = system_clock();
         // Beside a stream in the same process the cache is told of every list; alone it must look again.
         let ttl = if roles.stream { config.store.cache_ttl } else { Duration::from_secs(1) };

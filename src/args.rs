@@ -52,6 +52,33 @@ pub enum Command {
     State(State),
     /// The configuration: what is in force, and whether it is good.
     Config(Config),
+    /// Brings the tables in MySQL to this version; nothing else ever changes them.
+    Migrate(With),
+    /// The topics in Kafka.
+    Topics(Topics),
+}
+
+/// How it is configured.
+#[derive(Debug, Clone, clap::Args)]
+pub struct With {
+    /// A TOML file over the defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Topics {
+    #[command(subcommand)]
+    pub what: TopicsWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TopicsWhat {
+    /// Makes those that are missing, with log.partitions, kafka.replication and kafka.retention_days.
+    Create {
+        #[command(flatten)]
+        with: With,
+    },
 }
 
 /// Where the data is and how it is configured.

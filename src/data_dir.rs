@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use shoptide_config::Config;
+use shoptide_config::{Config, LogKind, StoreKind};
 use shoptide_live::ModelFiles;
 use shoptide_log::{SqliteLog, SqliteLogOptions};
 use shoptide_store::{SqliteTruth, SqliteTruthOptions};
@@ -45,6 +45,22 @@ impl DataDir {
         let dir = Self(path.to_owned());
         dir.holds(&dir.log_path(), "no log")?;
         Ok(dir)
+    }
+
+    /// As [`DataDir::existing`] where the truth is embedded; elsewhere the folder holds only models.
+    pub fn with_truth_of(config: &Config, path: &Path) -> anyhow::Result<Self> {
+        match config.store.kind {
+            StoreKind::Embedded => Self::existing(path),
+            StoreKind::Mysql => Self::create(path),
+        }
+    }
+
+    /// As [`DataDir::with_log`] where the log is embedded.
+    pub fn with_log_of(config: &Config, path: &Path) -> anyhow::Result<Self> {
+        match config.log.kind {
+            LogKind::Embedded => Self::with_log(path),
+            LogKind::Kafka => Self::create(path),
+        }
     }
 
     fn holds(&self, file: &Path, what: &str) -> anyhow::Result<()> {

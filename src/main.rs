@@ -6,6 +6,7 @@ mod commands;
 mod data_dir;
 mod demo;
 mod render;
+mod services;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,
         Command::Config(config) => commands::config::run(&config),
+        Command::Migrate(with) => commands::provide::migrate(with).await,
+        Command::Topics(topics) => commands::provide::topics(topics).await,
     }
 }
 

@@ -10,7 +10,9 @@ mod raw;
 mod rules;
 mod running;
 mod secret;
+mod secret_source;
 mod serve;
+mod services;
 mod shown;
 mod value;
 
@@ -27,11 +29,15 @@ use shoptide_models::state::TasteParams;
 pub use error::{ConfigError, Origin};
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
-pub use running::{Kind, LogConfig, ShopConfig, StoreConfig, StreamConfig, TrainConfig};
+pub use running::{CacheKind, LogConfig, LogKind, ShopConfig, StoreConfig, StoreKind, StreamConfig, TrainConfig};
 pub use secret::{MASK, Secret};
 pub use serve::{CorsOrigins, ServeConfig};
+pub use services::{
+    KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig,
+};
 pub use shown::{check, process_variables, show};
 
+use error::Problem;
 use layers::Effective;
 use raw::Raw;
 
@@ -41,6 +47,9 @@ pub struct Config {
     pub shop: ShopConfig,
     pub log: LogConfig,
     pub store: StoreConfig,
+    pub kafka: KafkaConfig,
+    pub mysql: MysqlConfig,
+    pub redis: RedisConfig,
     /// `[weights]`, `[half_lives_days]` and `list.bought_hidden_days`.
     pub tastes: TasteParams,
     pub als: AlsParams,
@@ -79,10 +88,13 @@ impl Config {
             ConfigError::Defaults { reason: e.message().to_owned() }
         })?;
         let blame = |problem| effective.blame(problem);
-        Ok(Self {
+        let config = Self {
             shop: ShopConfig::try_from(&raw.shop).map_err(blame)?,
             log: LogConfig::try_from(&raw.log).map_err(blame)?,
             store: StoreConfig::try_from(&raw.store).map_err(blame)?,
+            kafka: KafkaConfig::check(&raw.kafka, &effective)?,
+            mysql: MysqlConfig::check(&raw.mysql, &effective)?,
+            redis: RedisConfig::check(&raw.redis, &effective)?,
             tastes: ranking::tastes(&raw.weights, &raw.half_lives_days, raw.list.bought_hidden_days)
                 .map_err(blame)?,
             als: ranking::als(&raw.als).map_err(blame)?,
@@ -96,7 +108,24 @@ impl Config {
             serve: ServeConfig::check(&raw.serve, &effective)?,
             rules_version: rules::rules_version(&effective),
             effective,
-        })
+        };
+        config.check_addresses().map_err(|problem| config.effective.blame(problem))?;
+        Ok(config)
+    }
+
+    /// What is chosen must say where it is.
+    fn check_addresses(&self) -> Result<(), Problem> {
+        let needs = |chosen, kind, address, what: &str| {
+            if chosen { Err(Problem::conflict(kind, address, what)) } else { Ok(()) }
+        };
+        let (log, store) = (&self.log, &self.store);
+        let kafka = log.kind == LogKind::Kafka && self.kafka.brokers.is_empty();
+        needs(kafka, "log.kind", "kafka.brokers", "Kafka needs the addresses of its brokers")?;
+        let mysql = store.kind == StoreKind::Mysql
+            && (self.mysql.host.is_empty() || self.mysql.database.is_empty() || self.mysql.user.is_empty());
+        needs(mysql, "store.kind", "mysql.host", "MySQL needs a host, a database and a user")?;
+        let redis = store.cache == CacheKind::Redis && self.redis.nodes.is_empty();
+        needs(redis, "store.cache", "redis.nodes", "Redis needs the address of at least one node")
     }
 
     /// Hash of everything that changes what a list contains; equal rules give equal numbers.
@@ -129,6 +158,9 @@ impl PartialEq for Config {
             shop,
             log,
             store,
+            kafka,
+            mysql,
+            redis,
             tastes,
             als,
             item_item,
@@ -142,7 +174,8 @@ impl PartialEq for Config {
             rules_version: _,
             effective: _,
         } = self;
-        (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
+        (kafka, mysql, redis) == (&other.kafka, &other.mysql, &other.redis)
+            && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
             && (stream, train, serve) == (&other.stream, &other.train, &other.serve)

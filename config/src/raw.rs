@@ -13,6 +13,9 @@ pub(crate) struct Raw {
     pub shop: RawShop,
     pub log: RawLog,
     pub store: RawStore,
+    pub kafka: RawKafka,
+    pub mysql: RawMysql,
+    pub redis: RawRedis,
     /// By name of the act, and `rating_neutral`.
     pub weights: BTreeMap<String, f64>,
     pub half_lives_days: RawHalfLives,
@@ -47,6 +50,7 @@ pub(crate) struct RawLog {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawStore {
     pub kind: String,
+    pub cache: String,
     pub cache_entries_max: i64,
     pub cache_ttl_s: i64,
     pub read_connections: i64,
@@ -155,4 +159,48 @@ pub(crate) struct RawServe {
     pub write_key_file: String,
     pub read_key: Secret,
     pub read_key_file: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawKafka {
+    pub brokers: String,
+    pub group: String,
+    pub prefix: String,
+    pub security: String,
+    pub sasl: String,
+    pub user: String,
+    pub password: Secret,
+    pub password_file: String,
+    pub ca_file: String,
+    pub codec: String,
+    pub replication: i64,
+    pub retention_days: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawMysql {
+    pub host: String,
+    pub port: i64,
+    pub database: String,
+    pub user: String,
+    pub password: Secret,
+    pub password_file: String,
+    pub tls: String,
+    pub ca_file: String,
+    pub connections: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRedis {
+    pub nodes: Vec<String>,
+    pub cluster: bool,
+    pub prefix: String,
+    pub user: String,
+    pub password: Secret,
+    pub password_file: String,
+    pub tls: bool,
+    pub ca_file: String,
 }

@@ -23,27 +23,66 @@ pub struct ShopConfig {
     pub currency: Currency,
 }
 
-/// What the event log or the truth is made of.
+/// What the event log is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
+pub enum LogKind {
     /// SQLite in the data directory.
     Embedded,
+    Kafka,
 }
 
-impl Kind {
+impl LogKind {
     fn read(name: &str) -> Option<Self> {
-        (name == "embedded").then_some(Kind::Embedded)
+        match name {
+            "embedded" => Some(LogKind::Embedded),
+            "kafka" => Some(LogKind::Kafka),
+            _ => None,
+        }
     }
 }
 
-const KINDS: &str = "\"embedded\"";
+/// What the truth is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// SQLite in the data directory.
+    Embedded,
+    /// MySQL or MariaDB.
+    Mysql,
+}
+
+impl StoreKind {
+    fn read(name: &str) -> Option<Self> {
+        match name {
+            "embedded" => Some(StoreKind::Embedded),
+            "mysql" => Some(StoreKind::Mysql),
+            _ => None,
+        }
+    }
+}
+
+/// Where ready lists are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheKind {
+    /// In each process.
+    Local,
+    Redis,
+}
+
+impl CacheKind {
+    fn read(name: &str) -> Option<Self> {
+        match name {
+            "local" => Some(CacheKind::Local),
+            "redis" => Some(CacheKind::Redis),
+            _ => None,
+        }
+    }
+}
 
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogConfig {
-    pub kind: Kind,
+    pub kind: LogKind,
     /// Of every user topic.
     pub partitions: u32,
     pub queue_records_max: usize,
@@ -56,7 +95,8 @@ pub struct LogConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreConfig {
-    pub kind: Kind,
+    pub kind: StoreKind,
+    pub cache: CacheKind,
     pub cache_entries_max: usize,
     pub cache_ttl: Duration,
     /// Beside the one that writes.
@@ -103,7 +143,7 @@ impl TryFrom<&RawLog> for LogConfig {
 
     fn try_from(raw: &RawLog) -> Result<Self, Problem> {
         let log = Self {
-            kind: text("log.kind", &raw.kind, KINDS, Kind::read)?,
+            kind: text("log.kind", &raw.kind, "\"embedded\" or \"kafka\"", LogKind::read)?,
             partitions: whole("log.partitions", raw.partitions, 1..=256)?,
             queue_records_max: whole(
                 "log.queue_records_max",
@@ -131,7 +171,8 @@ impl TryFrom<&RawStore> for StoreConfig {
 
     fn try_from(raw: &RawStore) -> Result<Self, Problem> {
         Ok(Self {
-            kind: text("store.kind", &raw.kind, KINDS, Kind::read)?,
+            kind: text("store.kind", &raw.kind, "\"embedded\" or \"mysql\"", StoreKind::read)?,
+            cache: text("store.cache", &raw.cache, "\"local\" or \"redis\"", CacheKind::read)?,
             cache_entries_max: whole("store.cache_entries_max", raw.cache_entries_max, 100..=10_000_000)?,
             cache_ttl: seconds("store.cache_ttl_s", raw.cache_ttl_s, 1..=2_592_000)?,
             read_connections: whole("store.read_connections", raw.read_connections, 1..=64)?,

@@ -1,14 +1,14 @@
 //! `[serve]`: address, patience and keys of the HTTP side. Keys come inline or from a file of their own, never both.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bounds::{ms, quoted, text, whole};
-use crate::error::{ConfigError, Origin, Problem};
+use crate::error::{ConfigError, Problem};
 use crate::layers::Effective;
 use crate::raw::RawServe;
-use crate::secret::{KEY_BYTES_MAX, KEY_BYTES_MIN, SECRET_FILE_BYTES_MAX, Secret, SmallFile};
+use crate::secret::{KEY_BYTES_MIN, Secret};
+use crate::secret_source::secret;
 
 /// Enough for a shop's domains; each request is compared with all of them.
 const CORS_ORIGINS_MAX: usize = 64;
@@ -66,19 +66,21 @@ impl ServeConfig {
             drain: ms("serve.drain_ms", raw.drain_ms, 0..=DRAIN_MS_MAX).map_err(blame)?,
             metrics: raw.metrics,
             cors_origins: cors_origins(&raw.cors_origins).map_err(blame)?,
-            write_key: key(
+            write_key: secret(
                 effective,
                 "serve.write_key",
                 &raw.write_key,
                 "serve.write_key_file",
                 &raw.write_key_file,
+                KEY_BYTES_MIN,
             )?,
-            read_key: key(
+            read_key: secret(
                 effective,
                 "serve.read_key",
                 &raw.read_key,
                 "serve.read_key_file",
                 &raw.read_key_file,
+                KEY_BYTES_MIN,
             )?,
         };
         if serve.write_key.is_some() && serve.write_key == serve.read_key {
@@ -91,59 +93,6 @@ impl ServeConfig {
     }
 }
 
-/// A key given inline or by the path of a file; `None` if neither is.
-fn key(
-    effective: &Effective,
-    inline_key: &'static str,
-    inline: &Secret,
-    file_key: &'static str,
-    file: &str,
-) -> Result<Option<Secret>, ConfigError> {
-    let checked = |secret: Secret, key: &'static str| {
-        let length = KEY_BYTES_MIN..=KEY_BYTES_MAX;
-        let written = secret.expose();
-        let visible = written.bytes().all(|b| b.is_ascii_graphic());
-        let found = match written.len() {
-            n if n < *length.start() => "too short",
-            n if *length.end() < n => "too long",
-            _ if !visible => "not visible ASCII throughout",
-            _ => return Ok(Some(secret)),
-        };
-        let expected = format!("{KEY_BYTES_MIN} to {KEY_BYTES_MAX} visible ASCII characters");
-        Err(effective.blame(Problem::bound(key, found.to_owned(), &expected)))
-    };
-    match (inline.is_empty(), file.is_empty()) {
-        (true, true) => Ok(None),
-        (false, true) => checked(inline.clone(), inline_key),
-        (false, false) => {
-            Err(effective.blame(Problem::conflict(inline_key, file_key, "they exclude each other")))
-        }
-        (true, false) => {
-            let origin = effective.origin(file_key);
-            let path = beside(&origin, Path::new(file));
-            let read = match SmallFile::read(&path, SECRET_FILE_BYTES_MAX) {
-                Ok(read) => read,
-                Err(e) => {
-                    let reason = e.to_string();
-                    return Err(ConfigError::SecretFile { key: file_key, path, reason, origin });
-                }
-            };
-            if let Some(mode) = read.exposed() {
-                return Err(ConfigError::Exposed { key: file_key, path, mode });
-            }
-            // Editors and `echo` end a file with a line break that is no part of the key.
-            checked(Secret::new(read.text.trim_ascii_end().to_owned()), file_key)
-        }
-    }
-}
-
-/// A relative path in a configuration file is beside that file; elsewhere it is relative to where the program runs.
-fn beside(origin: &Origin, path: &Path) -> PathBuf {
-    match origin {
-        Origin::File { path: file, .. } => file.parent().unwrap_or(Path::new("")).join(path),
-        Origin::Default | Origin::Variable { .. } => path.to_owned(),
-    }
-}
 
 fn cors_origins(origins: &[String]) -> Result<CorsOrigins, Problem> {
     const KEY: &str = "serve.cors_origins";

@@ -10,8 +10,7 @@ use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use shoptide_live::{Live, Metrics};
-use shoptide_log::Log;
-use shoptide_store::{Cache, LocalCache, LocalCacheOptions, Truth};
+use shoptide_store::{Cache, LocalCache, LocalCacheOptions};
 use tower::ServiceExt;
 
 use crate::app::{Refused, serve_context};
@@ -20,6 +19,7 @@ use crate::commands::load_config;
 use crate::commands::profile::profile_text;
 use crate::data_dir::{DataDir, system_clock};
 use crate::render::{table, visible};
+use crate::services;
 use crate::{out, outln};
 
 /// Largest answer read: a list of 500 places with reasons has some 300 KiB.
@@ -117,9 +117,9 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     let mut config = load_config(place.config.as_deref())?;
     // Whoever can read the files needs no key.
     (config.serve.read_key, config.serve.write_key) = (None, None);
-    let data = DataDir::existing(&place.data_dir)?;
-    let log: Arc<dyn Log> = data.open_log(&config).await?;
-    let truth: Arc<dyn Truth> = data.open_truth_to_read().await?;
+    let data = DataDir::with_truth_of(&config, &place.data_dir)?;
+    let log = services::open_log(&config, &data).await?;
+    let truth = services::open_truth_to_read(&config, &data).await?;
     let clock = system_clock();
     let options = LocalCacheOptions { entries_max: CACHE_ENTRIES, ttl_ms: 60_000, clock };
     let cache: Arc<dyn Cache> = Arc::new(LocalCache::new(options));

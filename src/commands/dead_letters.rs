@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::json;
-use shoptide_log::{Log, NewRecord};
+use shoptide_log::NewRecord;
 use shoptide_schemas::{EventMs, Topic};
 use shoptide_store::{DeadLetter, DeadPage, Truth};
 
@@ -13,6 +13,7 @@ use crate::args::{DeadLetters, DeadLettersWhat, Place};
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
 use crate::render::table;
+use crate::services;
 use crate::{out, outln};
 
 /// Letters that one `retry --reason` appends; run it again for more.
@@ -64,8 +65,9 @@ pub async fn run(args: DeadLetters) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn truth(place: &Place) -> anyhow::Result<Arc<shoptide_store::SqliteTruth>> {
-    DataDir::existing(&place.data_dir)?.open_truth_to_read().await
+async fn truth(place: &Place) -> anyhow::Result<Arc<dyn Truth>> {
+    let config = load_config(place.config.as_deref())?;
+    services::open_truth_to_read(&config, &DataDir::with_truth_of(&config, &place.data_dir)?).await
 }
 
 async fn one(truth: &dyn Truth, id: &str) -> anyhow::Result<DeadLetter> {
@@ -94,7 +96,7 @@ async fn retry(id: Option<String>, reason: Option<String>, place: &Place) -> any
         (None, None) => Vec::new(),
     };
     let config = load_config(place.config.as_deref())?;
-    let log = DataDir::existing(&place.data_dir)?.open_log(&config).await?;
+    let log = services::open_log(&config, &DataDir::with_truth_of(&config, &place.data_dir)?).await?;
     let (mut sent, mut bare) = (0, 0);
     // The oldest first, as they came.
     for letter in letters.into_iter().rev() {

@@ -12,6 +12,7 @@ use crate::args::{Events, EventsWhat};
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
 use crate::render::table;
+use crate::services;
 use crate::{out, outln};
 
 /// One read of the log.
@@ -26,7 +27,7 @@ pub async fn run(args: Events) -> anyhow::Result<ExitCode> {
         None => ALL_TOPICS.to_vec(),
         Some(name) => vec![Topic::from_name(&name).ok_or_else(|| no_topic(&name))?],
     };
-    let log = DataDir::with_log(&place.data_dir)?.open_log(&config).await?;
+    let log = services::open_log(&config, &DataDir::with_log_of(&config, &place.data_dir)?).await?;
     let mut next = Vec::new();
     let mut last: Vec<Record> = Vec::new();
     for topic in topics {

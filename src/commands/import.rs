@@ -16,6 +16,7 @@ use crate::args;
 use crate::commands::{key_of, load_config};
 use crate::data_dir::{DataDir, system_clock};
 use crate::render::table;
+use crate::services;
 use crate::{out, outln};
 
 /// Bad rows printed; the others are counted.
@@ -85,7 +86,7 @@ pub async fn open_sink(
     to: Option<&str>,
     key_file: Option<&Path>,
     place: &args::Place,
-) -> anyhow::Result<(Box<dyn Sink>, Option<std::sync::Arc<shoptide_log::SqliteLog>>)> {
+) -> anyhow::Result<(Box<dyn Sink>, Option<std::sync::Arc<dyn shoptide_log::Log>>)> {
     if key_file.is_some() && to.is_none() {
         return Err(Refused("--key-file is for a collector: it needs --to".to_owned()).into());
     }
@@ -96,7 +97,7 @@ pub async fn open_sink(
     }
     let config = load_config(place.config.as_deref())?;
     let data = DataDir::create(&place.data_dir)?;
-    let log = data.open_log(&config).await?;
+    let log = services::open_log(&config, &data).await?;
     Ok((Box::new(LogSink::new(log.clone())), Some(log)))
 }
 

@@ -8,13 +8,13 @@ use anyhow::Context;
 use serde_json::json;
 use shoptide_jobs::train::{Tables, held_out, train_once};
 use shoptide_live::{Live, Metrics};
-use shoptide_log::Log;
 use shoptide_store::Truth;
 
 use crate::app::{Roles, train_context};
 use crate::args::{Job, Jobs, Run};
 use crate::commands::{load_config, run};
 use crate::data_dir::DataDir;
+use crate::services;
 use crate::{out, outln};
 
 pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
@@ -22,12 +22,12 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
         return run::run(Run { place: args.place, port: None }, Roles::JOBS).await;
     };
     let config = load_config(args.place.config.as_deref())?;
-    let data = DataDir::existing(&args.place.data_dir)?;
+    let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
-    let log: Arc<dyn Log> = DataDir::with_log(data.path())?.open_log(&config).await?;
+    let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth: Arc<dyn Truth> = match job {
-        Job::Train { .. } => data.open_truth(&config).await?,
-        Job::Evaluate { .. } => data.open_truth_to_read().await?,
+        Job::Train { .. } => services::open_truth(&config, &data).await?,
+        Job::Evaluate { .. } => services::open_truth_to_read(&config, &data).await?,
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;

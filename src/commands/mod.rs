@@ -8,6 +8,7 @@ pub mod generate;
 pub mod import;
 pub mod jobs;
 pub mod profile;
+pub mod provide;
 pub mod run;
 pub mod state;
 

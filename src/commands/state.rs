@@ -8,16 +8,17 @@ use crate::args::{State, StateWhat};
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
 use crate::render::table;
+use crate::services;
 use crate::{out, outln};
 
 pub async fn run(args: State) -> anyhow::Result<ExitCode> {
     let StateWhat::Verify { json, place } = args.what;
     let config = load_config(place.config.as_deref())?;
-    let data = DataDir::existing(&place.data_dir)?;
-    let log = data.open_log(&config).await?;
+    let data = DataDir::with_truth_of(&config, &place.data_dir)?;
+    let log = services::open_log(&config, &data).await?;
     // The owner's lock: nothing may be folded while the proof is made.
     let owner = shoptide_log::Log::join(&*log).await?;
-    let truth = data.open_truth_to_read().await?;
+    let truth = services::open_truth_to_read(&config, &data).await?;
     let scratch = tempfile::tempdir()?;
     let lists = config.list_params();
     let files = data.model_files();

@@ -10,7 +10,7 @@ use shoptide_schemas::{ItemId, Topic, UserId};
 
 pub use cache::{Clock, LocalCache, LocalCacheOptions};
 pub use rows::*;
-pub use sql::{MysqlTruth, MysqlTruthOptions, SqliteTruth, SqliteTruthOptions};
+pub use sql::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions, SqliteTruth, SqliteTruthOptions};
 
 /// What a caller can do about a failure.
 #[derive(Debug, thiserror::Error)]

@@ -18,5 +18,5 @@ mod truth;
 mod value;
 mod writes;
 
-pub use mysql::{MysqlTruth, MysqlTruthOptions};
+pub use mysql::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions};
 pub use sqlite::{SqliteTruth, SqliteTruthOptions};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::mysql::MySqlConnectOptions;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use self::conn::MysqlConn;
 use super::conn::{Connect, SqlConn};
@@ -23,23 +23,80 @@ const STORE: &str = "mysql";
 /// Two shards share no row, so it takes a person's session or a job to lose even once.
 const LOST_TRIES_MAX: u32 = 5;
 
-/// Where the database is and how it is used. The address holds the password: it is not printed.
+/// Whether and how the server must prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MysqlTls {
+    #[default]
+    Off,
+    /// Encrypted, whoever answers.
+    Required,
+    /// Encrypted, by a certificate of the authority for this host.
+    Verified,
+}
+
+/// Where the database is.
+#[derive(Clone)]
+pub struct MysqlAddress {
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    pub user: String,
+    pub password: Option<String>,
+    pub tls: MysqlTls,
+    /// PEM file of the authority; the system's if none.
+    pub ca_file: Option<String>,
+}
+
+/// Where the database is and how it is used. The password in it is not printed.
 #[derive(Clone)]
 pub struct MysqlTruthOptions {
-    /// `mysql://user:password@host:port/database`.
-    pub url: String,
-    /// Connections of this process: commits at a time, and reads beside them.
-    pub connections: usize,
+    address: MySqlConnectOptions,
+    connections: usize,
     /// How long a connection may take to be made.
-    pub connect_timeout: Duration,
+    connect_timeout: Duration,
     /// How long a statement may take before its connection is given up.
-    pub statement_timeout: Duration,
+    statement_timeout: Duration,
 }
 
 impl MysqlTruthOptions {
-    pub fn new(url: impl Into<String>) -> Self {
+    pub fn new(address: &MysqlAddress) -> Self {
+        let mut options = MySqlConnectOptions::new()
+            .host(&address.host)
+            .port(address.port)
+            .database(&address.database)
+            .username(&address.user)
+            .ssl_mode(match address.tls {
+                MysqlTls::Off => MySqlSslMode::Disabled,
+                MysqlTls::Required => MySqlSslMode::Required,
+                MysqlTls::Verified => MySqlSslMode::VerifyIdentity,
+            });
+        if let Some(password) = &address.password {
+            options = options.password(password);
+        }
+        if let Some(file) = &address.ca_file {
+            options = options.ssl_ca(file);
+        }
+        Self::of(options)
+    }
+
+    /// Connections of this process: commits at a time, and reads beside them.
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// `mysql://user:password@host:port/database`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] if it is malformed, without repeating it.
+    pub fn from_url(url: &str) -> Result<Self, StoreError> {
+        conn::connect_options(url).map(Self::of)
+    }
+
+    fn of(address: MySqlConnectOptions) -> Self {
         Self {
-            url: url.into(),
+            address: conn::settled(address),
             connections: 16,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
@@ -60,7 +117,7 @@ impl MysqlTruth {
     /// version, or the server's settings would lose data: the message says what to do. [`StoreError::Unavailable`] if it
     /// does not answer.
     pub async fn open(options: MysqlTruthOptions) -> Result<Arc<Self>, StoreError> {
-        let server = Server::new(&options)?;
+        let server = Server::new(&options);
         let mut conn = server.connect().await?;
         schema::check_server(&mut conn).await?;
         schema::check_version(&mut conn).await?;
@@ -75,7 +132,7 @@ impl MysqlTruth {
     /// # Errors
     /// As [`MysqlTruth::open`], and [`StoreError::Unusable`] if the schema is of a newer version, which stays as it is.
     pub async fn migrate(options: &MysqlTruthOptions) -> Result<Vec<i64>, StoreError> {
-        let mut conn = Server::new(options)?.connect().await?;
+        let mut conn = Server::new(options).connect().await?;
         schema::check_server(&mut conn).await?;
         let applied = schema::migrate(&mut conn).await?;
         conn.close().await;
@@ -91,12 +148,12 @@ pub struct Server {
 }
 
 impl Server {
-    fn new(options: &MysqlTruthOptions) -> Result<Self, StoreError> {
-        Ok(Self {
-            options: conn::connect_options(&options.url)?,
+    fn new(options: &MysqlTruthOptions) -> Self {
+        Self {
+            options: options.address.clone(),
             connect_timeout: options.connect_timeout,
             statement_timeout: options.statement_timeout,
-        })
+        }
     }
 }
 

@@ -27,10 +27,7 @@ impl Database {
     }
 
     pub fn options(&self) -> MysqlTruthOptions {
-        MysqlTruthOptions {
-            connections: 4,
-            ..MysqlTruthOptions::new(format!("{}/{}", self.server, self.name))
-        }
+        MysqlTruthOptions::from_url(&format!("{}/{}", self.server, self.name)).unwrap().connections(4)
     }
 
     pub async fn truth(&self) -> Arc<MysqlTruth> {

@@ -43,10 +43,14 @@ pub(super) fn connect_options(url: &str) -> Result<MySqlConnectOptions, StoreErr
             "the address of the truth names no database after its last slash".into(),
         ));
     }
-    Ok(options
+    Ok(options)
+}
+
+pub(super) fn settled(options: MySqlConnectOptions) -> MySqlConnectOptions {
+    options
         .statement_cache_capacity(STATEMENTS_CACHED)
         // Statements of hundreds of rows would fill the log; failures are reported by whoever handles them.
-        .disable_statement_logging())
+        .disable_statement_logging()
 }
 
 /// An open connection.

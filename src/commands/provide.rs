@@ -1,0 +1,47 @@
+//! `migrate` and `topics create`: what the real services need before the first start.
+
+use std::process::ExitCode;
+
+use shoptide_config::{LogKind, StoreKind};
+use shoptide_log::create_topics;
+use shoptide_store::MysqlTruth;
+
+use crate::app::Refused;
+use crate::args::{Topics, TopicsWhat, With};
+use crate::commands::load_config;
+use crate::services::{kafka_options, mysql_options, topics_options};
+use crate::outln;
+
+/// Brings the tables to this version.
+pub async fn migrate(with: With) -> anyhow::Result<ExitCode> {
+    let config = load_config(with.config.as_deref())?;
+    if config.store.kind != StoreKind::Mysql {
+        let message = "store.kind is \"embedded\": its file is brought to this version whenever it is opened";
+        return Err(Refused(message.to_owned()).into());
+    }
+    let applied = MysqlTruth::migrate(&mysql_options(&config)).await?;
+    if applied.is_empty() {
+        outln!("the schema is of this version already")?;
+    }
+    for version in applied {
+        outln!("migrated to version {version}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the topics that are missing.
+pub async fn topics(args: Topics) -> anyhow::Result<ExitCode> {
+    let TopicsWhat::Create { with } = args.what;
+    let config = load_config(with.config.as_deref())?;
+    if config.log.kind != LogKind::Kafka {
+        return Err(Refused("log.kind is \"embedded\": topics are made in Kafka only".to_owned()).into());
+    }
+    let report = create_topics(&kafka_options(&config), &topics_options(&config)).await?;
+    for topic in report.made {
+        outln!("made {topic}")?;
+    }
+    for topic in report.there_before {
+        outln!("{topic} is there already")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
