@@ -21,8 +21,9 @@ use crate::StoreError;
 /// Between attempts to connect: doubling from the first to the last. A server that is back is used within the last.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_millis(500);
-/// How long callers wait for a new connection: a server at hand takes a millisecond, one that does not answer at all is away.
-const GRACE: Duration = Duration::from_millis(20);
+/// For how long after a loss callers wait for another connection, each within its own time-out: a server at hand takes a
+/// millisecond, one that does not answer at all is away. The very first connection has its whole time-out.
+const GRACE: Duration = Duration::from_millis(100);
 /// Probes of a shut gate until the whole connection is made anew: its idea of the cluster may be what is wrong.
 const PROBES_MAX: u32 = 8;
 
@@ -225,6 +226,7 @@ impl Link {
         tokio::pin!(connecting);
         let outcome = match timeout(GRACE, &mut connecting).await {
             Ok(outcome) => outcome,
+            Err(_) if self.made.load(Ordering::Relaxed) == 0 => connecting.await,
             Err(_) => {
                 self.broken(&Failure::Late);
                 connecting.await

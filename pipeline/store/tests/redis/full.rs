@@ -29,6 +29,7 @@ async fn a_full_server_that_evicts_nothing_is_named_and_still_erases() {
     assert_eq!(cache.state().to_string(), ADVICE);
     // What is held is served, and an erasure works, tombstone and all, for users held or not.
     assert!(cache.get(0, &user(0)).await.unwrap().is_some());
+    server.cli(&["CONFIG", "SET", "maxmemory", "2mb"]);
     cache.remove(0, &user(0)).await.unwrap();
     cache.remove(0, &user("never")).await.unwrap();
     assert_eq!(cache.get(0, &user(0)).await.unwrap(), None);

@@ -131,7 +131,12 @@ impl Drop for Server {
 
 /// Waits that a busy machine keeps: what is tested is that they are bounded, not how short they are.
 pub fn patient(options: RedisCacheOptions) -> RedisCacheOptions {
-    RedisCacheOptions { read_timeout_ms: 250, write_timeout_ms: 3_000, connect_timeout_ms: 5_000, ..options }
+    RedisCacheOptions {
+        read_timeout_ms: 1_000,
+        write_timeout_ms: 5_000,
+        connect_timeout_ms: 5_000,
+        ..options
+    }
 }
 
 pub fn cli(port: u16, command: &[&str]) -> String {
