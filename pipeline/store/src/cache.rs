@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use quick_cache::sync;
 use shoptide_schemas::UserId;
 
+pub(crate) use self::tombstones::TOMBSTONE_MS;
 use self::tombstones::Tombstones;
 use crate::{Cache, CacheEntry, StoreError};
 
@@ -80,13 +81,8 @@ impl LocalCache {
                 self.held.remove_if(&key, |held| *held.version < *entry.version);
                 return;
             }
-            let stays =
-                self.held.peek(&key).is_some_and(|held| match held.version.as_ref().cmp(&entry.version) {
-                    std::cmp::Ordering::Less => false,
-                    // The same list again makes an expired one fresh.
-                    std::cmp::Ordering::Equal => now_ms < held.until_ms,
-                    std::cmp::Ordering::Greater => true,
-                });
+            // The same version is the same list: it stays longer.
+            let stays = self.held.peek(&key).is_some_and(|held| *entry.version < *held.version);
             if !stays {
                 let until_ms = now_ms.saturating_add(self.ttl_ms);
                 let held = Held { version: Arc::from(entry.version.as_str()), until_ms, data: entry.data };

@@ -2,6 +2,7 @@
 //! together, compare-and-set on (offset, epoch). [`Cache`] holds ready lists and is never newer than the truth.
 
 mod cache;
+mod redis;
 mod rows;
 mod sql;
 
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use shoptide_schemas::{ItemId, Topic, UserId};
 
 pub use cache::{Clock, LocalCache, LocalCacheOptions};
+pub use redis::{RedisCache, RedisCacheOptions, RedisPassword, RedisReport, RedisState};
 pub use rows::*;
 pub use sql::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions, SqliteTruth, SqliteTruthOptions};
 
@@ -18,6 +20,9 @@ pub enum StoreError {
     /// Retry with backoff: the same call may succeed later. Nothing was written.
     #[error("{store} cannot be reached: {reason}")]
     Unavailable { store: &'static str, reason: String },
+    /// Goes on without: what was to be written has no room, what is held is served. Room is for a person to make.
+    #[error("{store}: {reason}")]
+    Full { store: &'static str, reason: String },
     /// The outcome of a commit is unknown: read the offsets again, never run it again blindly.
     #[error("{store} was lost during a commit: {reason}")]
     Unknown { store: &'static str, reason: String },
@@ -137,11 +142,18 @@ pub trait Cache: Send + Sync {
     /// The packed list of a user, if held and not expired.
     async fn get(&self, shard: u32, user: &UserId) -> Result<Option<std::sync::Arc<[u8]>>, StoreError>;
 
-    /// Sets lists whose version key is greater than what is held; others are left alone.
+    /// Sets lists whose version key is greater than what is held; the same version stays longer, others are left alone.
+    ///
+    /// # Errors
+    /// Any error means that some of them may not be set, so that an older list may be held: bring them again later.
     async fn set_if_newer(&self, entries: Vec<CacheEntry>) -> Result<(), StoreError>;
 
-    /// Forgets a user (erasure).
+    /// Forgets a user (erasure), and for a while refuses what a late reader brings of before.
+    ///
+    /// # Errors
+    /// Any error means that the user may still be held, until the list expires: remove again later.
     async fn remove(&self, shard: u32, user: &UserId) -> Result<(), StoreError>;
 
+    /// Forgets every list, not the removals.
     async fn clear(&self) -> Result<(), StoreError>;
 }

@@ -170,6 +170,7 @@ impl Shard {
             StoreError::Unavailable { .. } => "unavailable",
             StoreError::Unknown { .. } => "unknown",
             StoreError::Fenced { .. } => "fenced",
+            StoreError::Full { .. } => "full",
             StoreError::Unusable(_) => "unusable",
         };
         self.metrics().commit_failures.with_label_values(&[kind]).inc();

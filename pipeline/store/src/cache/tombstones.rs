@@ -7,7 +7,7 @@ use std::sync::Arc;
 use shoptide_schemas::UserId;
 
 /// How long a removal is remembered: a reader gives a question up after a few seconds at the very most.
-pub(super) const TOMBSTONE_MS: i64 = 30_000;
+pub(crate) const TOMBSTONE_MS: i64 = 30_000;
 /// Removals remembered at a time in one stripe, about 300 bytes each: with 64 stripes 65,536 users, 20 MB.
 pub(super) const TOMBSTONES_MAX: usize = 1_024;
 
