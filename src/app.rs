@@ -10,7 +10,7 @@ use shoptide_jobs::train::{self, TrainAsker, TrainContext, TrainHandle, TrainPar
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
 use shoptide_serve::{ApiKey, Cors, ServeContext, ServeOptions};
-use shoptide_store::{Cache, LocalCache, LocalCacheOptions, Truth};
+use shoptide_store::{Cache, Truth};
 use shoptide_stream::{StreamContext, StreamOptions};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -98,11 +98,7 @@ impl App {
         let clock = system_clock();
         // Beside a stream in the same process the cache is told of every list; alone it must look again.
         let ttl = if roles.stream { config.store.cache_ttl } else { Duration::from_secs(1) };
-        let cache: Arc<dyn Cache> = Arc::new(LocalCache::new(LocalCacheOptions {
-            entries_max: config.store.cache_entries_max,
-            ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX),
-            clock: clock.clone(),
-        }));
+        let cache = services::open_cache(config, config.store.cache_entries_max, ttl).await?;
         let metrics = Arc::new(Metrics::new().context("metrics")?);
         let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
         let (stop, stopped) = watch::channel(false);

@@ -1,16 +1,20 @@
-//! Log and truth as the configuration chooses them: files of the data directory, or Kafka and MySQL.
+//! Log, truth and cache as the configuration chooses them: files of the data directory, or Kafka and MySQL.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use shoptide_config::{
-    Config, KafkaCodec, KafkaSasl, KafkaSecurity, LogKind, MysqlTls as ConfigTls, StoreKind,
+    CacheKind, Config, KafkaCodec, KafkaSasl, KafkaSecurity, LogKind, MysqlTls as ConfigTls, StoreKind,
 };
 use shoptide_log::{Codec, KafkaLog, KafkaOptions, Log, LogError, SaslMechanism, Security, TopicsOptions};
-use shoptide_store::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions, StoreError, Truth};
+use shoptide_store::{
+    Cache, LocalCache, LocalCacheOptions, MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions, RedisCache,
+    RedisCacheOptions, RedisPassword, StoreError, Truth,
+};
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, system_clock};
 
 /// How long a start waits for a server that does not answer: a restart of the machine brings all of them up at once.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,6 +56,39 @@ async fn open_mysql(config: &Config) -> anyhow::Result<Arc<dyn Truth>> {
     let passes = |e: &StoreError| matches!(e, StoreError::Unavailable { .. });
     let truth = patiently(passes, || MysqlTruth::open(options.clone())).await;
     Ok(truth.with_context(|| format!("MySQL at {}:{}", config.mysql.host, config.mysql.port))?)
+}
+
+/// Opens the cache. `local_ttl`: how long a process of its own may show a list that it was not told to replace.
+///
+/// Redis may be away: readers are answered from the truth until it comes.
+pub async fn open_cache(
+    config: &Config,
+    entries_max: usize,
+    local_ttl: Duration,
+) -> anyhow::Result<Arc<dyn Cache>> {
+    let ms = |ttl: Duration| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+    match config.store.cache {
+        CacheKind::Local => Ok(Arc::new(LocalCache::new(LocalCacheOptions {
+            entries_max,
+            ttl_ms: ms(local_ttl),
+            clock: system_clock(),
+        }))),
+        CacheKind::Redis => {
+            let cache = RedisCache::new(&redis_options(config)).context("Redis")?;
+            match cache.check().await {
+                Ok(report) => {
+                    for warning in &report.warnings {
+                        tracing::warn!(version = report.version, warning, "Redis should be set up otherwise");
+                    }
+                }
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    tracing::warn!(%error, "no cache yet, lists are read from the store until it answers");
+                }
+                Err(error) => return Err(error).context("Redis"),
+            }
+            Ok(cache)
+        }
+    }
 }
 
 /// Tries until it works, or fails in a way that waiting does not mend, or the patience is over.
@@ -111,6 +148,24 @@ pub fn topics_options(config: &Config) -> TopicsOptions {
         partitions: config.log.partitions,
         replication: config.kafka.replication,
         retention_ms: config.kafka.retention.map(ms),
+    }
+}
+
+/// `[redis]`, as the cache takes it.
+fn redis_options(config: &Config) -> RedisCacheOptions {
+    let redis = &config.redis;
+    let scheme = if redis.tls { "rediss" } else { "redis" };
+    let password = redis.password.as_ref().map(|secret| RedisPassword::new(secret.expose()));
+    RedisCacheOptions {
+        urls: redis.nodes.iter().map(|node| format!("{scheme}://{node}")).collect(),
+        cluster: redis.cluster,
+        // A user without a password is the default user of a server without passwords.
+        username: redis.user.clone().filter(|_| password.is_some()),
+        password,
+        tls_ca_file: redis.ca_file.as_ref().map(PathBuf::from),
+        prefix: redis.prefix.clone(),
+        ttl_ms: i64::try_from(config.store.cache_ttl.as_millis()).unwrap_or(i64::MAX),
+        ..RedisCacheOptions::new("")
     }
 }
 

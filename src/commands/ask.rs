@@ -10,14 +10,13 @@ use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use shoptide_live::{Live, Metrics};
-use shoptide_store::{Cache, LocalCache, LocalCacheOptions};
 use tower::ServiceExt;
 
 use crate::app::{Refused, serve_context};
 use crate::args::{Ask, Place, Profile};
 use crate::commands::load_config;
 use crate::commands::profile::profile_text;
-use crate::data_dir::{DataDir, system_clock};
+use crate::data_dir::DataDir;
 use crate::render::{table, visible};
 use crate::services;
 use crate::{out, outln};
@@ -120,9 +119,7 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     let data = DataDir::with_truth_of(&config, &place.data_dir)?;
     let log = services::open_log(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
-    let clock = system_clock();
-    let options = LocalCacheOptions { entries_max: CACHE_ENTRIES, ttl_ms: 60_000, clock };
-    let cache: Arc<dyn Cache> = Arc::new(LocalCache::new(options));
+    let cache = services::open_cache(&config, CACHE_ENTRIES, Duration::from_secs(60)).await?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
     let router =
