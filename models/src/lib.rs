@@ -19,5 +19,6 @@ mod simd;
 pub mod snapshot;
 pub mod snapshot_file;
 pub mod state;
+pub mod topk;
 pub mod tune;
 pub mod vector;
