@@ -12,6 +12,7 @@ pub mod list;
 pub mod matrix;
 pub mod mmr;
 pub mod model;
+mod panels;
 pub mod params;
 pub mod popularity;
 pub mod sessions;

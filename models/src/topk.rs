@@ -8,9 +8,10 @@ mod keep;
 mod kernel;
 
 use crate::model::Scored;
+use crate::panels::Panels;
 use crate::simd::dispatch;
 use keep::{Bounds, Keep};
-use kernel::{Panels, Scan};
+use kernel::Scan;
 use rayon::prelude::*;
 
 /// Items of one task: at 64 dimensions half a megabyte, which stays in a core's own cache while all panels pass.

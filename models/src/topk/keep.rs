@@ -1,6 +1,7 @@
 //! The best candidates of each user so far, and the bound below which nothing needs to be looked at.
 
 use crate::model::{Scored, best};
+use crate::simd::LANES;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Room for candidates beyond `k`: the more, the rarer they are sorted out, which costs about as much as filling it.
@@ -41,7 +42,7 @@ impl<'a> Keep<'a> {
         let n = skip.len();
         // Places that only fill up a panel let nothing in.
         let mut least = vec![f32::NEG_INFINITY; n];
-        least.resize(n.next_multiple_of(super::kernel::WIDE), f32::INFINITY);
+        least.resize(n.next_multiple_of(crate::panels::WIDE), f32::INFINITY);
         Self { k, bounds, skip, found: vec![Scored::new(); n], least }
     }
 
@@ -52,8 +53,9 @@ impl<'a> Keep<'a> {
         }
     }
 
-    pub(super) fn least(&self, from: usize, n: usize) -> &[f32] {
-        &self.least[from..from + n]
+    /// Bounds of the eight users from `from`, a multiple of eight.
+    pub(super) fn least(&self, from: usize) -> &[f32; LANES] {
+        &self.least.as_chunks().0[from / LANES]
     }
 
     /// Offers an item that passed [`Keep::least`]. Items of one task come in ascending order.
