@@ -27,7 +27,8 @@ pub(super) fn solve<const FUSED: bool>(row: &Row<'_>, steps: usize, work: &mut W
     p.copy_from_slice(r);
     let mut size = dot32::<FUSED>(r, r);
     for _ in 0..steps {
-        if !(DONE < size) {
+        // Not a number is no size either: the row is then found not to be finite.
+        if size.is_nan() || size <= DONE {
             break;
         }
         scaled(row.scale, p, v);
