@@ -2,7 +2,7 @@
 
 use super::keep::Keep;
 use crate::panels::{NARROW, Panels, TILE, WIDE, tile};
-use crate::simd::{F8, Kernel, LANES};
+use crate::simd::{F8, Kernel, LANES, prefetch};
 
 /// Items that all panels pass before the next: 24 KiB at 64 dimensions, which stay in the first cache.
 const ITEMS_AT_ONCE: usize = 16 * TILE;
@@ -72,9 +72,13 @@ impl Scan<'_, '_> {
         let (user8, user_rest) = user.as_chunks::<LANES>();
         let mut blocks = items.chunks_exact(ABREAST * dim);
         let mut item = first;
-        for block in &mut blocks {
+        while let Some(block) = blocks.next() {
+            // As many rows abreast are more streams than the machine foresees by itself.
+            let ahead = blocks.clone().next().unwrap_or_default();
+            let mut ahead = ahead.chunks(ABREAST * LANES);
             let mut sums = [[F8::default(); 1]; ABREAST / LANES];
             for (d, user) in user8.iter().enumerate() {
+                prefetch(ahead.next().unwrap_or_default());
                 for (g, sum) in sums.iter_mut().enumerate() {
                     let row = |i: usize| block[(g * LANES + i) * dim + d * LANES..].first_chunk();
                     let rows = std::array::from_fn(|i| row(i).map_or(F8::default(), F8::load::<FUSED>));
