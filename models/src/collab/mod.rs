@@ -11,4 +11,3 @@ mod users;
 pub use similarity::{PairSums, Side, Similarity};
 pub use stream::{ItemStream, StreamParams, UserStream};
 pub use users::{UserKnn, UserKnnParams};
-

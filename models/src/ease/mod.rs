@@ -13,4 +13,3 @@ mod sparse;
 pub use dense::{Ease, EaseError, ITEMS_MAX};
 pub use params::{EaseParams, SparseEaseParams};
 pub use sparse::{SparseEaseError, fit_sparse_ease};
-

@@ -8,4 +8,3 @@ pub use rp3beta::{Rp3BetaParams, fit_rp3beta};
 pub use spectral::{Spectral, SpectralError, SpectralParams};
 #[allow(unused_imports)]
 pub(crate) use spectrum::Spectrum;
-

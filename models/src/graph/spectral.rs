@@ -25,7 +25,7 @@ pub struct SpectralParams {
 }
 
 impl SpectralParams {
-    /// - `rank`: frequencies that pass, 1 to 4096
+    /// - `rank`: frequencies that pass, 1 to 4096; never more than a quarter of all there are
     /// - `sharpness`: a frequency with eigenvalue `λ` (of the largest 1) passes with `λ^sharpness`; 0 is the ideal filter, where
     ///   all count the same, 0 to 4
     /// - `source_exponent`: an item of the history counts `(its users)^-exponent`, 0 to 1

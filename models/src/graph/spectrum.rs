@@ -14,6 +14,9 @@ const ROWS: usize = 1024;
 /// Directions beyond the wanted ones, as a part of them: they take up what would blur the last of the wanted.
 const OVERSAMPLE: f64 = 0.1;
 
+/// One in so many of all frequencies is slow at most.
+const SLOW_PART: usize = 4;
+
 /// Passes. The spectrum of such graphs falls slowly; a few passes settle all but the last directions.
 const PASSES: usize = 4;
 
@@ -38,6 +41,8 @@ impl Spectrum {
         let root: Vec<f32> = degrees.iter().map(|&d| power(d, -0.5) as f32).collect();
         paths.through.iter_mut().for_each(|w| *w = if w.is_finite() { *w } else { 0.0 });
         let most = n_items.min(data.n_rows());
+        // A filter that lets everything pass says nothing: a small graph has fewer frequencies that are slow.
+        let rank = rank.min((most / SLOW_PART).max(1));
         let width = (rank + (rank as f64 * OVERSAMPLE) as usize + 8).min(most);
         let mut made = Self { n_items, values: vec![], vectors: vec![], degrees };
         if width == 0 || data.nnz() == 0 {

@@ -107,7 +107,8 @@ impl Default for ItemItemParams {
 }
 
 impl Tunable for ItemItemParams {
-    /// `similarity`: 0 cosine, 1 Jaccard, 2 Pearson. The places only matter where rows are in the order of time.
+    /// The places only matter where rows are in the order of time. Not searched, but taken from a point: `user_items_max`, and
+    /// `similarity` (0 cosine, 1 Jaccard, 2 Pearson; Pearson has no value where all strengths are alike).
     const SPACE: &'static [Dimension] = &[
         Dimension { name: "k", range: Range::Choice(&[50.0, 100.0, 200.0, 500.0]) },
         Dimension { name: "shrinkage", range: Range::Choice(&[0.0, 1.0, 3.0, 10.0, 30.0]) },
@@ -115,7 +116,6 @@ impl Tunable for ItemItemParams {
         Dimension { name: "target_exponent", range: Range::Linear(0.1, 0.9) },
         Dimension { name: "near_places", range: Range::Log(1.0, 100.0) },
         Dimension { name: "far_weight", range: Range::Linear(0.0, 1.0) },
-        Dimension { name: "similarity", range: Range::Choice(&[0.0, 1.0, 2.0]) },
     ];
 
     fn at(point: &Point) -> Result<Self, BadParam> {

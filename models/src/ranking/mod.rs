@@ -3,13 +3,20 @@
 //! [`ScoreItems`] is what such a model can do; [`OfTrain`] makes it a [`RankItems`] by remembering who did what. Blends and
 //! the search for the best model work on the trait, whatever the method.
 
+mod blend;
+mod factors;
+mod faded;
 mod of_train;
+pub mod search;
 
-pub use of_train::{OfTrain, Recency};
+pub use blend::Blend;
+pub use factors::Factorized;
+pub use faded::{Faded, Recency};
+pub use of_train::OfTrain;
 
 use crate::model::{Scored, best};
 
-/// What a user did: `(item, strength)`. Unknown items and strengths that are not finite or not above 0 are passed over.
+/// What a user did: `(item, strength)`, oldest first where the order is known. Unknown items and strengths that are not finite or not above 0 are passed over.
 pub type History<'a> = &'a [(u32, f32)];
 
 /// Scores the whole catalogue from a history.
@@ -78,7 +85,10 @@ pub(crate) fn top_of(scores: &mut [f32], skip: &[u32], k: usize) -> Scored {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod top_tests {
     use super::*;
 
     #[test]
