@@ -132,8 +132,8 @@ impl Kernel for Solve<'_> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) -> Option<()> {
-        cholesky::<FUSED>(self.a, self.ld).ok()?;
-        solve::<FUSED>(self.a, self.ld, self.b);
+        cholesky::<_, FUSED>(self.a, self.ld).ok()?;
+        solve::<_, FUSED>(self.a, self.ld, self.b);
         Some(())
     }
 }

@@ -1,6 +1,6 @@
 //! Factors of iALS as a model of histories: the user's vector is folded in, exactly as training would have solved it.
 
-use crate::als::{AlsParams, FitError, FoldScratch, ItemSide, fit};
+use crate::als::{AlsParams, FitError, FoldScratch, ItemSide, Training, train};
 use crate::matrix::Interactions;
 use crate::model::Progress;
 use crate::ranking::{History, ScoreItems, known};
@@ -15,16 +15,13 @@ impl Factorized {
     /// Trains on `data`.
     ///
     /// # Errors
-    /// As [`fit`].
+    /// As [`train`].
     pub fn fit(
         data: &Interactions,
         params: &AlsParams,
         observe: &mut dyn FnMut(Progress),
     ) -> Result<Self, FitError> {
-        let total = params.sweeps();
-        let factors = fit(data, params, None, &mut |sweep| {
-            observe(Progress { done: sweep.index + 1, total, loss: Some(sweep.loss) });
-        })?;
+        let factors = train(data, params, Training { warm: None, losses: false }, observe)?;
         let items = ItemSide::new(factors.items, *params);
         Ok(Self { items: items.map_err(|_| FitError::Singular { side: "item", row: 0 })? })
     }

@@ -49,6 +49,16 @@ impl<M: ScoreItems + ?Sized> ScoreItems for Box<M> {
     }
 }
 
+impl<M: ScoreItems + ?Sized> ScoreItems for std::sync::Arc<M> {
+    fn n_items(&self) -> usize {
+        (**self).n_items()
+    }
+
+    fn score(&self, histories: &[History<'_>], out: &mut [f32]) {
+        (**self).score(histories, out);
+    }
+}
+
 /// The usable part of a history: items below `n_items` with a finite strength above 0.
 pub(crate) fn known(history: History<'_>, n_items: usize) -> impl Iterator<Item = (usize, f32)> {
     let good = move |&(item, s): &(u32, f32)| (item as usize) < n_items && s.is_finite() && 0.0 < s;

@@ -14,13 +14,13 @@ type Fit = Box<dyn Fn(&Interactions) -> Option<Box<dyn ScoreItems>> + Sync + Sen
 static MODELS: LazyLock<Vec<(String, Fit)>> = LazyLock::new(|| {
     let mut models: Vec<(String, Fit)> = Vec::new();
     for family in FAMILIES {
-        for (how, point) in [
-            ("plain", Point::new()),
-            ("faded", [("recency_places".into(), 2.0), ("recency_floor".into(), 0.1)].into()),
-        ] {
-            let fit = move |data: &Interactions| Family::fit(family, data, &point, 1).ok();
-            models.push((format!("{} {how}", family.name), Box::new(fit)));
-        }
+        let fit = |data: &Interactions| Family::fit(family, data, &Point::new(), 1).ok();
+        let plain = move |data: &Interactions| Some(Box::new(fit(data)?) as Box<dyn ScoreItems>);
+        models.push((family.name.to_owned(), Box::new(plain)));
+        let recency = Recency::new(2.0, 0.1).unwrap();
+        let faded =
+            move |data: &Interactions| Some(Box::new(Faded::new(fit(data)?, recency)) as Box<dyn ScoreItems>);
+        models.push((format!("{} faded", family.name), Box::new(faded)));
     }
     use crate::collab::{Similarity, UserKnn, UserKnnParams};
     use crate::item_item::{ItemItemParams, Neighbours};

@@ -1,13 +1,15 @@
 //! The families of models that a search knows.
 
-use crate::als::AlsParams;
+use std::sync::Arc;
+
+use crate::als::{AlsParams, Solver};
 use crate::collab::{UserKnn, UserKnnParams};
 use crate::ease::{Ease, EaseParams, ITEMS_MAX, SparseEaseParams, fit_sparse_ease};
 use crate::graph::{Rp3BetaParams, Spectral, SpectralParams, fit_rp3beta};
 use crate::item_item::{ItemItemParams, Neighbours};
 use crate::matrix::Interactions;
 use crate::params::{BadParam, check};
-use crate::ranking::{Factorized, Faded, Recency, ScoreItems};
+use crate::ranking::{Factorized, Recency, ScoreItems};
 use crate::tune::{Dimension, Point, Range, Tunable};
 
 /// Any error of a model's own.
@@ -23,13 +25,14 @@ pub struct Family {
     starts: &'static [&'static [(&'static str, f64)]],
     items_max: usize,
     items_min: usize,
-    fit: fn(&Interactions, &Point, u64) -> Result<Box<dyn ScoreItems>, FitError>,
+    fit: fn(&Interactions, &Point, u64) -> Result<Arc<dyn ScoreItems>, FitError>,
 }
 
-/// How much the older part of a history counts, for each family by itself.
-const RECENCY: &[Dimension] = &[
-    Dimension { name: "recency_places", range: Range::Log(2.0, 200.0) },
-    Dimension { name: "recency_floor", range: Range::Linear(0.0, 1.0) },
+/// How much the older part of a history counts, as it stands in a point: the values that a search tries one after another. They
+/// cost no training, so they are searched apart from the other parameters.
+pub(super) const RECENCY: &[(&str, &[f64])] = &[
+    ("recency_places", &[2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]),
+    ("recency_floor", &[0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0]),
 ];
 
 impl Family {
@@ -38,7 +41,7 @@ impl Family {
         (self.items_min..=self.items_max).contains(&data.n_cols())
     }
 
-    /// Trains on all of `data`, histories faded as the point says.
+    /// Trains on all of `data`.
     ///
     /// # Errors
     /// What the model says of data or parameters.
@@ -47,29 +50,31 @@ impl Family {
         data: &Interactions,
         point: &Point,
         seed: u64,
-    ) -> Result<Box<dyn ScoreItems>, FitError> {
-        let get = |name: &str, default: f64| point.get(name).copied().unwrap_or(default);
-        let recency = Recency::new(get("recency_places", 20.0), get("recency_floor", 1.0))?;
-        Ok(Box::new(Faded::new((self.fit)(data, point, seed)?, recency)))
+    ) -> Result<Arc<dyn ScoreItems>, FitError> {
+        (self.fit)(data, point, seed)
     }
 
     pub(super) fn space(&self, timed: bool) -> Vec<Dimension> {
         let of_time = |dimension: &&Dimension| timed || !self.of_time.contains(&dimension.name);
-        let recency = if timed { RECENCY } else { &[] };
-        self.space.iter().filter(of_time).chain(recency).copied().collect()
+        self.space.iter().filter(of_time).copied().collect()
     }
 
     /// The defaults, then what did well elsewhere.
-    pub(super) fn starts(&self, timed: bool) -> Vec<Point> {
+    pub(super) fn starts(&self) -> Vec<Point> {
         let point = |start: &&[(&str, f64)]| start.iter().map(|(n, x)| ((*n).to_owned(), *x)).collect();
         let mut starts: Vec<Point> = vec![Point::new()];
         starts.extend(self.starts.iter().map(point));
-        if timed {
-            let faded = [("recency_places".to_owned(), 10.0), ("recency_floor".to_owned(), 0.2)];
-            starts.push(faded.into());
-        }
         starts
     }
+}
+
+/// The recency that a point names; none if it names none.
+///
+/// # Errors
+/// [`BadParam`] if it is out of its bounds.
+pub fn recency(point: &Point) -> Result<Recency, BadParam> {
+    let get = |name: &str, default: f64| point.get(name).copied().unwrap_or(default);
+    Recency::new(get("recency_places", 16.0), get("recency_floor", 1.0))
 }
 
 /// Below this many items the dense EASE is as quick as its approximation, and better.
@@ -84,7 +89,7 @@ pub const FAMILIES: &[Family] = &[
         starts: &[&[("alpha", 0.4), ("beta", 0.3), ("user_exponent", 1.0)]],
         items_max: usize::MAX,
         items_min: 0,
-        fit: |data, point, _| Ok(Box::new(fit_rp3beta(data, &Rp3BetaParams::at(point)?))),
+        fit: |data, point, _| Ok(Arc::new(fit_rp3beta(data, &Rp3BetaParams::at(point)?))),
     },
     Family {
         name: "user_knn",
@@ -93,7 +98,7 @@ pub const FAMILIES: &[Family] = &[
         starts: &[&[("k", 100.0), ("target_exponent", 0.0)]],
         items_max: usize::MAX,
         items_min: 0,
-        fit: |data, point, _| Ok(Box::new(UserKnn::fit(data, &UserKnnParams::at(point)?))),
+        fit: |data, point, _| Ok(Arc::new(UserKnn::fit(data, &UserKnnParams::at(point)?))),
     },
     Family {
         name: "item_item",
@@ -102,7 +107,7 @@ pub const FAMILIES: &[Family] = &[
         starts: &[],
         items_max: usize::MAX,
         items_min: 0,
-        fit: |data, point, _| Ok(Box::new(Neighbours::fit(data, &ItemItemParams::at(point)?))),
+        fit: |data, point, _| Ok(Arc::new(Neighbours::fit(data, &ItemItemParams::at(point)?))),
     },
     Family {
         name: "ease",
@@ -111,7 +116,7 @@ pub const FAMILIES: &[Family] = &[
         starts: &[&[("regularization", 500.0), ("dropout", 0.4)]],
         items_max: ITEMS_MAX,
         items_min: 0,
-        fit: |data, point, _| Ok(Box::new(Ease::fit(data, &EaseParams::at(point)?, &mut |_| ())?)),
+        fit: |data, point, _| Ok(Arc::new(Ease::fit(data, &EaseParams::at(point)?, &mut |_| ())?)),
     },
     Family {
         name: "sparse_ease",
@@ -121,7 +126,7 @@ pub const FAMILIES: &[Family] = &[
         items_max: usize::MAX,
         items_min: SPARSE_ITEMS_MIN,
         fit: |data, point, _| {
-            Ok(Box::new(fit_sparse_ease(data, &SparseEaseParams::at(point)?, &mut |_| ())?))
+            Ok(Arc::new(fit_sparse_ease(data, &SparseEaseParams::at(point)?, &mut |_| ())?))
         },
     },
     Family {
@@ -131,18 +136,18 @@ pub const FAMILIES: &[Family] = &[
         starts: &[&[("rank", 512.0), ("sharpness", 0.5)], &[("rank", 64.0), ("sharpness", 0.5)]],
         items_max: usize::MAX,
         items_min: 0,
-        fit: |data, point, _| Ok(Box::new(Spectral::fit(data, &SpectralParams::at(point)?)?)),
+        fit: |data, point, _| Ok(Arc::new(Spectral::fit(data, &SpectralParams::at(point)?)?)),
     },
     Family {
         name: "als",
         space: FactorPoint::SPACE,
         of_time: &[],
-        starts: &[],
+        starts: &[&[("unobserved_weight", 0.1), ("regularization", 0.01)]],
         items_max: usize::MAX,
         items_min: 0,
         fit: |data, point, seed| {
             let params = FactorPoint::at(point)?.with_seed(seed)?;
-            Ok(Box::new(Factorized::fit(data, &params, &mut |_| ())?))
+            Ok(Arc::new(Factorized::fit(data, &params, &mut |_| ())?))
         },
     },
 ];
@@ -154,22 +159,23 @@ impl FactorPoint {
     fn with_seed(self, seed: u64) -> Result<AlsParams, BadParam> {
         let p = self.0;
         let (alpha, w0) = (p.alpha(), p.unobserved_weight());
-        AlsParams::new(p.rank(), p.sweeps(), alpha, w0, p.regularization(), p.reg_exponent(), seed)
+        let (lambda, nu) = (p.regularization(), p.reg_exponent());
+        AlsParams::new(p.rank(), p.sweeps(), alpha, w0, lambda, nu, seed)?.with_solver(Solver::Cholesky)
     }
 }
 
 impl Tunable for FactorPoint {
     const SPACE: &'static [Dimension] = &[
         Dimension { name: "rank", range: Range::Choice(&[32.0, 64.0, 128.0]) },
-        Dimension { name: "unobserved_weight", range: Range::Log(3e-3, 1.0) },
-        Dimension { name: "regularization", range: Range::Log(3e-4, 0.1) },
+        Dimension { name: "unobserved_weight", range: Range::Log(1e-3, 0.5) },
+        Dimension { name: "regularization", range: Range::Log(1e-4, 0.1) },
     ];
 
     fn at(point: &Point) -> Result<Self, BadParam> {
         let get = |name: &str, default: f64| point.get(name).copied().unwrap_or(default);
         let rank = get("rank", 64.0);
         check("als.rank", rank, (1.0..=512.0).contains(&rank), "1 to 512")?;
-        let (w0, regularization) = (get("unobserved_weight", 0.1), get("regularization", 0.01));
+        let (w0, regularization) = (get("unobserved_weight", 0.01), get("regularization", 3e-3));
         Ok(Self(AlsParams::new(rank as usize, 8, 1.0, w0, regularization, 1.0, 0)?))
     }
 }

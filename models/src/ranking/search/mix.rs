@@ -35,7 +35,7 @@ struct Candidates {
 
 /// The weights of the best mix found, and how good it is on the cuts. Of each model there is one for each cut.
 pub(super) fn weights(
-    models: &[&[Box<dyn ScoreItems>]],
+    models: &[Vec<Box<dyn ScoreItems>>],
     cuts: &[Cut],
     params: &SearchParams,
 ) -> (Vec<f64>, Trial) {

@@ -9,14 +9,17 @@ mod dice;
 mod family;
 mod mix;
 
-pub use family::{FAMILIES, Family, FitError};
+pub use family::{FAMILIES, Family, FitError, recency};
+
+use std::sync::Arc;
 
 use crate::matrix::Interactions;
 use crate::params::{BadParam, check};
-use crate::ranking::{Blend, OfTrain, ScoreItems};
+use crate::ranking::{Blend, Faded, OfTrain, ScoreItems};
 use crate::tune::Point;
 use cut::Cut;
 use dice::Dice;
+use family::RECENCY;
 
 /// Checked parameters of [`best`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -118,7 +121,20 @@ struct Tuned {
     trial: Trial,
     /// Recall + NDCG on the first cut.
     first: f64,
-    models: Vec<Box<dyn ScoreItems>>,
+    /// Without their recency, which is in the trial's point.
+    models: Vec<Arc<dyn ScoreItems>>,
+}
+
+impl Tuned {
+    /// As they are judged.
+    fn faded(&self) -> Result<Vec<Box<dyn ScoreItems>>, BadParam> {
+        self.models.iter().map(|model| faded(model.clone(), &self.trial.point)).collect()
+    }
+}
+
+/// A model that sees histories as the point says.
+fn faded(model: Arc<dyn ScoreItems>, point: &Point) -> Result<Box<dyn ScoreItems>, BadParam> {
+    Ok(Box::new(Faded::new(model, recency(point)?)))
 }
 
 /// A point that reaches less than this part of the best one's value on the first cut is not tried on the others.
@@ -163,8 +179,11 @@ pub fn best(
     if tuned.is_empty() {
         return Err(SearchError::NoModel { last });
     }
-    let models: Vec<&[Box<dyn ScoreItems>]> = tuned.iter().map(|t| t.models.as_slice()).collect();
+    let no_model = |last: String| SearchError::NoModel { last };
+    let models: Result<Vec<_>, BadParam> = tuned.iter().map(Tuned::faded).collect();
+    let models = models.map_err(|bad| no_model(bad.to_string()))?;
     let (weights, valid) = mix::weights(&models, &cuts, params);
+    drop(models);
     observe(&valid);
     let families = tuned.iter().map(|t| t.trial.clone()).collect();
     let chosen: Vec<(f64, &'static Family, Point)> = tuned
@@ -175,7 +194,8 @@ pub fn best(
         .collect();
     let (mut parts, mut models) = (Vec::new(), Vec::new());
     for (weight, family, point) in chosen {
-        match family.fit(train, &point, params.seed) {
+        let fitted = family.fit(train, &point, params.seed);
+        match fitted.and_then(|model| Ok(faded(model, &point)?)) {
             Ok(model) => {
                 models.push((weight, model));
                 parts.push(Part { weight, family: family.name, point });
@@ -183,7 +203,6 @@ pub fn best(
             Err(why) => last = why.to_string(),
         }
     }
-    let no_model = |last: String| SearchError::NoModel { last };
     if models.is_empty() {
         return Err(no_model(last));
     }
@@ -204,7 +223,7 @@ fn tune(
     let mut dice = Dice::new(params.seed, family.name);
     let mut best: Option<Tuned> = None;
     let mut failed = None;
-    let starts = family.starts(params.timed);
+    let starts = family.starts();
     let (mut before, mut dearest) = (spent(), 0f64);
     for n in 0..params.trials_max {
         // The first is free; each further one must fit into the time as the dearest before it would have.
@@ -212,12 +231,22 @@ fn tune(
             break;
         }
         let point = match (starts.get(n), &best) {
-            (Some(start), _) => start.clone(),
+            // What is known of recency by now goes for the next start too.
+            (Some(start), best) => {
+                let mut point = start.clone();
+                let of_best = best.iter().flat_map(|best| best.trial.point.iter());
+                let recency = of_best.filter(|(name, _)| RECENCY.iter().any(|(known, _)| known == name));
+                point.extend(recency.map(|(name, x)| (name.clone(), *x)));
+                point
+            }
             (None, Some(best)) => dice.near(&best.trial.point, &family.space(params.timed)),
             (None, None) => break,
         };
         match trial(family, cuts, params, &point, best.as_ref()) {
-            Ok(tried) => {
+            Ok(mut tried) => {
+                if params.timed && tried.models.len() == cuts.len() {
+                    tune_recency(&mut tried, cuts, params.k)?;
+                }
                 observe(&tried.trial);
                 let better = |best: &Tuned| best.trial.value() < tried.trial.value();
                 if tried.models.len() == cuts.len() && best.as_ref().is_none_or(better) {
@@ -241,27 +270,80 @@ fn trial(
     point: &Point,
     best: Option<&Tuned>,
 ) -> Result<Tuned, FitError> {
-    let (mut models, mut first) = (Vec::new(), 0.0);
-    let (mut recall, mut ndcg, mut users) = (0.0, 0.0, 0.0);
+    let mut models = Vec::new();
+    let (mut sum, mut first) = (Judged::default(), 0.0);
     for (index, cut) in cuts.iter().enumerate() {
         let model = family.fit(&cut.kept, point, params.seed)?;
-        let mean = cut.quality(&*model, params.k);
-        let n = mean.n().max(1) as f64;
-        recall += mean.get().recall * n;
-        ndcg += mean.get().ndcg * n;
-        users += n;
+        sum.add(cut, &*faded(model.clone(), point)?, params.k);
         models.push(model);
         if index == 0 {
-            first = (recall + ndcg) / users;
+            first = sum.value();
             if best.is_some_and(|best| first < HOPELESS * best.first) {
                 break;
             }
         }
     }
-    let users = f64::max(users, 1.0);
-    let (recall, ndcg) = (recall / users, ndcg / users);
-    let trial = Trial { family: family.name, point: point.clone(), recall, ndcg };
-    Ok(Tuned { family, trial, first, models })
+    Ok(Tuned { family, trial: sum.trial(family, point), first, models })
+}
+
+/// Looks for a better recency, one of its two parameters after the other, twice.
+fn tune_recency(tuned: &mut Tuned, cuts: &[Cut], k: usize) -> Result<(), FitError> {
+    for _ in 0..2 {
+        let before = tuned.trial.value();
+        for (name, values) in RECENCY {
+            for &value in *values {
+                let mut point = tuned.trial.point.clone();
+                // Places mean nothing while the floor is 1.
+                if *name == "recency_places" && point.get("recency_floor").is_none_or(|floor| *floor == 1.0) {
+                    point.insert("recency_floor".to_owned(), 0.2);
+                }
+                point.insert((*name).to_owned(), value);
+                let (mut sum, mut first) = (Judged::default(), 0.0);
+                for (cut, model) in cuts.iter().zip(&tuned.models) {
+                    sum.add(cut, &*faded(model.clone(), &point)?, k);
+                    if first == 0.0 {
+                        first = sum.value();
+                    }
+                }
+                let trial = sum.trial(tuned.family, &point);
+                if tuned.trial.value() < trial.value() {
+                    (tuned.trial, tuned.first) = (trial, first);
+                }
+            }
+        }
+        if tuned.trial.value() <= before {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Recall and NDCG over the users of several cuts.
+#[derive(Default)]
+struct Judged {
+    recall: f64,
+    ndcg: f64,
+    users: f64,
+}
+
+impl Judged {
+    fn add(&mut self, cut: &Cut, model: &dyn ScoreItems, k: usize) {
+        let mean = cut.quality(model, k);
+        let n = mean.n() as f64;
+        self.recall += mean.get().recall * n;
+        self.ndcg += mean.get().ndcg * n;
+        self.users += n;
+    }
+
+    fn value(&self) -> f64 {
+        (self.recall + self.ndcg) / self.users.max(1.0)
+    }
+
+    fn trial(&self, family: &Family, point: &Point) -> Trial {
+        let users = self.users.max(1.0);
+        let (recall, ndcg) = (self.recall / users, self.ndcg / users);
+        Trial { family: family.name, point: point.clone(), recall, ndcg }
+    }
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn points_stay_in_their_space() {
         let mut dice = Dice::new(3, family.name);
         let data = tastes();
         for timed in [false, true] {
-            let mut point = family.starts(timed).remove(0);
+            let mut point = family.starts().remove(0);
             for _ in 0..200 {
                 point = dice.near(&point, &family.space(timed));
                 for dimension in family.space(timed) {
