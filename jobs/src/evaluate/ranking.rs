@@ -17,11 +17,13 @@ use shoptide_models::tune::Point;
 use super::blend::{BLENDED_MAX, ask_all, search_blend};
 use super::error::EvaluateError;
 use super::files::{Pair, read_pairs};
-use super::frame::{Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, train};
+use super::frame::{
+    Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, own_search, train,
+};
 use super::ids::Ids;
 use super::lists_file::ListsFile;
-use super::registry::ranking::MODELS;
-use super::registry::{FitRanking, RankingModel};
+use super::registry::ranking::{BEST, MODELS};
+use super::registry::{Aim, FitRanking, RankingModel};
 use super::report::{Report, Row};
 use super::tune::{Found, Judge, SEARCH_SHARE, settle, standing};
 
@@ -93,11 +95,19 @@ pub fn ranking(task: &RankingTask, say: Say<'_>) -> Result<Report, EvaluateError
     let mut judge = RankingJudge { data: &data, kept: None };
     let seconds = task.options.search_s();
     let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
-    judge.kept = None;
-    if task.options.model == Choice::Best {
+    if let (Some(search), Choice::Best) = (BEST, &task.options.model) {
+        let (k, seed) = (task.k, task.options.seed);
+        let aim = Aim { k, valid_share: task.valid_share, exclude_current: None, timed: read.timed, seed };
+        let (won, gauge, setting) =
+            own_search(seconds, say, |spent, tell| search(&data.all, aim, spent, tell))?;
+        rows.push(data.ask(gauge, &won.name, &setting, &*won.model, &asked));
+    } else if task.options.model == Choice::Best {
+        let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
+        judge.kept = None;
         rows.push(data.measure_best(&found, &asked, until, &mut notes, say)?);
     } else {
+        let found = settle(&task.options, &models, seconds, &mut judge, &mut notes, say)?;
+        judge.kept = None;
         for found in &found {
             let row = data.measure(found.model, &found.setting, &asked, say);
             rows.extend(or_note(&task.options.model, row, &mut notes)?);

@@ -14,11 +14,13 @@ use super::blend::{BLENDED_MAX, ask_all, search_blend};
 
 use super::error::EvaluateError;
 use super::files::{ReadSession, SessionFile, read_sessions};
-use super::frame::{Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, train};
+use super::frame::{
+    Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, own_search, train,
+};
 use super::ids::Ids;
 use super::lists_file::ListsFile;
-use super::registry::sessions::MODELS;
-use super::registry::{FitSessions, SessionModel};
+use super::registry::sessions::{BEST, MODELS};
+use super::registry::{Aim, FitSessions, SessionModel};
 use super::report::{Report, Row};
 use super::tune::{Found, Judge, SEARCH_SHARE, settle, standing};
 
@@ -153,11 +155,24 @@ pub fn sessions(task: &SessionsTask, say: Say<'_>) -> Result<Report, EvaluateErr
     let mut judge = SessionJudge { data: &data, kept: None };
     let seconds = task.options.search_s();
     let until = Instant::now() + Duration::from_secs_f64(seconds);
-    let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
-    judge.kept = None;
-    if task.options.model == Choice::Best {
+    if let (Some(search), Choice::Best) = (BEST, &task.options.model) {
+        let exclude_current = match task.exclude_current {
+            ExcludeCurrent::Auto => None,
+            ExcludeCurrent::Yes => Some(true),
+            ExcludeCurrent::No => Some(false),
+        };
+        let (k, seed) = (task.k, task.options.seed);
+        let aim = Aim { k, valid_share: task.valid_share, exclude_current, timed: true, seed };
+        let (won, gauge, setting) =
+            own_search(seconds, say, |spent, tell| search(&data.all, aim, spent, tell))?;
+        rows.push(data.ask(gauge, &won.name, &setting, &*won.model, won.exclude_current, &queries));
+    } else if task.options.model == Choice::Best {
+        let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
+        judge.kept = None;
         rows.push(data.measure_best(&found, &queries, until, &mut notes, say)?);
     } else {
+        let found = settle(&task.options, &models, seconds, &mut judge, &mut notes, say)?;
+        judge.kept = None;
         for found in &found {
             let row = data.measure(found.model, &found.setting, &queries, say);
             rows.extend(or_note(&task.options.model, row, &mut notes)?);
