@@ -154,13 +154,13 @@ impl<T: Number> Tiles<T> {
                 let mut column: Vec<Tile<T>> = Vec::with_capacity(count - j);
                 column.push(diagonal[j].clone());
                 let mut sum = vec![T::of(0.0); TILE * TILE];
-                for i in j + 1..count {
+                for (i, own) in diagonal.iter().enumerate().skip(j + 1) {
                     for (k, w) in (j..i).zip(&column) {
                         let how = if k == j { Accum::Replace } else { Accum::Add };
                         times(&mut sum, how, view(&self.columns[k][i - k]), view(w), 1.0);
                     }
                     let mut tile = vec![T::of(0.0); TILE * TILE];
-                    times(&mut tile, Accum::Replace, view(&diagonal[i]), view(&sum), -1.0);
+                    times(&mut tile, Accum::Replace, view(own), view(&sum), -1.0);
                     column.push(tile);
                 }
                 column

@@ -52,7 +52,7 @@ fn data(n_items: usize, rows: &[&[(u32, f32)]]) -> Interactions {
 fn groups() -> Interactions {
     let row = |u: u32| {
         (0..20u32)
-            .filter(move |i| i % 2 == u % 2 && (u + i * 7) % 5 != 0)
+            .filter(move |i| i % 2 == u % 2 && !(u + i * 7).is_multiple_of(5))
             .map(move |i| (i, 1.0 + ((u + i) % 3) as f32))
     };
     Interactions::from_rows(20, (0..30).map(|u| row(u).collect())).unwrap()

@@ -52,7 +52,7 @@ impl Cut {
         let mut met = 0;
         for (user, row) in rows.iter_mut().enumerate().filter(|(_, row)| 1 < row.len()) {
             met += 1;
-            if met % every != 0 {
+            if !usize::is_multiple_of(met, every) {
                 continue;
             }
             let n = ((row.len() as f64 * params.valid_share).round() as usize).clamp(1, row.len() - 1);

@@ -15,6 +15,8 @@ use crate::tune::{Dimension, Point, Range, Tunable};
 /// Any error of a model's own.
 pub type FitError = Box<dyn std::error::Error + Send + Sync>;
 
+type Fit = fn(&Interactions, &Point, u64) -> Result<Arc<dyn ScoreItems>, FitError>;
+
 /// A kind of model with its parameters.
 pub struct Family {
     pub name: &'static str,
@@ -25,7 +27,7 @@ pub struct Family {
     starts: &'static [&'static [(&'static str, f64)]],
     items_max: usize,
     items_min: usize,
-    fit: fn(&Interactions, &Point, u64) -> Result<Arc<dyn ScoreItems>, FitError>,
+    fit: Fit,
 }
 
 /// How much the older part of a history counts, as it stands in a point: the values that a search tries one after another. They
