@@ -1,6 +1,7 @@
 //! Arrays as the Python side writes them: raw little-endian numbers.
 
 use anyhow::{Context, ensure};
+use shoptide_models::matrix::Interactions;
 use std::path::Path;
 
 fn numbers<const N: usize, T>(path: &Path, from: fn([u8; N]) -> T) -> anyhow::Result<Vec<T>> {
@@ -37,4 +38,14 @@ pub fn rows(ptr: &[u64], cols: &[u32], values: &[f32]) -> anyhow::Result<Vec<Vec
     let entries: Vec<(u32, f32)> = cols.iter().copied().zip(values.iter().copied()).collect();
     let pair = |w: &[u64]| entries.get(w[0] as usize..w[1] as usize).map(<[_]>::to_vec);
     ptr.windows(2).map(|w| pair(w).context("a row ends outside the matrix")).collect()
+}
+
+/// The CSR matrix `(ptr, cols)` with `n_cols` columns and ones where there is an entry.
+///
+/// # Errors
+/// If the files cannot be read or do not fit each other.
+pub fn ones(ptr: &Path, cols: &Path, n_cols: usize) -> anyhow::Result<Interactions> {
+    let cols = u32s(cols)?;
+    let rows = rows(&u64s(ptr)?, &cols, &vec![1.0; cols.len()])?;
+    Ok(Interactions::from_rows(n_cols, rows)?)
 }

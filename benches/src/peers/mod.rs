@@ -2,4 +2,6 @@
 
 pub mod als;
 pub mod arrays;
+pub mod ease;
+pub mod item_item;
 pub mod topk;
