@@ -21,5 +21,6 @@ mod simd;
 pub mod snapshot;
 pub mod snapshot_file;
 pub mod state;
+pub mod stream;
 pub mod tune;
 pub mod vector;

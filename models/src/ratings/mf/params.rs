@@ -56,12 +56,12 @@ impl MfParams {
     /// Without implicit terms; good on five-star ratings.
     pub fn plain(seed: u64) -> Self {
         Self {
-            rank: 32,
+            rank: 64,
             epochs: 40,
-            rate: 0.02,
-            rate_decay: 0.97,
-            reg_bias: 0.05,
-            reg_factors: 0.12,
+            rate: 0.025,
+            rate_decay: 0.93,
+            reg_bias: 0.01,
+            reg_factors: 0.04,
             implicit: false,
             seed,
         }
