@@ -3,6 +3,7 @@
 
 pub mod als;
 pub mod blend;
+pub mod bpr;
 pub mod catalogue;
 pub mod codec;
 mod dice;

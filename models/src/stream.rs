@@ -35,3 +35,6 @@ fn grow<T: Clone>(rows: &mut Vec<T>, index: usize, empty: T) {
         rows.resize(index + 1, empty);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,3 +38,9 @@ pub fn rows(ptr: &[u64], cols: &[u32], values: &[f32]) -> anyhow::Result<Vec<Vec
     let pair = |w: &[u64]| entries.get(w[0] as usize..w[1] as usize).map(<[_]>::to_vec);
     ptr.windows(2).map(|w| pair(w).context("a row ends outside the matrix")).collect()
 }
+
+/// # Errors
+/// As [`f32s`].
+pub fn f64s(path: &Path) -> anyhow::Result<Vec<f64>> {
+    numbers(path, f64::from_le_bytes)
+}

@@ -2,4 +2,6 @@
 
 pub mod als;
 pub mod arrays;
+pub mod ratings;
+pub mod stream;
 pub mod topk;

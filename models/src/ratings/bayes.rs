@@ -76,8 +76,10 @@ impl BayesMf {
         };
         let (by_user, by_item) = (centred(&ratings.by_user), centred(&ratings.by_item));
         let implicit = (params.user_implicit(), params.item_implicit());
-        let mut users = Chain::new(&ratings.by_user, n_items, width, implicit.0, Dice::at(params.seed(), [0; 3]));
-        let mut items = Chain::new(&ratings.by_item, n_users, width, implicit.1, Dice::at(params.seed(), [1; 3]));
+        let mut users =
+            Chain::new(&ratings.by_user, n_items, width, implicit.0, Dice::at(params.seed(), [0; 3]));
+        let mut items =
+            Chain::new(&ratings.by_item, n_users, width, implicit.1, Dice::at(params.seed(), [1; 3]));
         let mut precision = 1.0;
         let mut done = 0;
         for sweep in 0..params.sweeps() {

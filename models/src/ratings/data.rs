@@ -156,6 +156,16 @@ impl Ratings {
                 u32::try_from(index).map_err(|_| RatingsError::TooMany { what: "ratings", n: index })?;
             entries.push((user, item, u32::MAX - place, value));
         }
+        Ok(Self::of_checked(n_users, n_items, entries))
+    }
+
+    /// A part of these ratings: nothing to check again.
+    pub(super) fn only(&self, ratings: impl Iterator<Item = Rated>) -> Self {
+        let entries = ratings.zip(0u32..).map(|(r, place)| (r.user, r.item, u32::MAX - place, r.value));
+        Self::of_checked(self.n_users(), self.n_items(), entries.collect())
+    }
+
+    fn of_checked(n_users: usize, n_items: usize, mut entries: Vec<(u32, u32, u32, f32)>) -> Self {
         // The last of a pair comes first and is the one that stays.
         entries.sort_unstable_by_key(|&(user, item, place, _)| (user, item, place));
         entries.dedup_by_key(|&mut (user, item, ..)| (user, item));
@@ -168,7 +178,7 @@ impl Ratings {
         let by_user = Rows::new(n_users, entries.iter().map(|&(user, item, _, value)| (user, item, value)));
         entries.sort_unstable_by_key(|&(user, item, ..)| (item, user));
         let by_item = Rows::new(n_items, entries.iter().map(|&(user, item, _, value)| (item, user, value)));
-        Ok(Self { by_user, by_item, mean, scale })
+        Self { by_user, by_item, mean, scale }
     }
 
     pub fn n_users(&self) -> usize {

@@ -128,7 +128,8 @@ impl BiasedMf {
             counts: vec![0; if params.implicit() { n_users } else { 0 }],
         };
         let unit = ratings.scale().unit();
-        let mut order: Vec<u32> = (0..n_users as u32).filter(|u| 0 < ratings.by_user.count(*u as usize)).collect();
+        let mut order: Vec<u32> =
+            (0..n_users as u32).filter(|u| 0 < ratings.by_user.count(*u as usize)).collect();
         let mut scratch = step::Scratch::default();
         for epoch in 0..params.epochs() {
             let mut dice = Dice::at(params.seed(), [2, epoch as u64, 0]);

@@ -67,7 +67,7 @@ impl OnlineMfParams {
     /// # Errors
     /// [`BadParam`] if `positive` is not finite.
     pub fn standard(positive: f32, seed: u64) -> Result<Self, BadParam> {
-        Self::new(positive, 16, 0.1, 0.02, 1, seed)
+        Self::new(positive, 16, 0.15, 0.08, 1, seed)
     }
 }
 

@@ -34,7 +34,7 @@ const WEIGHT_MAX: f32 = 10.0;
 /// Below that, a share is as good as none: its logarithm is bounded.
 const SHARE_MIN: f32 = 1e-4;
 
-/// Users whose last list is remembered until they turn to something: only the last one asked for.
+/// Candidates that each popularity brings, unless a longer list is asked for.
 const POPULAR_MAX: usize = 100;
 
 /// Checked parameters of [`Hybrid`].
@@ -76,7 +76,13 @@ impl HybridParams {
     /// # Errors
     /// [`BadParam`] if `positive` is not finite.
     pub fn standard(positive: f32, seed: u64) -> Result<Self, BadParam> {
-        Self::new(TrailsParams::standard(positive)?, OnlineMfParams::standard(positive, seed)?, 30.0, 2000.0, 0.03)
+        Self::new(
+            TrailsParams::standard(positive)?,
+            OnlineMfParams::standard(positive, seed)?,
+            230.0,
+            6700.0,
+            0.15,
+        )
     }
 }
 

@@ -51,7 +51,7 @@ impl Log {
     /// The entry of that number, if there is one and it is still held.
     #[inline]
     pub fn get(&self, number: Number) -> Option<&Entry> {
-        if number == 0 || number + self.capacity as u64 <= self.last {
+        if number == 0 || self.last < number || number + self.capacity as u64 <= self.last {
             return None;
         }
         self.entries.get(self.slot(number))

@@ -70,7 +70,7 @@ impl TrailsParams {
     /// # Errors
     /// [`BadParam`] if `positive` is not finite.
     pub fn standard(positive: f32) -> Result<Self, BadParam> {
-        Self::new(positive, 1 << 22, 10, 100, 10, 0.8, 0.85, 0.3, 0.3)
+        Self::new(positive, 1 << 22, 15, 100, 15, 0.86, 0.84, 0.7, 0.3)
     }
 
     pub(super) fn positive(&self) -> f32 {

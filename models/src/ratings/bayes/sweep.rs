@@ -172,7 +172,8 @@ impl Prior {
         dice: &mut Dice,
     ) -> Vec<f64> {
         let implicit = |row: usize| -> f64 {
-            let sum: f64 = rows.others(row).iter().filter_map(|other| self.implicit.get(*other as usize)).sum();
+            let sum: f64 =
+                rows.others(row).iter().filter_map(|other| self.implicit.get(*other as usize)).sum();
             self.constant + norms[row] * sum
         };
         let mut mean: Vec<f64> = (0..rows.n()).map(implicit).collect();
@@ -198,7 +199,8 @@ impl Prior {
         let n = column.len() as f64;
         let left: f64 = column.iter().zip(&mean).map(|(x, mean)| x - mean).sum();
         let precision = self.precision * n + CONSTANT_PRECISION;
-        let drawn = self.precision * (left + n * self.constant) / precision + dice.normal() / precision.sqrt();
+        let drawn =
+            self.precision * (left + n * self.constant) / precision + dice.normal() / precision.sqrt();
         mean.iter_mut().for_each(|mean| *mean += drawn - self.constant);
         self.constant = drawn;
         let squares = column.iter().zip(&mean).map(|(x, mean)| (x - mean).powi(2)).sum();
@@ -218,7 +220,12 @@ struct Solver {
 
 impl Solver {
     fn new(width: usize) -> Self {
-        Self { width, precision: vec![0.0; width * width], moment: vec![0.0; width], feature: vec![0.0; width] }
+        Self {
+            width,
+            precision: vec![0.0; width * width],
+            moment: vec![0.0; width],
+            feature: vec![0.0; width],
+        }
     }
 
     fn prior(&mut self, mean: impl Iterator<Item = f64>, precisions: &[f64]) {
