@@ -3,8 +3,11 @@
 use shoptide_models::evaluate::MostPopular;
 use shoptide_models::tune::Tunable;
 
-use super::RankingModel;
 use super::today::{AlsPoint, ItemItemPoint, NearUser, UserFactors};
+use super::{BestRanking, RankingModel};
+
+/// The search of `--model best`; nothing: the common one, over all models.
+pub const BEST: Option<BestRanking> = None;
 
 pub const MODELS: &[RankingModel] = &[
     RankingModel {

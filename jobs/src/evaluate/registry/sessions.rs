@@ -2,9 +2,12 @@
 
 use shoptide_models::evaluate::MostPopular;
 
-use super::SessionModel;
 use super::today::{ItemItemPoint, NearSession};
+use super::{BestSessions, SessionModel};
 use shoptide_models::tune::Tunable;
+
+/// The search of `--model best`; nothing: the common one, over all models.
+pub const BEST: Option<BestSessions> = None;
 
 pub const MODELS: &[SessionModel] = &[
     SessionModel {
