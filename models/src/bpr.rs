@@ -243,7 +243,7 @@ mod tests {
 
     fn two_tastes() -> Interactions {
         let row = |user: u32| {
-            (0..10).filter(move |i| (i + user / 2) % 4 != 0).map(move |i| (user % 2 * 10 + i, 1.0))
+            (0..10).filter(move |i| !(i + user / 2).is_multiple_of(4)).map(move |i| (user % 2 * 10 + i, 1.0))
         };
         Interactions::from_rows(20, (0..40).map(|user| row(user).collect())).unwrap()
     }

@@ -148,8 +148,7 @@ impl Ratings {
             if n_items <= item as usize {
                 return Err(RatingsError::ItemRange { index, item, n_items });
             }
-            // NaN compares as false.
-            if !(value.abs() <= VALUE_MAX) {
+            if !(-VALUE_MAX..=VALUE_MAX).contains(&value) {
                 return Err(RatingsError::Value { index, value });
             }
             let place =

@@ -182,11 +182,14 @@ impl Hybrid {
     /// A step of gradient ascent on the likelihood of the choice that was made.
     fn reward(&mut self, item: u32) {
         let Some(chosen) = self.found.place(item).and_then(|at| self.asked.opinions.get(at)) else { return };
-        for n in 0..N {
-            let gradient = chosen[n] - self.asked.expected[n];
-            self.squares[n] += gradient * gradient;
-            let moved = self.weights[n] + self.params.rate * gradient / self.squares[n].sqrt();
-            self.weights[n] = moved.clamp(-WEIGHT_MAX, WEIGHT_MAX);
+        let pairs = chosen.iter().zip(&self.asked.expected);
+        for ((weight, squares), (chosen, expected)) in
+            self.weights.iter_mut().zip(&mut self.squares).zip(pairs)
+        {
+            let gradient = chosen - expected;
+            *squares += gradient * gradient;
+            let moved = *weight + self.params.rate * gradient / squares.sqrt();
+            *weight = moved.clamp(-WEIGHT_MAX, WEIGHT_MAX);
         }
     }
 }

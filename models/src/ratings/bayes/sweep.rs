@@ -59,7 +59,7 @@ pub(super) struct Chain {
 
 impl Chain {
     pub fn new(rows: &Rows, n_others: usize, width: usize, implicit: bool, mut dice: Dice) -> Self {
-        let start = |k: usize| if k % width == 0 { 0.0 } else { dice.normal() * INIT_SPREAD };
+        let start = |k: usize| if k.is_multiple_of(width) { 0.0 } else { dice.normal() * INIT_SPREAD };
         let drawn: Vec<f64> = (0..rows.n() * width).map(start).collect();
         let prior = Prior {
             constant: 0.0,
