@@ -51,6 +51,14 @@ impl Dice {
         radius * cos
     }
 
+    /// Mean 0, variance 1, and near enough to normal for the start of a vector: the sum of four uniform numbers of one
+    /// roll, at a tenth of the cost.
+    pub fn about_normal(&mut self) -> f64 {
+        let bits = self.roll();
+        let sum: f64 = (0..4).map(|i| f64::from((bits >> (16 * i)) as u16)).sum();
+        (sum / 65_536.0 - 2.0) * 3f64.sqrt()
+    }
+
     /// Mean `shape`, scale 1, for a shape of at least 1 (Marsaglia & Tsang, *A simple method for generating gamma
     /// variables*, TOMS 2000).
     pub fn gamma(&mut self, shape: f64) -> f64 {
@@ -89,6 +97,8 @@ mod tests {
     fn moments_are_those_of_the_distributions() {
         let mut dice = Dice::new(1);
         let (mean, variance) = moments(|| dice.normal());
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
+        let (mean, variance) = moments(|| dice.about_normal());
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
         for shape in [1.0, 4.5, 300.0] {
             let (mean, variance) = moments(|| dice.gamma(shape));

@@ -47,7 +47,7 @@ impl Side {
         for row in self.bias.len()..n {
             let mut dice = Dice::at(params.seed(), [self.salt, row as u64, 0]);
             self.bias.push(0.0);
-            self.factors.extend((0..params.rank()).map(|_| (dice.normal() * scale) as f32));
+            self.factors.extend((0..params.rank()).map(|_| (dice.about_normal() * scale) as f32));
             self.factors.resize((row + 1) * ld, 0.0);
         }
     }

@@ -121,7 +121,7 @@ impl OnlineMf {
         let scale = INIT_SPREAD / (params.rank as f64).sqrt();
         for row in side.len() / ld..=row {
             let mut dice = Dice::at(params.seed, [salt, row as u64, 0]);
-            side.extend((0..params.rank).map(|_| (dice.normal() * scale) as f32));
+            side.extend((0..params.rank).map(|_| (dice.about_normal() * scale) as f32));
             side.resize((row + 1) * ld, 0.0);
         }
     }
