@@ -3,10 +3,12 @@
 
 pub mod als;
 pub mod blend;
+pub mod bpr;
 pub mod catalogue;
 pub mod codec;
 pub mod collab;
 pub mod ease;
+mod dice;
 pub mod evaluate;
 pub mod graph;
 pub mod hybrid;
@@ -21,12 +23,14 @@ pub mod params;
 mod paths;
 pub mod popularity;
 pub mod ranking;
+pub mod ratings;
 pub mod search;
 pub mod sessions;
 mod simd;
 pub mod snapshot;
 pub mod snapshot_file;
 pub mod state;
+pub mod stream;
 pub mod topk;
 pub mod tune;
 pub mod vector;
