@@ -22,5 +22,6 @@ pub mod snapshot;
 pub mod snapshot_file;
 pub mod sparse;
 pub mod state;
+pub mod topk;
 pub mod tune;
 pub mod vector;

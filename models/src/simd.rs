@@ -39,7 +39,7 @@ fn fma64<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
 }
 
 #[inline(always)]
-fn fma32<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fma32<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
