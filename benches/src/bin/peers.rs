@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shoptide_benches::peers::{als, topk};
+use shoptide_benches::peers::{als, tfidf_kmeans, topk};
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -13,6 +13,7 @@ fn main() -> anyhow::Result<()> {
     // Rayon takes its threads from RAYON_NUM_THREADS, which the caller sets to the same as the peers'.
     let answer = match row.as_str() {
         "als" => with(inputs, als::run),
+        "tfidf_kmeans" => with(inputs, tfidf_kmeans::run),
         "topk" => with(inputs, topk::run),
         other => bail!("{other} is no row"),
     }?;

@@ -2,4 +2,5 @@
 
 pub mod als;
 pub mod arrays;
+pub mod tfidf_kmeans;
 pub mod topk;
