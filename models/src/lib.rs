@@ -16,7 +16,9 @@ pub mod mmr;
 pub mod model;
 pub mod params;
 pub mod popularity;
+pub mod product_score;
 pub mod segments;
+
 pub mod sessions;
 pub mod silhouette;
 mod simd;
