@@ -55,9 +55,9 @@ impl Tunable for ColdParams {
 /// Why there is no regression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ColdError {
-    #[error("{factors} rows of factors, expected {trained}, one for each trained item")]
-    Shape { factors: usize, trained: usize },
-    #[error("the factors of item {item} are not finite")]
+    #[error("{factors} rows of factors and {weights} weights, expected {trained}, one for each trained item")]
+    Shape { factors: usize, weights: usize, trained: usize },
+    #[error("the factors of item {item} are not finite, or its weight is not 0 to 1e9")]
     NotFinite { item: u32 },
     #[error("no trained item says anything")]
     Nothing,
@@ -67,6 +67,8 @@ pub enum ColdError {
 
 /// Passes of the coordinate descent at most; it needs a few.
 const PASSES_MAX: u32 = 100;
+/// Weight of an item at most: far from where sums lose their precision.
+const WEIGHT_MAX: f32 = 1e9;
 /// Change of the weights and duality gap at which the descent is at rest.
 const TOLERANCE: f64 = 1e-6;
 
@@ -84,6 +86,8 @@ pub struct ColdItems {
 impl ColdItems {
     /// Learns from the items that have factors.
     /// - `trained`: items of `index`; `factors`: `(trained.len(), rank)`, a row for each of them
+    /// - `weights`: `(trained.len(),)`, what each row is worth, such as the root of its number of users: the factors of an
+    ///   item that one user touched are mostly noise, and most items are such
     /// - cost: the reduction, then `O(items·dims·rank)` for each of a few passes, on one thread
     ///
     /// # Errors
@@ -92,21 +96,22 @@ impl ColdItems {
         index: &ContentIndex,
         trained: &[u32],
         factors: ArrayView2<'_, f32>,
+        weights: &[f32],
         params: &ColdParams,
     ) -> Result<Self, ColdError> {
         let (rows, rank) = factors.dim();
-        if rows != trained.len() {
-            return Err(ColdError::Shape { factors: rows, trained: trained.len() });
+        if rows != trained.len() || weights.len() != trained.len() {
+            return Err(ColdError::Shape { factors: rows, weights: weights.len(), trained: trained.len() });
         }
-        for (&item, row) in trained.iter().zip(factors.outer_iter()) {
-            if !row.iter().all(|x| x.is_finite()) {
+        for ((&item, row), weight) in trained.iter().zip(factors.outer_iter()).zip(weights) {
+            if !(row.iter().all(|x| x.is_finite()) && (0.0..=WEIGHT_MAX).contains(weight)) {
                 return Err(ColdError::NotFinite { item });
             }
         }
         let mut terms = SparseRows::empty(index.vocabulary().len());
         let mut kept = Vec::new();
         for (at, &item) in trained.iter().enumerate() {
-            if !index.item(item).is_empty() {
+            if !index.item(item).is_empty() && 0.0 < weights[at] {
                 terms.push(index.item(item).iter().copied());
                 kept.push(at);
             }
@@ -120,8 +125,6 @@ impl ColdItems {
 
         // linfa stands on an older ndarray than ours, so the numbers are copied over. The columns of `x` are almost
         // orthogonal, being projections on singular vectors: its coordinate descent comes to rest after a few passes.
-        let x = reduction.project_all(&terms).into_iter().map(f64::from).collect();
-        let y = kept.iter().flat_map(|&at| factors.row(at).to_vec()).map(f64::from).collect();
         if kept.windows(2).all(|pair| factors.row(pair[0]) == factors.row(pair[1])) {
             // Nothing to explain; linfa's block threshold would divide 0 by 0.
             return Ok(Self {
@@ -131,14 +134,29 @@ impl ColdItems {
                 mean: factors.row(kept[0]).to_vec(),
             });
         }
+        // linfa knows no weights: rows are scaled by their roots (mean 1), and the weighted mean is taken out before.
+        let sum: f64 = kept.iter().map(|&at| f64::from(weights[at])).sum();
+        let roots: Vec<f64> =
+            kept.iter().map(|&at| (f64::from(weights[at]) * n as f64 / sum).sqrt()).collect();
+        let mut mean = vec![0f64; rank];
+        for (&at, root) in kept.iter().zip(&roots) {
+            let row = factors.row(at);
+            mean.iter_mut().zip(row).for_each(|(mean, &y)| *mean += root * root / n as f64 * f64::from(y));
+        }
+        let mut x: Vec<f64> = reduction.project_all(&terms).into_iter().map(f64::from).collect();
+        x.chunks_exact_mut(dims).zip(&roots).for_each(|(row, root)| row.iter_mut().for_each(|x| *x *= root));
+        let mut y: Vec<f64> = Vec::with_capacity(n * rank);
+        for (&at, root) in kept.iter().zip(&roots) {
+            y.extend(factors.row(at).iter().zip(&mean).map(|(&y, mean)| root * (f64::from(y) - mean)));
+        }
         let x = ndarray_of_linfa::Array2::from_shape_vec((n, dims), x).map_err(|e| bad(&e))?;
         let y = ndarray_of_linfa::Array2::from_shape_vec((n, rank), y).map_err(|e| bad(&e))?;
-        let ridge = MultiTaskElasticNet::ridge().penalty(params.regularization).with_intercept(true);
+        let ridge = MultiTaskElasticNet::ridge().penalty(params.regularization).with_intercept(false);
         let ridge = ridge.tolerance(TOLERANCE).max_iterations(PASSES_MAX);
         let found = ridge.fit(&Dataset::new(x, y)).map_err(|e| bad(&e))?;
         let single = |values: &mut dyn Iterator<Item = &f64>| values.map(|&v| v as f32).collect::<Vec<f32>>();
         let weights = single(&mut found.hyperplane().iter());
-        let mean = single(&mut found.intercept().iter());
+        let mean = single(&mut mean.iter());
         if !weights.iter().chain(&mean).all(|v| v.is_finite()) {
             return Err(ColdError::Regression { reason: "its weights are not finite".to_owned() });
         }
@@ -203,7 +221,7 @@ mod tests {
         let (_, index) = index();
         let trained: Vec<u32> = (0..45).collect();
         let params = ColdParams::new(8, 1e-4, 1).unwrap();
-        let cold = ColdItems::fit(&index, &trained, factors(&trained).view(), &params).unwrap();
+        let cold = ColdItems::fit(&index, &trained, factors(&trained).view(), &[1.0; 45], &params).unwrap();
         for item in 45..60u32 {
             let found = cold.factors(index.item(item));
             let expected = factors(&[item]);
@@ -221,14 +239,20 @@ mod tests {
         let (_, index) = index();
         let params = ColdParams::new(8, 1e-4, 1).unwrap();
         let fit = |trained: &[u32], factors: Array2<f32>| {
-            ColdItems::fit(&index, trained, factors.view(), &params).map(|_| ()).unwrap_err()
+            ColdItems::fit(&index, trained, factors.view(), &vec![1.0; trained.len()], &params)
+                .map(|_| ())
+                .unwrap_err()
         };
-        assert_eq!(fit(&[0, 1], factors(&[0])), ColdError::Shape { factors: 1, trained: 2 });
+        assert_eq!(fit(&[0, 1], factors(&[0])), ColdError::Shape { factors: 1, weights: 2, trained: 2 });
         assert_eq!(fit(&[7], Array2::from_elem((1, 3), f32::NAN)), ColdError::NotFinite { item: 7 });
         assert_eq!(fit(&[], Array2::zeros((0, 3))), ColdError::Nothing);
         assert_eq!(fit(&[999], factors(&[999])), ColdError::Nothing);
         assert_eq!(fit(&[1], Array2::zeros((1, 0))), ColdError::Nothing);
-        let one = ColdItems::fit(&index, &[1], factors(&[1]).view(), &params).unwrap();
+        for weight in [f32::NAN, -1.0, f32::INFINITY] {
+            let error = ColdItems::fit(&index, &[1], factors(&[1]).view(), &[weight], &params).unwrap_err();
+            assert_eq!(error, ColdError::NotFinite { item: 1 });
+        }
+        let one = ColdItems::fit(&index, &[1], factors(&[1]).view(), &[1.0], &params).unwrap();
         assert!(one.factors(index.item(1)).iter().all(|x| x.is_finite()));
         let message = |r: Result<ColdParams, BadParam>| r.unwrap_err().to_string();
         assert_eq!(message(ColdParams::new(0, 1.0, 0)), "cold.dims is 0, expected 1 to 512");

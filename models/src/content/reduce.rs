@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::linalg::eigen;
 use crate::params::{BadParam, check};
+use crate::simd::{Kernel, axpy, dispatch, dot};
 use crate::sparse::SparseRows;
 
 /// Multiplications by `AᵀA`: enough for the leading directions of texts, whose spectrum falls slowly.
@@ -92,20 +93,78 @@ fn noise(seed: u64, index: u64) -> f64 {
     (0..4).map(|i| f64::from((bits >> (16 * i)) as u16) / 65536.0).sum::<f64>() - 2.0
 }
 
+/// `out = A by` for the rows of `matrix` from `from`.
+struct Times<'a> {
+    matrix: &'a SparseRows,
+    from: usize,
+    by: &'a [f64],
+    wide: usize,
+    out: &'a mut [f64],
+}
+
+impl Kernel for Times<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (i, out) in self.out.chunks_exact_mut(self.wide).enumerate() {
+            let (cols, vals) = self.matrix.row(self.from + i);
+            for (&col, &val) in cols.iter().zip(vals) {
+                axpy::<FUSED>(f64::from(val), &self.by[col as usize * self.wide..][..self.wide], out);
+            }
+        }
+    }
+}
+
+/// The Gram matrix of a block of rows.
+struct Gram<'a>(&'a [f64], usize);
+
+impl Kernel for Gram<'_> {
+    type Out = Vec<f64>;
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> Vec<f64> {
+        let mut gram = vec![0f64; self.1 * self.1];
+        for row in self.0.chunks_exact(self.1) {
+            for (&a, of_a) in row.iter().zip(gram.chunks_exact_mut(self.1)) {
+                axpy::<FUSED>(a, row, of_a);
+            }
+        }
+        gram
+    }
+}
+
+/// Turns the rows of a block into the directions given.
+struct Turn<'a> {
+    block: &'a mut [f64],
+    vectors: &'a [f64],
+    turn: &'a [(usize, f64)],
+}
+
+impl Kernel for Turn<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let wide = self.turn.len();
+        let mut turned = vec![0f64; wide];
+        for row in self.block.chunks_exact_mut(wide) {
+            for (out, &(k, scale)) in turned.iter_mut().zip(self.turn) {
+                *out = scale * dot::<FUSED>(row, &self.vectors[k * wide..(k + 1) * wide]);
+            }
+            row.copy_from_slice(&turned);
+        }
+    }
+}
+
 /// `AᵀA q` for `q` `(n_cols, wide)`.
 fn gram_times(rows: &SparseRows, q: &[f64], wide: usize) -> Vec<f64> {
     // First `A q`, a row at a time; then each column of `A` gathers its own row of the product: no sums across threads.
     let mut product = vec![0f64; rows.n_rows() * wide];
     let times = |matrix: &SparseRows, by: &[f64], out: &mut [f64]| {
-        out.par_chunks_mut((wide * ROWS_PER_TASK).max(1)).enumerate().for_each(|(task, out)| {
-            for (i, out) in out.chunks_exact_mut(wide).enumerate() {
-                let (cols, vals) = matrix.row(task * ROWS_PER_TASK + i);
-                for (&col, &val) in cols.iter().zip(vals) {
-                    let by = &by[col as usize * wide..][..wide];
-                    out.iter_mut().zip(by).for_each(|(out, b)| *out += f64::from(val) * b);
-                }
-            }
-        });
+        out.par_chunks_mut((wide * ROWS_PER_TASK).max(1))
+            .enumerate()
+            .for_each(|(task, out)| dispatch(Times { matrix, from: task * ROWS_PER_TASK, by, wide, out }));
     };
     times(rows, q, &mut product);
     let mut out = vec![0f64; rows.n_cols() * wide];
@@ -120,18 +179,8 @@ fn orthonormal(q: &mut [f64], wide: usize) -> Vec<f64> {
         return Vec::new();
     }
     let mut gram = vec![0f64; wide * wide];
-    let blocks: Vec<Vec<f64>> = q
-        .par_chunks(wide * ROWS_PER_TASK)
-        .map(|block| {
-            let mut gram = vec![0f64; wide * wide];
-            for row in block.chunks_exact(wide) {
-                for (a, of_a) in row.iter().zip(gram.chunks_exact_mut(wide)) {
-                    of_a.iter_mut().zip(row).for_each(|(sum, b)| *sum += a * b);
-                }
-            }
-            gram
-        })
-        .collect();
+    let blocks: Vec<Vec<f64>> =
+        q.par_chunks(wide * ROWS_PER_TASK).map(|block| dispatch(Gram(block, wide))).collect();
     for block in &blocks {
         gram.iter_mut().zip(block).for_each(|(sum, x)| *sum += x);
     }
@@ -149,16 +198,8 @@ fn orthonormal(q: &mut [f64], wide: usize) -> Vec<f64> {
             (k, if RANK_SHARE_MIN * largest < value && 0.0 < value { value.sqrt().recip() } else { 0.0 })
         })
         .collect();
-    q.par_chunks_mut(wide * ROWS_PER_TASK).for_each(|block| {
-        let mut turned = vec![0f64; wide];
-        for row in block.chunks_exact_mut(wide) {
-            for (out, &(k, scale)) in turned.iter_mut().zip(&turn) {
-                let vector = &found.vectors[k * wide..(k + 1) * wide];
-                *out = scale * row.iter().zip(vector).map(|(x, v)| x * v).sum::<f64>();
-            }
-            row.copy_from_slice(&turned);
-        }
-    });
+    q.par_chunks_mut(wide * ROWS_PER_TASK)
+        .for_each(|block| dispatch(Turn { block, vectors: &found.vectors, turn: &turn }));
     // Values of the Gram matrix of `AᵀA q` fall with the square of those of `q`; only their order and zeros matter here.
     turn.iter().map(|&(k, _)| found.values[k].max(0.0)).collect()
 }

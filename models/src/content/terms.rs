@@ -91,12 +91,15 @@ pub struct Counted {
 /// What a text says through: called once for each occurrence of a term with its weight (1 for plain counting).
 pub type Emit<'a> = dyn FnMut(&str, f32) + 'a;
 
+/// One text: `(term, weight)`.
+type Row = Vec<(u32, f32)>;
+
 /// Counts the terms of `n_texts` texts; `emit_of(text, emit)` calls `emit` for each of a text's terms. Weights that are not
 /// finite and above 0 are passed over.
 ///
 /// Terms are numbered in order of first appearance. Cost: one hash look-up an occurrence, on all threads.
 pub fn count(n_texts: usize, bounds: TermBounds, emit_of: impl Fn(usize, &mut Emit<'_>) + Sync) -> Counted {
-    let tasks: Vec<(Vocabulary, Vec<Vec<(u32, f32)>>)> = (0..n_texts.div_ceil(TEXTS_PER_TASK))
+    let tasks: Vec<(Vocabulary, Vec<Row>)> = (0..n_texts.div_ceil(TEXTS_PER_TASK))
         .into_par_iter()
         .map(|task| {
             let mut local = Vocabulary::default();
@@ -128,13 +131,13 @@ pub fn count(n_texts: usize, bounds: TermBounds, emit_of: impl Fn(usize, &mut Em
         texts_with =
             texts_with.into_iter().zip(&renumbered).filter(|(_, n)| n.is_some()).map(|(c, _)| c).collect();
     }
-    let rows: Vec<Vec<Vec<(u32, f32)>>> = tasks
+    let rows: Vec<Vec<Row>> = tasks
         .into_par_iter()
         .zip(global)
         .map(|((_, rows), global)| {
             let number = |local: u32| global[local as usize].and_then(|n| renumbered[n as usize]);
-            let renumber = |row: Vec<(u32, f32)>| {
-                let mut row: Vec<(u32, f32)> =
+            let renumber = |row: Row| {
+                let mut row: Row =
                     row.into_iter().filter_map(|(local, w)| Some((number(local)?, w))).collect();
                 row.sort_unstable_by_key(|&(number, _)| number);
                 row
