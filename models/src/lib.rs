@@ -14,6 +14,7 @@ pub mod mmr;
 pub mod model;
 pub mod params;
 pub mod popularity;
+pub mod session;
 pub mod sessions;
 mod simd;
 pub mod snapshot;
