@@ -33,7 +33,7 @@ impl RecentItems {
             check("recent_items.recency", recency, (0.0001..=1000.0).contains(&recency), "0.0001 to 1000")?
                 as f32;
         let mut clicks = vec![0f32; sessions.n_items()];
-        for (session, age) in super::transitions::ages(sessions).iter().enumerate() {
+        for (session, age) in super::pairs::ages(sessions).iter().enumerate() {
             for &item in sessions.items(session) {
                 clicks[item as usize] += (-age / recency).exp();
             }

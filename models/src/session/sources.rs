@@ -5,8 +5,9 @@ use std::cell::RefCell;
 
 use super::index::{IndexParams, SessionIndex};
 use super::knn::{KnnParams, SessionKnn};
+use super::pairs::ages;
 use super::recent::RecentItems;
-use super::transitions::{TransitionParams, Transitions, ages};
+use super::transitions::{TransitionParams, Transitions};
 use crate::model::{NextItem, Scored, best};
 use crate::params::BadParam;
 use crate::sessions::Sessions;

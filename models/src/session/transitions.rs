@@ -5,16 +5,13 @@
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
+use super::pairs::Rows;
 use super::tally::Tally;
 use crate::model::{NextItem, Scored};
 use crate::params::{BadParam, check};
 use crate::sessions::Sessions;
 use crate::tune::{Dimension, Point, Range, Tunable};
 
-/// Pairs further apart than this in a session do not count: bounds the cost of long sessions.
-pub const WINDOW: usize = 12;
 /// Distinct items of the current session that are asked, the latest first.
 const SESSION_ITEMS_MAX: usize = 12;
 /// Items after the first step from which the second is taken, best first.
@@ -56,7 +53,7 @@ impl Tunable for TransitionParams {
         Dimension { name: "recency", range: Range::Log(0.02, 10.0) },
         Dimension { name: "position", range: Range::Log(0.2, 10.0) },
         Dimension { name: "share", range: Range::Linear(0.0, 1.0) },
-        Dimension { name: "second", range: Range::Linear(0.0, 1.0) },
+        Dimension { name: "second", range: Range::Log(0.03, 5.0) },
     ];
 
     fn at(point: &Point) -> Result<Self, BadParam> {
@@ -85,111 +82,39 @@ impl Tunable for TransitionParams {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transitions {
     params: TransitionParams,
-    ptr: Vec<usize>,
-    items: Vec<u32>,
-    weights: Vec<f32>,
-    /// Sum of the weights of an item before any were cut.
-    sums: Vec<f32>,
+    rows: Rows,
 }
 
 thread_local! {
     static SCRATCH: RefCell<(Tally, Scored)> = RefCell::new((Tally::new(ITEMS_MAX), vec![]));
 }
 
-/// Ages of sessions, 0 for the newest to 1 for the oldest.
-pub(super) fn ages(sessions: &Sessions) -> Vec<f32> {
-    let ends = (0..sessions.len()).filter(|&s| !sessions.items(s).is_empty()).map(|s| sessions.ended_s(s));
-    let (oldest, newest) = ends.fold((i64::MAX, i64::MIN), |(lo, hi), s| (lo.min(s), hi.max(s)));
-    let span = newest as f64 - oldest as f64;
-    let age = |s| ((newest as f64 - sessions.ended_s(s) as f64) / span).clamp(0.0, 1.0) as f32;
-    (0..sessions.len()).map(|s| if 0.0 < span { age(s) } else { 0.0 }).collect()
-}
-
 impl Transitions {
-    /// Counts the pairs of all sessions. Cost: clicks times [`WINDOW`]; memory 8 bytes a pair while it runs.
+    /// Counts the pairs of all sessions. Cost: clicks times the window of pairs, about a second for a million clicks.
     pub fn fit(sessions: &Sessions, params: TransitionParams) -> Self {
-        let ages = ages(sessions);
-        let step: Vec<f32> = (0..=WINDOW).map(|d| (-(d.max(1) as f32 - 1.0) / params.near).exp()).collect();
-        let pairs = |mut seen: Box<dyn FnMut(u32, u32, f32) + '_>| {
-            for (session, age) in ages.iter().enumerate() {
-                let (items, recency) = (sessions.items(session), (-age / params.recency).exp());
-                for (at, &from) in items.iter().enumerate() {
-                    for (d, &to) in items[at + 1..].iter().take(WINDOW).enumerate() {
-                        seen(from, to, recency * step[d + 1]);
-                        seen(to, from, recency * step[d + 1] * params.before);
-                    }
-                }
+        let weigh = |distance: usize, _| match distance {
+            0 => (0.0, 0.0),
+            d => {
+                let near = (-(d as f32 - 1.0) / params.near).exp();
+                (near, near * params.before)
             }
         };
-        let mut ptr = vec![0usize; sessions.n_items() + 1];
-        pairs(Box::new(|from, _, _| ptr[from as usize + 1] += 1));
-        for item in 0..sessions.n_items() {
-            ptr[item + 1] += ptr[item];
-        }
-        let mut all = vec![(0u32, 0f32); ptr[sessions.n_items()]];
-        let mut place = ptr.clone();
-        pairs(Box::new(|from, to, weight| {
-            all[place[from as usize]] = (to, weight);
-            place[from as usize] += 1;
-        }));
-        let rows: Vec<(f32, Scored)> = (0..sessions.n_items())
-            .into_par_iter()
-            .map(|item| merge(&all[ptr[item]..ptr[item + 1]], params.kept))
-            .collect();
-        let mut made = Self { params, ptr: vec![0], items: vec![], weights: vec![], sums: vec![] };
-        for (sum, row) in rows {
-            made.items.extend(row.iter().map(|x| x.0));
-            made.weights.extend(row.iter().map(|x| x.1));
-            made.ptr.push(made.items.len());
-            made.sums.push(sum);
-        }
-        made
-    }
-
-    /// The successors of an item, by item, and the sum of their weights before the weakest were cut.
-    pub fn successors(&self, item: u32) -> (&[u32], &[f32], f32) {
-        match (self.ptr.get(item as usize), self.ptr.get(item as usize + 1)) {
-            (Some(&from), Some(&to)) => {
-                (&self.items[from..to], &self.weights[from..to], self.sums[item as usize])
-            }
-            _ => (&[], &[], 0.0),
-        }
+        Self { params, rows: Rows::count(sessions, params.recency, params.kept, &weigh) }
     }
 
     /// Share of `to` among the successors of `from`, 0 to 1.
     pub fn share(&self, from: u32, to: u32) -> f32 {
-        let (items, weights, sum) = self.successors(from);
+        let (items, weights, sum) = self.rows.row(from);
         items.binary_search(&to).map_or(0.0, |place| weights[place] / sum)
     }
 
     fn step(&self, from: u32, weight: f32, tally: &mut Tally) {
-        let (items, weights, sum) = self.successors(from);
+        let (items, weights, sum) = self.rows.row(from);
         let weight = weight / sum.max(f32::MIN_POSITIVE).powf(self.params.share);
         for (&item, w) in items.iter().zip(weights) {
             tally.add(item, weight * w, 0);
         }
     }
-}
-
-/// Adds up what is there for the same item and keeps the strongest, by item.
-fn merge(pairs: &[(u32, f32)], kept: usize) -> (f32, Scored) {
-    let mut sorted = pairs.to_vec();
-    sorted.sort_by_key(|x| x.0); // stable: the sums are made in the order of the sessions
-    let mut row = Scored::new();
-    for &(item, weight) in &sorted {
-        match row.last_mut() {
-            Some(last) if last.0 == item => last.1 += weight,
-            _ => row.push((item, weight)),
-        }
-    }
-    row.retain(|x| 0.0 < x.1);
-    let sum = row.iter().map(|x| x.1).sum();
-    if kept < row.len() {
-        row.select_nth_unstable_by(kept - 1, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        row.truncate(kept);
-        row.sort_unstable_by_key(|x| x.0);
-    }
-    (sum, row)
 }
 
 impl NextItem for Transitions {

@@ -51,6 +51,27 @@ pub struct Candidates {
     pub queries: Vec<(usize, usize)>,
 }
 
+impl Candidates {
+    fn rows(&self) -> usize {
+        self.queries.iter().map(|q| q.0).sum()
+    }
+
+    fn holds_together(&self) -> bool {
+        0 < self.width
+            && self.features.len() == self.rows() * self.width
+            && self.queries.iter().all(|&(rows, right)| right < rows)
+            && self.features.iter().all(|x| x.is_finite())
+    }
+
+    /// Adds the queries of another set of the same width.
+    pub fn append(&mut self, other: Self) {
+        if other.width == self.width {
+            self.features.extend(other.features);
+            self.queries.extend(other.queries);
+        }
+    }
+}
+
 /// One question of a tree, or the answer if `feature` is [`LEAF`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Node {
@@ -68,20 +89,33 @@ pub struct Trees {
 }
 
 impl Trees {
-    /// Trains on the candidates, after each tree asking `go_on(tree number, loss of that tree's start)`.
-    /// Cost: `trees · depth · rows · width`.
-    pub fn fit(data: &Candidates, params: &TreeParams, go_on: &mut dyn FnMut(usize, f64) -> bool) -> Self {
-        let rows: usize = data.queries.iter().map(|q| q.0).sum();
+    /// Trains on `data`, before each tree asking `go_on(trees so far, mean loss)`, the loss being that of `check` if it is
+    /// given. Data that does not hold together gives no trees. Cost: `trees · depth · rows · width`.
+    pub fn fit(
+        data: &Candidates,
+        params: &TreeParams,
+        check: Option<&Candidates>,
+        go_on: &mut dyn FnMut(usize, f64) -> bool,
+    ) -> Self {
         let mut made = Self { trees: vec![] };
-        if rows == 0 || data.width == 0 || data.features.len() != rows * data.width {
+        let rows = data.rows();
+        if rows == 0
+            || !data.holds_together()
+            || check.is_some_and(|c| c.width != data.width || !c.holds_together())
+        {
             return made;
         }
         let columns: Vec<Column> =
             (0..data.width).into_par_iter().map(|f| Column::of(&data.features, data.width, f)).collect();
         let mut scores = vec![0f32; rows];
         let mut slopes = vec![(0f32, 0f32); rows];
+        let (mut check_scores, mut check_slopes) =
+            check.map_or((vec![], vec![]), |c| (vec![0f32; c.rows()], vec![(0f32, 0f32); c.rows()]));
         for tree in 0..params.trees {
-            let loss = slope(data, &scores, &mut slopes);
+            let mut loss = slope(data, &scores, &mut slopes);
+            if let Some(check) = check {
+                loss = slope(check, &check_scores, &mut check_slopes);
+            }
             if !go_on(tree, loss) {
                 break;
             }
@@ -90,6 +124,10 @@ impl Trees {
                 .par_iter_mut()
                 .zip(&leaf_of)
                 .for_each(|(score, &leaf)| *score += nodes[leaf as usize].value);
+            if let Some(check) = check {
+                let rows = check.features.par_chunks_exact(check.width);
+                check_scores.par_iter_mut().zip(rows).for_each(|(score, row)| *score += answer(&nodes, row));
+            }
             made.trees.push(nodes);
         }
         made
@@ -288,7 +326,7 @@ mod tests {
     fn a_rule_of_two_features_is_learned_and_holds_for_new_queries() {
         let mut losses = vec![];
         let params = TreeParams::new(60, 5, 0.2, 1.0).unwrap();
-        let trees = Trees::fit(&agree(2000), &params, &mut |_, loss| {
+        let trees = Trees::fit(&agree(2000), &params, None, &mut |_, loss| {
             losses.push(loss);
             true
         });
@@ -308,7 +346,7 @@ mod tests {
             Candidates { width: 1, features: vec![f32::NAN, 1.0], queries: vec![(2, 0)] },
             Candidates { width: 1, features: vec![1.0], queries: vec![(5, 0)] },
         ] {
-            let trees = Trees::fit(&data, &params, &mut |_, _| true);
+            let trees = Trees::fit(&data, &params, None, &mut |_, _| true);
             assert!(trees.score(&[0.5, 0.5]).is_finite());
         }
         for bad in [(0, 2, 0.1, 0.0), (3, 9, 0.1, 0.0), (3, 2, f64::NAN, 0.0), (3, 2, 0.1, -1.0)] {

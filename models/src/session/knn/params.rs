@@ -58,8 +58,8 @@ impl Tunable for KnnParams {
         Dimension { name: "before", range: Range::Linear(0.0, 1.0) },
         Dimension { name: "length", range: Range::Linear(0.0, 1.0) },
         Dimension { name: "rarity", range: Range::Linear(0.0, 3.0) },
-        Dimension { name: "current", range: Range::Linear(0.0, 2.0) },
-        Dimension { name: "seen", range: Range::Linear(0.0, 4.0) },
+        Dimension { name: "current", range: Range::Linear(0.0, 4.0) },
+        Dimension { name: "seen", range: Range::Linear(0.0, 8.0) },
     ];
 
     fn at(point: &Point) -> Result<Self, BadParam> {
