@@ -1,5 +1,6 @@
 //! Everything that runs beside the stream: the generated shop, imports of real data, the trainer, verification.
 
+pub mod evaluate;
 pub mod import;
 pub mod shop;
 pub mod train;

@@ -1,0 +1,24 @@
+//! `shoptide evaluate`: models against files that anyone can fetch, by the protocols that others publish. Needs neither a
+//! data directory nor a service. Parameters are chosen on a cut of the training data, never on the test data.
+
+mod error;
+mod files;
+mod frame;
+mod ids;
+mod lists_file;
+mod memory;
+mod ranking;
+mod ratings;
+pub mod registry;
+mod report;
+mod sessions;
+mod stream;
+mod table;
+
+pub use error::EvaluateError;
+pub use frame::{BUDGET_S, Choice, Options, Say};
+pub use ranking::{RankingTask, ranking};
+pub use ratings::{RatingsTask, ratings};
+pub use report::{Report, Row, Tuned};
+pub use sessions::{ExcludeCurrent, SessionsTask, sessions};
+pub use stream::{StreamTask, stream};

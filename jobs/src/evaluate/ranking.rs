@@ -1,0 +1,273 @@
+//! `evaluate ranking`: what a user turns to of all that he did not have.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::json;
+use shoptide_models::evaluate::{
+    Exposure, Groups, UserLists, co_occurrence, intra_list_diversity, list_quality, rank_users,
+};
+use shoptide_models::matrix::Interactions;
+
+use super::error::EvaluateError;
+use super::files::{Pair, read_pairs};
+use super::frame::{Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, train};
+use super::ids::Ids;
+use super::lists_file::ListsFile;
+use super::registry::RankingModel;
+use super::registry::ranking::MODELS;
+use super::report::{Report, Row};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct RankingTask {
+    pub train: PathBuf,
+    pub test: PathBuf,
+    /// Share of each user's training items that parameters are chosen on.
+    pub valid_share: f64,
+    pub k: usize,
+    pub options: Options,
+}
+
+/// Users of the validation cut at most.
+const VALID_USERS_MAX: usize = 5_000;
+/// Lists whose inner diversity is measured at most: the cost is `lists · k²` set intersections.
+const DIVERSITY_LISTS_MAX: usize = 1_000;
+/// Groups of users by how much they had in training.
+const GROUPS: usize = 4;
+
+/// Users with their targets.
+#[derive(Debug, Default)]
+struct Asked {
+    users: Vec<u32>,
+    targets: Vec<Vec<u32>>,
+}
+
+struct Data {
+    all: Interactions,
+    part: Interactions,
+    valid: Asked,
+    k: usize,
+    seed: u64,
+}
+
+/// Runs the protocol.
+///
+/// # Errors
+/// As [`sessions`](super::sessions()).
+pub fn ranking(task: &RankingTask, say: Say<'_>) -> Result<Report, EvaluateError> {
+    task.options.check()?;
+    check_share(task.valid_share)?;
+    let models = chosen(&task.options.model, MODELS)?;
+    let (mut users, mut items) = (Ids::default(), Ids::default());
+    let read = read_pairs(&task.train, &mut users, &mut items)?;
+    let (n_users, n_items) = (users.len(), items.len());
+    check_k(task.k, n_items)?;
+    let test = read_pairs(&task.test, &mut users, &mut items)?;
+    let lists = ListsFile::create(task.options.lists.as_deref())?;
+
+    let (rows, repeats) = rows_of(n_users, &read.pairs);
+    let (kept, held) = cut(&rows, task.valid_share, read.timed, task.options.seed);
+    let data = Data {
+        all: matrix(n_items, rows)?,
+        part: matrix(n_items, kept)?,
+        valid: held,
+        k: task.k,
+        seed: task.options.seed,
+    };
+    let (asked, mut notes) = asked(&test.pairs, &data.all, n_users, n_items);
+    if 0 < repeats {
+        notes.push(format!("{repeats} training rows repeat a pair: each pair counts once"));
+    }
+    let mut rows: Vec<(Row, UserLists)> = Vec::new();
+    let mut best: Option<(f64, &RankingModel)> = None;
+    for model in models {
+        if task.options.model == Choice::Best {
+            let score =
+                or_note(&task.options.model, data.score(model, &Setting::default(), say), &mut notes)?;
+            if let Some(score) = score.filter(|score| best.is_none_or(|(top, _)| top < *score)) {
+                best = Some((score, model));
+            }
+            continue;
+        }
+        let row = data.measure(model, &Setting::default(), &asked, say);
+        rows.extend(or_note(&task.options.model, row, &mut notes)?);
+    }
+    if let Some((_, model)) = best {
+        rows.push(data.measure(model, &Setting::default(), &asked, say)?);
+    }
+    if let (Some(lists), Some((_, made))) = (lists, rows.last()) {
+        lists.write(made.users.iter().map(|user| users.name(*user)), &made.lists, &items)?;
+    }
+    Ok(Report {
+        protocol: format!(
+            "full ranking of {n_items} items minus each user's training items, mean over {} users at {}",
+            asked.users.len(),
+            task.k
+        ),
+        k: Some(task.k),
+        seed: task.options.seed,
+        sizes: [
+            ("train_users", n_users),
+            ("items", n_items),
+            ("train_pairs", data.all.nnz()),
+            ("valid_users", data.valid.users.len()),
+            ("test_users", asked.users.len()),
+            ("test_pairs", test.pairs.len()),
+        ]
+        .into(),
+        notes,
+        rows: rows.into_iter().map(|row| row.0).collect(),
+    })
+}
+
+/// Each user's items in the order of the file (of time, where it has times), and how many rows were repeats.
+fn rows_of(n_users: usize, pairs: &[Pair]) -> (Vec<Vec<u32>>, usize) {
+    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); n_users];
+    let mut seen = std::collections::HashSet::with_capacity(pairs.len());
+    for pair in pairs {
+        if let Some(row) = rows.get_mut(pair.user as usize).filter(|_| seen.insert((pair.user, pair.item))) {
+            row.push(pair.item);
+        }
+    }
+    (rows, pairs.len() - seen.len())
+}
+
+fn matrix(n_items: usize, rows: Vec<Vec<u32>>) -> Result<Interactions, EvaluateError> {
+    let rows = rows.into_iter().map(|row| row.into_iter().map(|item| (item, 1.0)).collect());
+    Interactions::from_rows(n_items, rows)
+        .map_err(|e| EvaluateError::Fit { model: "ranking".to_owned(), why: e.to_string() })
+}
+
+/// Hides a share of each user's items, at least one of two: the last ones where there is time, else drawn by hash. Only so
+/// many users are asked; of the others everything is kept.
+fn cut(rows: &[Vec<u32>], share: f64, timed: bool, seed: u64) -> (Vec<Vec<u32>>, Asked) {
+    let able = rows.iter().filter(|row| 1 < row.len()).count();
+    let every = able.div_ceil(VALID_USERS_MAX).max(1);
+    let (mut kept, mut held, mut met) = (Vec::with_capacity(rows.len()), Asked::default(), 0usize);
+    for (user, row) in (0u32..).zip(rows) {
+        let mut row = row.clone();
+        if 1 < row.len() {
+            met += 1;
+            if met % every == 0 {
+                let hidden = ((row.len() as f64 * share).round() as usize).clamp(1, row.len() - 1);
+                let mut order = row.clone();
+                if !timed {
+                    order.sort_by_cached_key(|item| hash(seed, user, *item));
+                }
+                let mut targets = order.split_off(order.len() - hidden);
+                targets.sort_unstable();
+                row.retain(|item| targets.binary_search(item).is_err());
+                held.users.push(user);
+                held.targets.push(targets);
+            }
+        }
+        kept.push(row);
+    }
+    (kept, held)
+}
+
+fn hash(seed: u64, user: u32, item: u32) -> u64 {
+    let mut bytes = [0u8; 16];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..12].copy_from_slice(&user.to_le_bytes());
+    bytes[12..].copy_from_slice(&item.to_le_bytes());
+    xxhash_rust::xxh3::xxh3_64(&bytes)
+}
+
+/// The test file by user, in the order of their first rows, and what cannot be hit.
+fn asked(test: &[Pair], train: &Interactions, n_users: usize, n_items: usize) -> (Asked, Vec<String>) {
+    let mut places: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut made = Asked::default();
+    let (mut unseen, mut again) = (0usize, 0usize);
+    for pair in test {
+        let place = *places.entry(pair.user).or_insert_with(|| {
+            made.users.push(pair.user);
+            made.targets.push(Vec::new());
+            made.users.len() - 1
+        });
+        made.targets[place].push(pair.item);
+        unseen += usize::from(n_items <= pair.item as usize);
+        again += usize::from(train.row(pair.user as usize).0.binary_search(&pair.item).is_ok());
+    }
+    let strangers = made.users.iter().filter(|user| n_users <= **user as usize).count();
+    let counted = [
+        (strangers, "test users are not in the training data: they get what the model has for strangers"),
+        (unseen, "test pairs have items that are not in the training data: they count as missed"),
+        (again, "test pairs are in the training data too: they count as missed"),
+    ];
+    let notes = counted.into_iter().filter(|(n, _)| 0 < *n).map(|(n, what)| format!("{n} {what}"));
+    (made, notes.collect())
+}
+
+impl Data {
+    /// Recall plus NDCG on the validation cut.
+    fn score(&self, model: &RankingModel, setting: &Setting, say: Say<'_>) -> Result<f64, EvaluateError> {
+        let (made, _) =
+            train(model.name, self.seed, say, |run| (model.fit)(&self.part, &setting.point, run))?;
+        let lists = rank_users(&*made, &self.part, &self.valid.users, self.k).lists;
+        let q = list_quality(&lists, &self.valid.targets, self.k, 0);
+        Ok(q.recall + q.ndcg)
+    }
+
+    fn measure(
+        &self,
+        model: &RankingModel,
+        setting: &Setting,
+        asked: &Asked,
+        say: Say<'_>,
+    ) -> Result<(Row, UserLists), EvaluateError> {
+        let mut gauge = Gauge::start();
+        let (made, seconds) =
+            train(model.name, self.seed, say, |run| (model.fit)(&self.all, &setting.point, run))?;
+        gauge.trained(seconds);
+        let began = Instant::now();
+        let lists = rank_users(&*made, &self.all, &asked.users, self.k);
+        let mut row = gauge.row(model.name, setting, asked.users.len(), began.elapsed().as_secs_f64());
+        self.describe(&mut row, &lists, asked);
+        Ok((row, lists))
+    }
+
+    fn describe(&self, row: &mut Row, made: &UserLists, asked: &Asked) {
+        let q = list_quality(&made.lists, &asked.targets, self.k, self.all.n_cols());
+        let by_item = self.all.transpose();
+        let users_of: Vec<u32> = (0..by_item.n_rows())
+            .map(|item| u32::try_from(by_item.row(item).0.len()).unwrap_or(u32::MAX))
+            .collect();
+        let exposure = Exposure::of(&made.lists, &users_of, self.all.n_rows());
+        let every = made.lists.len().div_ceil(DIVERSITY_LISTS_MAX).max(1);
+        let some: Vec<Vec<u32>> = made.lists.iter().step_by(every).cloned().collect();
+        let diversity = intra_list_diversity(&some, &|a, b| co_occurrence(&by_item, a, b));
+        let groups = Groups::of(&made.lists, &asked.targets, &self.by_activity(&asked.users), self.k);
+        let at = |name: &str| format!("{name}@{}", self.k);
+        row.metrics = vec![
+            (at("recall"), q.recall),
+            (at("NDCG"), q.ndcg),
+            (at("precision"), q.precision),
+            (at("MAP"), q.map),
+            (at("HR"), q.hit_rate),
+            (at("coverage"), q.coverage),
+            ("novelty".to_owned(), exposure.novelty),
+            ("diversity".to_owned(), diversity),
+            ("pop. lift".to_owned(), exposure.popularity_lift),
+            ("fairness".to_owned(), groups.ndcg_ratio()),
+        ];
+        let each = groups
+            .each
+            .iter()
+            .map(|g| json!({ "group": g.group, "recall": g.recall, "ndcg": g.ndcg, "users": g.n }));
+        row.more.insert("by_activity".to_owned(), each.collect());
+        row.more.insert("gini".to_owned(), json!(exposure.gini));
+    }
+
+    /// Quarters of the asked users by how much they had in training, the least active 0.
+    fn by_activity(&self, users: &[u32]) -> Vec<u32> {
+        let had = |user: u32| self.all.row(user as usize).0.len();
+        let mut sorted: Vec<usize> = users.iter().map(|user| had(*user)).collect();
+        sorted.sort_unstable();
+        let bounds: Vec<usize> =
+            (1..GROUPS).filter_map(|g| sorted.get(g * sorted.len() / GROUPS).copied()).collect();
+        users.iter().map(|user| bounds.iter().filter(|bound| **bound <= had(*user)).count() as u32).collect()
+    }
+}
