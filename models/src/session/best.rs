@@ -138,17 +138,18 @@ pub fn find(
     let few: Vec<Query> =
         queries.iter().step_by(queries.len().div_ceil(TRIAL_QUERIES).max(1)).copied().collect();
     let (knn, knn_point) = search.knn(&Arc::new(index(&latest)?), &few)?;
+    let linear = super::linear::LinearParams::default();
     let (walk, walk_point) = search.walk(&latest, &few)?;
 
     // the check: the latest queries; the trees that compete on it have not seen it
     let check = &queries[queries.len() - (queries.len() as f64 * CHECK_SHARE) as usize..];
-    let sources = Sources::fit(&latest, knn, walk)?;
+    let sources = Sources::fit(&latest, knn, walk, linear)?;
     let mut data = Candidates { width: Sources::WIDTH, ..Candidates::default() };
     for block in (1..cut.blocks()).rev() {
         if CHECKED_TREES_UNTIL < (search.spent)() {
             continue;
         }
-        let sources = Sources::fit(&cut.before(block)?, knn, walk)?;
+        let sources = Sources::fit(&cut.before(block)?, knn, walk, linear)?;
         data.append(candidates(&sources, &cut.queries(block)));
     }
     data.append(candidates(&sources, &queries[..queries.len() - check.len()]));
@@ -186,7 +187,7 @@ pub fn find(
             params.insert("trees".into(), trees.len() as f64);
             params.extend(knn_point.into_iter().map(|(name, value)| (format!("knn.{name}"), value)));
             params.extend(walk_point.into_iter().map(|(name, value)| (format!("transitions.{name}"), value)));
-            Box::new(SessionRanker::new(Sources::fit(sessions, knn, walk)?, trees))
+            Box::new(SessionRanker::new(Sources::fit(sessions, knn, walk, linear)?, trees))
         }
         "knn" => {
             params.extend(knn_point);

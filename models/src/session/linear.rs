@@ -42,7 +42,7 @@ pub struct LinearParams {
 
 impl Default for LinearParams {
     fn default() -> Self {
-        Self { causes: 60, ridge: 5.0, near: 1.0, position: 1.5, recency: 1.0 }
+        Self { causes: 60, ridge: 20.0, near: 1.0, position: 1.5, recency: 1.0 }
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use super::index::{IndexParams, SessionIndex};
 use super::knn::{KnnParams, SessionKnn};
+use super::linear::{Linear, LinearParams};
 use super::pairs::ages;
 use super::recent::RecentItems;
 use super::transitions::{TransitionParams, Transitions};
@@ -41,6 +42,7 @@ struct Habit {
 pub struct Sources {
     knn: [SessionKnn<std::sync::Arc<SessionIndex>>; 3],
     walk: Transitions,
+    linear: Linear,
     recent: [RecentItems; 3],
     clicks: [f32; 3],
     habits: Vec<Habit>,
@@ -60,7 +62,7 @@ pub(super) fn index(sessions: &Sessions) -> Result<SessionIndex, BadParam> {
 /// What one query needs, kept per thread.
 #[derive(Default)]
 struct Scratch {
-    said: [Scored; 4],
+    said: [Scored; 5],
 }
 
 thread_local! {
@@ -93,13 +95,18 @@ fn log_share(share: f32) -> f32 {
 
 impl Sources {
     /// Values of a row of features.
-    pub const WIDTH: usize = 36;
+    pub const WIDTH: usize = 38;
 
     /// Fits all of them.
     ///
     /// # Errors
     /// [`BadParam`] if there are more items than an index may have.
-    pub fn fit(sessions: &Sessions, knn: KnnParams, walk: TransitionParams) -> Result<Self, BadParam> {
+    pub fn fit(
+        sessions: &Sessions,
+        knn: KnnParams,
+        walk: TransitionParams,
+        linear: LinearParams,
+    ) -> Result<Self, BadParam> {
         let index = std::sync::Arc::new(index(sessions)?);
         let like = |change: &[(&str, f64)]| {
             let changed: Point = change.iter().map(|&(name, value)| (name.to_string(), value)).collect();
@@ -121,6 +128,7 @@ impl Sources {
         Ok(Self {
             knn: [knn, sharp, wide].map(|params| SessionKnn::new(index.clone(), params)),
             walk: Transitions::fit(sessions, walk),
+            linear: Linear::fit(sessions, linear),
             clicks: [total(&recent[0]), total(&recent[1]), total(&recent[2])],
             recent,
             habits,
@@ -133,12 +141,13 @@ impl Sources {
         candidates.clear();
         features.clear();
         SCRATCH.with_borrow_mut(|Scratch { said }| {
-            let [tuned, sharp, wide, walk] = said;
+            let [tuned, sharp, wide, walk, linear] = said;
             self.knn[0].score(session, tuned);
             self.knn[1].score(session, sharp);
             self.knn[2].score(session, wide);
             self.walk.score(session, walk);
-            for scored in [&*tuned, &*sharp, &*wide, &*walk] {
+            self.linear.score(session, linear);
+            for scored in [&*tuned, &*sharp, &*wide, &*walk, &*linear] {
                 candidates.extend(best(scored.clone(), &[], CANDIDATES_EACH).iter().map(|x| x.0));
             }
             candidates.extend(session.iter().rev().take(SEEN_MAX));
@@ -151,7 +160,7 @@ impl Sources {
                 .collect();
             candidates.extend(fill);
             candidates.sort_unstable();
-            let said = [Said::of(tuned), Said::of(sharp), Said::of(wide), Said::of(walk)];
+            let said = [Said::of(tuned), Said::of(sharp), Said::of(wide), Said::of(walk), Said::of(linear)];
             let whole = Whole::of(self, session, &said);
             for &item in candidates.iter() {
                 self.row(session, &whole, &said, item, features);
@@ -164,7 +173,7 @@ impl Sources {
     }
 
     /// The features of one candidate.
-    fn row(&self, session: &[u32], whole: &Whole, said: &[Said; 4], item: u32, out: &mut Vec<f32>) {
+    fn row(&self, session: &[u32], whole: &Whole, said: &[Said; 5], item: u32, out: &mut Vec<f32>) {
         let start = out.len();
         for said in said {
             let score = said.score(item);
@@ -204,7 +213,7 @@ struct Whole {
 }
 
 impl Whole {
-    fn of(sources: &Sources, session: &[u32], said: &[Said; 4]) -> Self {
+    fn of(sources: &Sources, session: &[u32], said: &[Said; 5]) -> Self {
         let mut distinct = vec![];
         for &item in session.iter().rev().take(SEEN_MAX) {
             if !distinct.contains(&item) {

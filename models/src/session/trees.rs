@@ -3,16 +3,15 @@
 //! Gradient boosting (Friedman 2001) on binned features (Ke et al., *LightGBM*, NeurIPS 2017) with the softmax loss over
 //! the candidates of a query (ListNet, Cao et al., ICML 2007): no pairs are sampled, so nothing hangs on a seed.
 
+mod bins;
+mod grow;
+
 use rayon::prelude::*;
 
-use crate::params::{BadParam, check};
+use bins::Binned;
+use grow::grow;
 
-/// Steps of a binned feature.
-const BINS: usize = 64;
-/// Values of a feature that its bins are cut from.
-const BIN_SAMPLE: usize = 20_000;
-/// A leaf with less curvature than this says nothing that can be trusted.
-const CURVATURE_MIN: f64 = 1.0;
+use crate::params::{BadParam, check};
 
 /// Checked parameters of [`Trees::fit`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,8 +104,7 @@ impl Trees {
         {
             return made;
         }
-        let columns: Vec<Column> =
-            (0..data.width).into_par_iter().map(|f| Column::of(&data.features, data.width, f)).collect();
+        let binned = Binned::of(&data.features, data.width);
         let mut scores = vec![0f32; rows];
         let mut slopes = vec![(0f32, 0f32); rows];
         let (mut check_scores, mut check_slopes) =
@@ -119,7 +117,7 @@ impl Trees {
             if !go_on(tree, loss) {
                 break;
             }
-            let (nodes, leaf_of) = grow(&columns, &slopes, params);
+            let (nodes, leaf_of) = grow(&binned, &slopes, params);
             scores
                 .par_iter_mut()
                 .zip(&leaf_of)
@@ -163,25 +161,6 @@ fn answer(nodes: &[Node], row: &[f32]) -> f32 {
     }
 }
 
-/// A feature as bins: bin `b` holds values up to `upto[b]`.
-struct Column {
-    upto: Vec<f32>,
-    bins: Vec<u8>,
-}
-
-impl Column {
-    fn of(features: &[f32], width: usize, feature: usize) -> Self {
-        let value = |row: usize| features[row * width + feature];
-        let rows = features.len() / width;
-        let mut sample: Vec<f32> = (0..rows).step_by(rows.div_ceil(BIN_SAMPLE)).map(value).collect();
-        sample.sort_unstable_by(f32::total_cmp);
-        let mut upto: Vec<f32> = (1..BINS).map(|b| sample[b * (sample.len() - 1) / BINS]).collect();
-        upto.dedup();
-        let bins = (0..rows).map(|row| upto.partition_point(|&x| x < value(row)) as u8).collect();
-        Self { upto, bins }
-    }
-}
-
 /// Slope and curvature of the loss at each row; returns the mean loss.
 fn slope(data: &Candidates, scores: &[f32], slopes: &mut [(f32, f32)]) -> f64 {
     let (mut start, mut loss) = (0, 0.0);
@@ -200,96 +179,6 @@ fn slope(data: &Candidates, scores: &[f32], slopes: &mut [(f32, f32)]) -> f64 {
         start += rows;
     }
     loss / data.queries.len().max(1) as f64
-}
-
-/// Slope and curvature added up.
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    slope: f64,
-    curvature: f64,
-}
-
-impl Sum {
-    fn gain(self, ridge: f64) -> f64 {
-        self.slope * self.slope / (self.curvature + ridge)
-    }
-}
-
-/// Grows one tree level by level; returns its nodes and the leaf of each row. Each feature's sums are made by one thread in
-/// the order of the rows, so the tree is the same at any number of threads.
-fn grow(columns: &[Column], slopes: &[(f32, f32)], params: &TreeParams) -> (Vec<Node>, Vec<u16>) {
-    let leaf = Node { feature: LEAF, value: 0.0 };
-    let mut nodes = vec![leaf; (1 << (params.depth + 1)) - 1];
-    let mut node_of = vec![0u16; slopes.len()];
-    for level in 0..params.depth {
-        let (first, width) = ((1usize << level) - 1, 1usize << level);
-        let found: Vec<Vec<(f64, u8)>> = columns
-            .par_iter()
-            .map(|column| {
-                let mut sums = vec![[Sum::default(); BINS]; width];
-                for ((&bin, &node), &(slope, curvature)) in column.bins.iter().zip(&node_of).zip(slopes) {
-                    if let Some(sums) = (node as usize).checked_sub(first).and_then(|n| sums.get_mut(n)) {
-                        let sum = &mut sums[bin as usize % BINS];
-                        sum.slope += f64::from(slope);
-                        sum.curvature += f64::from(curvature);
-                    }
-                }
-                sums.iter().map(|bins| best_cut(bins, column.upto.len(), params.ridge)).collect()
-            })
-            .collect();
-        let mut cuts: Vec<Option<(usize, u8)>> = vec![None; width];
-        for (node, cut) in cuts.iter_mut().enumerate() {
-            let mut most = 1e-6;
-            for (feature, found) in found.iter().enumerate() {
-                if most < found[node].0 {
-                    most = found[node].0;
-                    *cut = Some((feature, found[node].1));
-                }
-            }
-            if let Some((feature, bin)) = *cut {
-                let value = columns[feature].upto[bin as usize];
-                nodes[first + node] = Node { feature: feature as u16, value };
-            }
-        }
-        node_of.par_iter_mut().enumerate().for_each(|(row, node)| {
-            let cut = (*node as usize).checked_sub(first).and_then(|n| cuts.get(n).copied().flatten());
-            if let Some((feature, bin)) = cut {
-                *node = 2 * *node + if columns[feature].bins[row] <= bin { 1 } else { 2 };
-            }
-        });
-    }
-    let mut sums = vec![Sum::default(); nodes.len()];
-    for (&node, &(slope, curvature)) in node_of.iter().zip(slopes) {
-        sums[node as usize].slope += f64::from(slope);
-        sums[node as usize].curvature += f64::from(curvature);
-    }
-    for (node, sum) in nodes.iter_mut().zip(sums) {
-        if node.feature == LEAF && 0.0 < sum.curvature {
-            node.value = (-params.rate * sum.slope / (sum.curvature + params.ridge)) as f32;
-        }
-    }
-    (nodes, node_of)
-}
-
-/// What the best cut of one node by one feature gains, and the last bin on its left.
-fn best_cut(bins: &[Sum; BINS], cuts: usize, ridge: f64) -> (f64, u8) {
-    let all = bins
-        .iter()
-        .fold(Sum::default(), |a, b| Sum { slope: a.slope + b.slope, curvature: a.curvature + b.curvature });
-    let (mut left, mut best) = (Sum::default(), (0.0, 0));
-    for (bin, sum) in bins.iter().enumerate().take(cuts) {
-        left.slope += sum.slope;
-        left.curvature += sum.curvature;
-        let right = Sum { slope: all.slope - left.slope, curvature: all.curvature - left.curvature };
-        if left.curvature < CURVATURE_MIN || right.curvature < CURVATURE_MIN {
-            continue;
-        }
-        let gain = left.gain(ridge) + right.gain(ridge) - all.gain(ridge);
-        if best.0 < gain {
-            best = (gain, bin as u8);
-        }
-    }
-    best
 }
 
 #[cfg(test)]
