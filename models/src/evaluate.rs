@@ -18,6 +18,6 @@ pub use lists::{Exposure, GroupQuality, Groups, co_occurrence, intra_list_divers
 pub use quality::{Mean, Quality, quality};
 pub use ranking::{RankingQuality, UserLists, list_quality, rank_users};
 pub use ratings::{FoldError, Folds, RatingQuality, rating_quality};
-pub use sessions::{Answer, Query, SessionQuality, answer, answer_all};
+pub use sessions::{Answer, Query, SessionQuality, answer, answer_all, place};
 pub use stream::{StreamParams, StreamQuality, prequential};
 pub use yardsticks::{DecayedPopularity, MeanRating, MeanRatingParams, MostPopular};

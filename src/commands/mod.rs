@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod config;
 pub mod dead_letters;
+pub mod evaluate;
 pub mod events;
 pub mod generate;
 pub mod import;

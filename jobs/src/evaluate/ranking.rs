@@ -2,22 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
 use serde_json::json;
 use shoptide_models::evaluate::{
     Exposure, Groups, UserLists, co_occurrence, intra_list_diversity, list_quality, rank_users,
 };
+use shoptide_models::hybrid::{Blend, DEPTH, Scale};
 use shoptide_models::matrix::Interactions;
+use shoptide_models::model::{RankItems, Scored, best};
+use shoptide_models::tune::Point;
 
+use super::blend::{BLENDED_MAX, ask_all, search_blend};
 use super::error::EvaluateError;
 use super::files::{Pair, read_pairs};
 use super::frame::{Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, train};
 use super::ids::Ids;
 use super::lists_file::ListsFile;
-use super::registry::RankingModel;
 use super::registry::ranking::MODELS;
+use super::registry::{FitRanking, RankingModel};
 use super::report::{Report, Row};
+use super::tune::{Found, Judge, SEARCH_SHARE, settle, standing};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -36,6 +42,9 @@ const VALID_USERS_MAX: usize = 5_000;
 const DIVERSITY_LISTS_MAX: usize = 1_000;
 /// Groups of users by how much they had in training.
 const GROUPS: usize = 4;
+
+/// Of the users of the cut, every so many are asked at each rung of a search.
+const RUNG_SHARES: [usize; 2] = [5, 1];
 
 /// Users with their targets.
 #[derive(Debug, Default)]
@@ -81,21 +90,18 @@ pub fn ranking(task: &RankingTask, say: Say<'_>) -> Result<Report, EvaluateError
         notes.push(format!("{repeats} training rows repeat a pair: each pair counts once"));
     }
     let mut rows: Vec<(Row, UserLists)> = Vec::new();
-    let mut best: Option<(f64, &RankingModel)> = None;
-    for model in models {
-        if task.options.model == Choice::Best {
-            let score =
-                or_note(&task.options.model, data.score(model, &Setting::default(), say), &mut notes)?;
-            if let Some(score) = score.filter(|score| best.is_none_or(|(top, _)| top < *score)) {
-                best = Some((score, model));
-            }
-            continue;
+    let mut judge = RankingJudge { data: &data, kept: None };
+    let seconds = task.options.search_s();
+    let until = Instant::now() + Duration::from_secs_f64(seconds);
+    let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
+    judge.kept = None;
+    if task.options.model == Choice::Best {
+        rows.push(data.measure_best(&found, &asked, until, &mut notes, say)?);
+    } else {
+        for found in &found {
+            let row = data.measure(found.model, &found.setting, &asked, say);
+            rows.extend(or_note(&task.options.model, row, &mut notes)?);
         }
-        let row = data.measure(model, &Setting::default(), &asked, say);
-        rows.extend(or_note(&task.options.model, row, &mut notes)?);
-    }
-    if let Some((_, model)) = best {
-        rows.push(data.measure(model, &Setting::default(), &asked, say)?);
     }
     if let (Some(lists), Some((_, made))) = (lists, rows.last()) {
         lists.write(made.users.iter().map(|user| users.name(*user)), &made.lists, &items)?;
@@ -201,14 +207,46 @@ fn asked(test: &[Pair], train: &Interactions, n_users: usize, n_items: usize) ->
     (made, notes.collect())
 }
 
+/// Of a model on the validation cut: recall plus NDCG.
+struct RankingJudge<'a> {
+    data: &'a Data,
+    /// The model trained last, for the next rung.
+    kept: Option<(&'static str, Point, Box<dyn RankItems>)>,
+}
+
+impl Judge<FitRanking> for RankingJudge<'_> {
+    fn rungs(&self) -> usize {
+        RUNG_SHARES.len()
+    }
+
+    fn score(&mut self, model: &RankingModel, point: &Point, rung: usize) -> Result<f64, EvaluateError> {
+        let same = |kept: &(&str, Point, _)| kept.0 == model.name && kept.1 == *point;
+        if !self.kept.as_ref().is_some_and(same) {
+            self.kept = None;
+            let made = self.data.fit_part(model, point)?;
+            self.kept = Some((model.name, point.clone(), made));
+        }
+        let every = RUNG_SHARES.get(rung).copied().unwrap_or(1);
+        Ok(self.kept.as_ref().map_or(f64::NAN, |kept| self.data.score(&*kept.2, every)))
+    }
+}
+
 impl Data {
-    /// Recall plus NDCG on the validation cut.
-    fn score(&self, model: &RankingModel, setting: &Setting, say: Say<'_>) -> Result<f64, EvaluateError> {
-        let (made, _) =
-            train(model.name, self.seed, say, |run| (model.fit)(&self.part, &setting.point, run))?;
-        let lists = rank_users(&*made, &self.part, &self.valid.users, self.k).lists;
-        let q = list_quality(&lists, &self.valid.targets, self.k, 0);
-        Ok(q.recall + q.ndcg)
+    fn fit_part(&self, model: &RankingModel, point: &Point) -> Result<Box<dyn RankItems>, EvaluateError> {
+        train(model.name, self.seed, &mut |_| {}, |run| (model.fit)(&self.part, point, run))
+            .map(|made| made.0)
+    }
+
+    /// Recall plus NDCG on every so many users of the validation cut.
+    fn score(&self, made: &dyn RankItems, every: usize) -> f64 {
+        let users: Vec<u32> = self.valid.users.iter().copied().step_by(every).collect();
+        self.worth(&rank_users(made, &self.part, &users, self.k).lists, every)
+    }
+
+    fn worth(&self, lists: &[Vec<u32>], every: usize) -> f64 {
+        let targets: Vec<Vec<u32>> = self.valid.targets.iter().step_by(every).cloned().collect();
+        let q = list_quality(lists, &targets, self.k, 0);
+        q.recall + q.ndcg
     }
 
     fn measure(
@@ -222,11 +260,79 @@ impl Data {
         let (made, seconds) =
             train(model.name, self.seed, say, |run| (model.fit)(&self.all, &setting.point, run))?;
         gauge.trained(seconds);
+        Ok(self.ask(gauge, model.name, setting, &*made, asked))
+    }
+
+    fn ask(
+        &self,
+        gauge: Gauge,
+        name: &str,
+        setting: &Setting,
+        made: &dyn RankItems,
+        asked: &Asked,
+    ) -> (Row, UserLists) {
         let began = Instant::now();
-        let lists = rank_users(&*made, &self.all, &asked.users, self.k);
-        let mut row = gauge.row(model.name, setting, asked.users.len(), began.elapsed().as_secs_f64());
+        let lists = rank_users(made, &self.all, &asked.users, self.k);
+        let mut row = gauge.row(name, setting, asked.users.len(), began.elapsed().as_secs_f64());
         self.describe(&mut row, &lists, asked);
-        Ok((row, lists))
+        (row, lists)
+    }
+
+    /// The best model, or a blend of the best few if that is better on the validation cut.
+    fn measure_best(
+        &self,
+        found: &[Found<'_, FitRanking>],
+        asked: &Asked,
+        until: Instant,
+        notes: &mut Vec<String>,
+        say: Say<'_>,
+    ) -> Result<(Row, UserLists), EvaluateError> {
+        let Some(first) = found.first() else {
+            return Err(EvaluateError::Fit { model: "best".to_owned(), why: "no model could be".to_owned() });
+        };
+        notes.push(standing(found));
+        let sources: Vec<&Found<'_, FitRanking>> = found.iter().take(BLENDED_MAX).collect();
+        let parts = sources
+            .iter()
+            .map(|f| self.fit_part(f.model, &f.setting.point))
+            .collect::<Result<Vec<_>, _>>()?;
+        let users = &self.valid.users;
+        let answers = |scale: Scale| -> Vec<Vec<Scored>> {
+            let of = |part: &Box<dyn RankItems>| {
+                ask_all(users.len(), scale, &|question| {
+                    let top = |user: &u32| part.top(*user, self.part.row(*user as usize).0, DEPTH);
+                    users.get(question).map(top).unwrap_or_default()
+                })
+            };
+            parts.iter().map(of).collect()
+        };
+        let judge = |sum: &(dyn Fn(usize, &mut Scored) + Sync), every: usize| {
+            let questions: Vec<usize> = (0..users.len()).step_by(every).collect();
+            let list = |question: &usize| -> Vec<u32> {
+                let mut scored = Scored::new();
+                sum(*question, &mut scored);
+                let top = best(scored, &[], self.k);
+                top.iter().map(|entry| entry.0).collect()
+            };
+            let lists: Vec<Vec<u32>> = questions.par_iter().map(list).collect();
+            (self.worth(&lists, every), false)
+        };
+        let names: Vec<&str> = sources.iter().map(|f| f.model.name).collect();
+        let blended = search_blend(names.len(), first.score, self.seed, until, &answers, &judge);
+        drop(parts);
+        let Some(blended) = blended else { return self.measure(first.model, &first.setting, asked, say) };
+        notes.push(blended.note(&names, first.score));
+        let mut gauge = Gauge::start();
+        let mut models = Vec::new();
+        for f in blended.used(&sources) {
+            let (made, seconds) =
+                train(f.model.name, self.seed, say, |run| (f.model.fit)(&self.all, &f.setting.point, run))?;
+            gauge.trained(seconds);
+            models.push(made);
+        }
+        let made = Blend::new(blended.weights_used(), blended.scale, models);
+        let setting = blended.setting(&sources);
+        Ok(self.ask(gauge, &blended.name(&names), &setting, &made, asked))
     }
 
     fn describe(&self, row: &mut Row, made: &UserLists, asked: &Asked) {

@@ -5,16 +5,19 @@ use std::time::Instant;
 
 use shoptide_models::evaluate::{Answer, Query, SessionQuality, answer_all};
 use shoptide_models::model::NextItem;
+use shoptide_models::session::best::{K_MAX, SearchParams, Step, find};
 use shoptide_models::sessions::Sessions;
+use shoptide_models::tune::Point;
 
 use super::error::EvaluateError;
 use super::files::{ReadSession, SessionFile, read_sessions};
 use super::frame::{Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, train};
 use super::ids::Ids;
 use super::lists_file::ListsFile;
-use super::registry::SessionModel;
 use super::registry::sessions::MODELS;
-use super::report::{Report, Row};
+use super::registry::{FitSessions, SessionModel};
+use super::report::{Report, Row, Tuned};
+use super::tune::{Judge, SEARCH_SHARE, settle};
 
 /// Whether the current item is left out of its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,9 @@ pub struct SessionsTask {
 
 /// Queries of the validation cut at most: enough to tell models apart, few enough to try many.
 const VALID_QUERIES_MAX: usize = 5_000;
+
+/// Of the queries of the cut, every so many are asked at each rung of a search.
+const RUNG_SHARES: [usize; 2] = [4, 1];
 
 /// Sessions with what is asked of them.
 struct Asked {
@@ -141,21 +147,17 @@ pub fn sessions(task: &SessionsTask, say: Say<'_>) -> Result<Report, EvaluateErr
         notes.push(format!("{unseen} targets are not in the training data: they count as misses"));
     }
     let mut rows: Vec<(Row, Vec<Answer>)> = Vec::new();
-    let mut best: Option<(f64, &SessionModel)> = None;
-    for model in models {
-        if task.options.model == Choice::Best {
-            let score =
-                or_note(&task.options.model, data.score(model, &Setting::default(), say), &mut notes)?;
-            if let Some((score, _)) = score.filter(|(score, _)| best.is_none_or(|(top, _)| top < *score)) {
-                best = Some((score, model));
-            }
-            continue;
+    let seconds = task.options.search_s();
+    if task.options.model == Choice::Best {
+        rows.push(data.measure_best(task.valid_share, seconds, &queries, &mut notes, say)?);
+    } else {
+        let mut judge = SessionJudge { data: &data, kept: None };
+        let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
+        judge.kept = None;
+        for found in &found {
+            let row = data.measure(found.model, &found.setting, &queries, say);
+            rows.extend(or_note(&task.options.model, row, &mut notes)?);
         }
-        let row = data.measure(model, &Setting::default(), &queries, say);
-        rows.extend(or_note(&task.options.model, row, &mut notes)?);
-    }
-    if let Some((_, model)) = best {
-        rows.push(data.measure(model, &Setting::default(), &queries, say)?);
     }
     if let (Some(lists), Some((_, answers))) = (lists, rows.last()) {
         let each: Vec<Vec<u32>> = answers.iter().map(|answer| answer.list.clone()).collect();
@@ -195,23 +197,48 @@ fn thin<T: Copy>(all: &mut Vec<T>, max: usize) {
     }
 }
 
-impl Data {
-    /// Hit rate plus reciprocal rank on the validation cut, and whether the current item was left out.
-    fn score(
-        &self,
-        model: &SessionModel,
-        setting: &Setting,
-        say: Say<'_>,
-    ) -> Result<(f64, bool), EvaluateError> {
-        let (made, _) =
-            train(model.name, self.seed, say, |run| (model.fit)(&self.part, &setting.point, run))?;
-        Ok(self.score_of(&*made))
+/// Of a session model on the validation cut: hit rate plus reciprocal rank.
+struct SessionJudge<'a> {
+    data: &'a Data,
+    /// The model trained last, for the next rung.
+    kept: Option<(&'static str, Point, Box<dyn NextItem>)>,
+}
+
+impl Judge<FitSessions> for SessionJudge<'_> {
+    fn rungs(&self) -> usize {
+        RUNG_SHARES.len()
     }
 
-    fn score_of(&self, made: &dyn NextItem) -> (f64, bool) {
-        let queries = self.valid.queries();
+    fn score(&mut self, model: &SessionModel, point: &Point, rung: usize) -> Result<f64, EvaluateError> {
+        let same = |kept: &(&str, Point, _)| kept.0 == model.name && kept.1 == *point;
+        if !self.kept.as_ref().is_some_and(same) {
+            self.kept = None;
+            let made = self.data.fit_part(model, point)?;
+            self.kept = Some((model.name, point.clone(), made));
+        }
+        let share = RUNG_SHARES.get(rung).copied().unwrap_or(1);
+        let made = self.kept.as_ref().map(|kept| &*kept.2);
+        Ok(made.map_or(f64::NAN, |made| self.data.score(made, share).0))
+    }
+}
+
+impl Data {
+    fn fit_part(&self, model: &SessionModel, point: &Point) -> Result<Box<dyn NextItem>, EvaluateError> {
+        train(model.name, self.seed, &mut |_| {}, |run| (model.fit)(&self.part, point, run))
+            .map(|made| made.0)
+    }
+
+    /// Hit rate plus reciprocal rank on every so many queries of the validation cut, and whether the current item was
+    /// left out.
+    fn score(&self, made: &dyn NextItem, every: usize) -> (f64, bool) {
+        let queries: Vec<Query<'_>> = self.valid.queries().into_iter().step_by(every).collect();
+        self.either(|exclude| SessionQuality::of(&answer_all(made, &queries, self.k, exclude), self.k, 0))
+    }
+
+    /// With or without the current item, as was asked, or as is better.
+    fn either(&self, quality: impl Fn(bool) -> SessionQuality) -> (f64, bool) {
         let score = |exclude| {
-            let q = SessionQuality::of(&answer_all(made, &queries, self.k, exclude), self.k, 0);
+            let q = quality(exclude);
             (q.hit_rate + q.mrr, exclude)
         };
         match self.exclude {
@@ -234,15 +261,27 @@ impl Data {
         let exclude = match self.exclude {
             ExcludeCurrent::Yes => true,
             ExcludeCurrent::No => false,
-            ExcludeCurrent::Auto => self.score(model, setting, say)?.1,
+            ExcludeCurrent::Auto => self.score(&*self.fit_part(model, &setting.point)?, 1).1,
         };
         let mut gauge = Gauge::start();
         let (made, seconds) =
             train(model.name, self.seed, say, |run| (model.fit)(&self.all, &setting.point, run))?;
         gauge.trained(seconds);
+        Ok(self.ask(gauge, model.name, setting, &*made, exclude, queries))
+    }
+
+    fn ask(
+        &self,
+        gauge: Gauge,
+        name: &str,
+        setting: &Setting,
+        made: &dyn NextItem,
+        exclude: bool,
+        queries: &[Query<'_>],
+    ) -> (Row, Vec<Answer>) {
         let began = Instant::now();
-        let answers = answer_all(&*made, queries, self.k, exclude);
-        let mut row = gauge.row(model.name, setting, queries.len(), began.elapsed().as_secs_f64());
+        let answers = answer_all(made, queries, self.k, exclude);
+        let mut row = gauge.row(name, setting, queries.len(), began.elapsed().as_secs_f64());
         let q = SessionQuality::of(&answers, self.k, self.all.n_items());
         let at = |name: &str| format!("{name}@{}", self.k);
         row.metrics = vec![
@@ -252,6 +291,53 @@ impl Data {
             (at("coverage"), q.coverage),
         ];
         row.exclude_current = Some(exclude);
-        Ok((row, answers))
+        (row, answers)
+    }
+
+    /// The best model, tuned and chosen on cuts of its own.
+    fn measure_best(
+        &self,
+        valid_share: f64,
+        seconds: f64,
+        queries: &[Query<'_>],
+        notes: &mut Vec<String>,
+        say: Say<'_>,
+    ) -> Result<(Row, Vec<Answer>), EvaluateError> {
+        let exclude = match self.exclude {
+            ExcludeCurrent::Auto => None,
+            ExcludeCurrent::Yes => Some(true),
+            ExcludeCurrent::No => Some(false),
+        };
+        let began = Instant::now();
+        let params = SearchParams::new(self.k.min(K_MAX), valid_share.clamp(0.001, 0.5), exclude, self.seed)?;
+        let mut gauge = Gauge::start();
+        let (mut trials, mut contest) = (0, Vec::new());
+        let mut spent = || began.elapsed().as_secs_f64() / seconds.max(1e-3);
+        let best = find(&self.all, params, &mut spent, &mut |step| match step {
+            Step::Trial(trial) => {
+                trials += 1;
+                let (name, q) = (trial.model, trial.quality);
+                say(&format!("{name}: trial {trials}, HR {:.4}, MRR {:.4}", q.hit_rate, q.mrr));
+            }
+            Step::Contest(trial) => {
+                contest.push(format!("{} {:.4}", trial.model, trial.quality.hit_rate + trial.quality.mrr));
+            }
+            Step::Tree { trees, loss } => say(&format!("trees: {trees}, loss {loss:.4}")),
+        });
+        let best =
+            best.map_err(|why| EvaluateError::Fit { model: "best".to_owned(), why: why.to_string() })?;
+        gauge.trained(began.elapsed().as_secs_f64());
+        notes.push(format!("HR + MRR on the validation cut: {}", contest.join(", ")));
+        let score = best.quality.hit_rate + best.quality.mrr;
+        let tuned = Tuned { trials, seconds: began.elapsed().as_secs_f64(), score };
+        let setting = Setting { point: best.params.clone(), tuned: Some(tuned) };
+        Ok(self.ask(
+            gauge,
+            &format!("best: {}", best.name),
+            &setting,
+            &*best.model,
+            best.exclude_current,
+            queries,
+        ))
     }
 }

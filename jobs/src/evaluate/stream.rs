@@ -6,14 +6,16 @@ use std::time::Instant;
 use serde_json::json;
 use shoptide_models::evaluate::{StreamParams, StreamQuality, prequential};
 use shoptide_models::model::Rated;
+use shoptide_models::tune::Point;
 
 use super::error::EvaluateError;
 use super::files::read_rated;
 use super::frame::{Choice, Gauge, Options, Say, Setting, check_k, chosen, flag, or_note, train};
 use super::ids::Ids;
 use super::registry::stream::MODELS;
-use super::registry::{StreamAim, StreamModel};
+use super::registry::{MakeStream, StreamAim, StreamModel};
 use super::report::{Report, Row};
+use super::tune::{Judge, settle, standing};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -27,8 +29,8 @@ pub struct StreamTask {
     pub options: Options,
 }
 
-/// Share of the stream, its beginning, that parameters are chosen on.
-const TUNE_SHARE: f64 = 0.2;
+/// Shares of the stream, its beginning, that parameters are chosen on: at each rung of a search.
+const TUNE_SHARES: [f64; 2] = [0.06, 0.2];
 
 struct Data<'a> {
     events: &'a [Rated],
@@ -60,23 +62,16 @@ pub fn stream(task: &StreamTask, say: Say<'_>) -> Result<Report, EvaluateError> 
     }
     let data = Data { events: &read.events, params, seed: task.options.seed };
     let mut notes = Vec::new();
-    let mut rows = Vec::new();
-    let mut best: Option<(f64, &StreamModel)> = None;
-    for model in models {
-        if task.options.model == Choice::Best {
-            let head = data.head();
-            let score = head.run(model, &Setting::default(), say).map(|(_, q)| q.recall);
-            let score = or_note(&task.options.model, score, &mut notes)?;
-            if let Some(score) = score.filter(|score| best.is_none_or(|(top, _)| top < *score)) {
-                best = Some((score, model));
-            }
-            continue;
-        }
-        let row = data.run(model, &Setting::default(), say);
-        rows.extend(or_note(&task.options.model, row, &mut notes)?);
+    let mut rows: Vec<(Row, StreamQuality)> = Vec::new();
+    let mut judge = StreamJudge { data: &data };
+    let found = settle(&task.options, &models, task.options.search_s(), &mut judge, &mut notes, say)?;
+    if task.options.model == Choice::Best {
+        notes.push(standing(&found));
     }
-    if let Some((_, model)) = best {
-        rows.push(data.run(model, &Setting::default(), say)?);
+    let measured = if task.options.model == Choice::Best { 1 } else { found.len() };
+    for found in found.iter().take(measured) {
+        let row = data.run(found.model, &found.setting, say);
+        rows.extend(or_note(&task.options.model, row, &mut notes)?);
     }
     let (tests, repeats) = rows.first().map_or((0, 0), |(_, q)| (q.tests, q.repeats));
     Ok(Report {
@@ -102,13 +97,26 @@ pub fn stream(task: &StreamTask, say: Say<'_>) -> Result<Report, EvaluateError> 
     })
 }
 
-impl Data<'_> {
-    /// The beginning of the stream.
-    fn head(&self) -> Data<'_> {
-        let n = ((self.events.len() as f64 * TUNE_SHARE) as usize).max(1);
-        Data { events: self.events.get(..n).unwrap_or(self.events), ..*self }
+/// Of a model on the beginning of the stream: recall, of a part of it first.
+struct StreamJudge<'a> {
+    data: &'a Data<'a>,
+}
+
+impl Judge<MakeStream> for StreamJudge<'_> {
+    fn rungs(&self) -> usize {
+        TUNE_SHARES.len()
     }
 
+    fn score(&mut self, model: &StreamModel, point: &Point, rung: usize) -> Result<f64, EvaluateError> {
+        let share = TUNE_SHARES.get(rung).copied().unwrap_or(1.0);
+        let n = ((self.data.events.len() as f64 * share) as usize).max(1);
+        let head = Data { events: self.data.events.get(..n).unwrap_or(self.data.events), ..*self.data };
+        let setting = Setting { point: point.clone(), tuned: None };
+        head.run(model, &setting, &mut |_| {}).map(|(_, q)| q.recall)
+    }
+}
+
+impl Data<'_> {
     fn run(
         &self,
         model: &StreamModel,

@@ -41,7 +41,9 @@ pub struct RankingQuality {
 pub fn rank_users(model: &dyn RankItems, train: &Interactions, users: &[u32], k: usize) -> UserLists {
     let list = |&user: &u32| {
         let skip = train.row(user as usize).0;
-        model.top(user, skip, k).into_iter().map(|(item, _)| item).take(k).collect()
+        let top = model.top(user, skip, k);
+        // Copied: a list must not keep the room of all scores.
+        top.iter().map(|(item, _)| *item).take(k).collect()
     };
     UserLists { users: users.to_vec(), lists: users.par_iter().map(list).collect() }
 }

@@ -37,11 +37,8 @@ pub struct SessionQuality {
     pub n: usize,
 }
 
-/// Asks for one query.
+/// Asks for one query; see [`place`].
 /// - `scratch` is room for the scores
-/// - `exclude_current`: the current item may not be in the list (a target that is the current item is then a miss)
-///
-/// Scores that are not finite are passed over. Cost `O(scores)` beside the model's own.
 pub fn answer(
     model: &dyn NextItem,
     query: Query<'_>,
@@ -50,15 +47,26 @@ pub fn answer(
     scratch: &mut Scored,
 ) -> Answer {
     model.score(query.known, scratch);
+    place(query, k, exclude_current, scratch)
+}
+
+/// Where the target stands among scores, and the first k of them; leaves `scored` in disorder.
+/// - `exclude_current`: the current item may not be in the list (a target that is the current item is then a miss)
+///
+/// Scores that are not finite are passed over. Cost `O(scores)`.
+pub fn place(query: Query<'_>, k: usize, exclude_current: bool, scored: &mut Scored) -> Answer {
     let current = if exclude_current { query.known.last().copied() } else { None };
-    scratch.retain(|&(item, score)| score.is_finite() && Some(item) != current);
-    let target = scratch.iter().find(|entry| entry.0 == query.target).map(|entry| entry.1);
+    scored.retain(|&(item, score)| score.is_finite() && Some(item) != current);
+    let target = scored.iter().find(|entry| entry.0 == query.target).map(|entry| entry.1);
     let rank = target.map_or(f64::INFINITY, |target| {
-        let above = scratch.iter().filter(|entry| target < entry.1).count();
-        let as_high = scratch.iter().filter(|entry| entry.1 == target).count();
+        let above = scored.iter().filter(|entry| target < entry.1).count();
+        let as_high = scored.iter().filter(|entry| entry.1 == target).count();
         1.0 + above as f64 + as_high.saturating_sub(1) as f64 / 2.0
     });
-    let list = best(std::mem::take(scratch), &[], k).into_iter().map(|entry| entry.0).collect();
+    // Copied: a list that kept the room of all scores would be a thousand times its size.
+    let top = best(std::mem::take(scored), &[], k);
+    let list = top.iter().map(|entry| entry.0).collect();
+    *scored = top;
     Answer { rank, list }
 }
 

@@ -10,8 +10,9 @@ use search::search;
 
 use super::index::SessionIndex;
 use super::knn::{KnnParams, SessionKnn};
+use super::linear::{Linear, LinearParams};
 use super::ranker::{SessionRanker, candidates};
-use super::recent::RecentItems;
+use super::recent::{RecentItems, RecentParams};
 use super::sources::{Sources, index};
 use super::transitions::{TransitionParams, Transitions};
 use super::trees::{Candidates, TreeParams, Trees};
@@ -40,6 +41,9 @@ const TRAINING_QUERIES_MIN: usize = 300;
 /// Trees grown without a better loss on the check before the last better one is taken.
 const PATIENCE: usize = 12;
 
+/// Longest list that can be aimed at.
+pub const K_MAX: usize = 1000;
+
 /// Checked parameters of [`find`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SearchParams {
@@ -47,6 +51,7 @@ pub struct SearchParams {
     valid_share: f64,
     exclude_current: Option<bool>,
     seed: u64,
+    tune: bool,
 }
 
 impl SearchParams {
@@ -64,7 +69,7 @@ impl SearchParams {
         seed: u64,
     ) -> Result<Self, BadParam> {
         Ok(Self {
-            k: check("session_search.k", k, (1..=1000).contains(&k), "1 to 1000")?,
+            k: check("session_search.k", k, (1..=K_MAX).contains(&k), "1 to 1000")?,
             valid_share: check(
                 "session_search.valid_share",
                 valid_share,
@@ -73,8 +78,25 @@ impl SearchParams {
             )?,
             exclude_current,
             seed,
+            tune: true,
         })
     }
+
+    /// No search: the models keep their defaults, only the trees are trained.
+    pub fn trees_only(self) -> Self {
+        Self { tune: false, ..self }
+    }
+}
+
+/// One step of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// A point was tried.
+    Trial(Trial),
+    /// A tuned model was measured on the check, where the winner is found.
+    Contest(Trial),
+    /// A tree was grown; the loss is that of the check while their number is sought, else that of the training.
+    Tree { trees: usize, loss: f64 },
 }
 
 /// What was tried and what it was worth on sessions that it had not seen.
@@ -88,7 +110,7 @@ pub struct Trial {
 /// The winner, fitted to all sessions.
 pub struct Best {
     pub model: Box<dyn NextItem + Send>,
-    /// Its name: `knn`, `transitions`, `recent` or `trees`.
+    /// Its name: `knn`, `transitions`, `linear`, `recent` or `trees`.
     pub name: &'static str,
     /// Whether the current item is to be left off its lists.
     pub exclude_current: bool,
@@ -112,14 +134,14 @@ struct Search<'a> {
     params: SearchParams,
     /// Share of the budget that is spent: 0 to 1, above 1 when it is overdrawn.
     spent: &'a mut dyn FnMut() -> f64,
-    tried: &'a mut dyn FnMut(Trial),
+    observe: &'a mut dyn FnMut(Step),
 }
 
 /// Tunes the models on the most recent sessions, each asked of what came before it, takes the best of them (by the sum of
 /// hit rate and MRR on the very latest) and fits it to all.
 /// - `spent` tells what share of the budget is used up; with one that stays below 0.2 the result depends on nothing but
 ///   sessions and parameters
-/// - `tried` hears of each trial
+/// - `observe` hears of each step
 ///
 /// Sessions of one click teach only what is popular; without any other, the most clicked items win.
 ///
@@ -129,16 +151,16 @@ pub fn find(
     sessions: &Sessions,
     params: SearchParams,
     spent: &mut dyn FnMut() -> f64,
-    tried: &mut dyn FnMut(Trial),
+    observe: &mut dyn FnMut(Step),
 ) -> Result<Best, SearchError> {
     let cut = Cut::new(sessions, params.valid_share, TRAINING_QUERIES);
-    let mut search = Search { params, spent, tried };
+    let mut search = Search { params, spent, observe };
     let latest = cut.before(0)?;
     let queries = cut.queries(0);
     let few: Vec<Query> =
         queries.iter().step_by(queries.len().div_ceil(TRIAL_QUERIES).max(1)).copied().collect();
     let (knn, knn_point) = search.knn(&Arc::new(index(&latest)?), &few)?;
-    let linear = super::linear::LinearParams::default();
+    let linear = LinearParams::default();
     let (walk, walk_point) = search.walk(&latest, &few)?;
 
     // the check: the latest queries; the trees that compete on it have not seen it
@@ -156,8 +178,9 @@ pub fn find(
     let checked = candidates(&sources, check);
 
     let mut contest: Vec<(&'static str, Box<dyn NextItem + Send>)> = vec![
-        ("recent", Box::new(RecentItems::fit(&latest, 0.1)?)),
+        ("recent", Box::new(RecentItems::fit(&latest, RecentParams::default()))),
         ("transitions", Box::new(Transitions::fit(&latest, walk))),
+        ("linear", Box::new(Linear::fit(&latest, linear))),
         ("knn", Box::new(SessionKnn::new(index(&latest)?, knn))),
     ];
     let mut trees_wanted = 0;
@@ -170,7 +193,7 @@ pub fn find(
     for (name, model) in contest {
         for exclude in search.excludes() {
             let quality = search.quality(&*model, check, exclude);
-            (search.tried)(Trial { model: name, point: Point::new(), quality });
+            (search.observe)(Step::Contest(Trial { model: name, point: Point::new(), quality }));
             if winner.is_none_or(|(_, _, best)| worth(&best) < worth(&quality)) {
                 winner = Some((name, exclude, quality));
             }
@@ -193,11 +216,12 @@ pub fn find(
             params.extend(knn_point);
             Box::new(SessionKnn::new(index(sessions)?, knn))
         }
+        "linear" => Box::new(Linear::fit(sessions, linear)),
         "transitions" => {
             params.extend(walk_point);
             Box::new(Transitions::fit(sessions, walk))
         }
-        _ => Box::new(RecentItems::fit(sessions, 0.1)?),
+        _ => Box::new(RecentItems::fit(sessions, RecentParams::default())),
     };
     Ok(Best { model, name, exclude_current, quality, params })
 }
@@ -227,12 +251,13 @@ impl Search<'_> {
         // where the current item may be left off, its weight tells whether it is wanted
         let exclude = self.params.exclude_current.unwrap_or(false);
         let (k, seed) = (self.params.k, self.params.seed);
-        let Self { spent, tried, .. } = self;
+        let trials = if self.params.tune { trials } else { 1 };
+        let Self { spent, observe, .. } = self;
         let (point, _) = search(P::SPACE, trials, seed, &mut || spent() < until, &mut |point| {
             let Ok(params) = P::at(point) else { return f64::NEG_INFINITY };
             let model = fit(params);
             let quality = SessionQuality::of(&answer_all(&*model, queries, k, exclude), k, 1);
-            tried(Trial { model: name, point: point.clone(), quality });
+            observe(Step::Trial(Trial { model: name, point: point.clone(), quality }));
             worth(&quality)
         });
         Ok((P::at(&point)?, point))
@@ -261,8 +286,9 @@ impl Search<'_> {
     /// Grows trees for as long as the check gains from them.
     fn checked_trees(&mut self, data: &Candidates, check: &Candidates) -> Result<Trees, BadParam> {
         let mut lowest = (f64::INFINITY, 0);
-        let spent = &mut self.spent;
+        let Self { spent, observe, .. } = self;
         let mut grown = Trees::fit(data, &tree_params()?, Some(check), &mut |trees, loss| {
+            observe(Step::Tree { trees, loss });
             if loss < lowest.0 {
                 lowest = (loss, trees);
             }
@@ -273,8 +299,11 @@ impl Search<'_> {
     }
 
     fn trees(&mut self, data: &Candidates, wanted: usize) -> Result<Trees, BadParam> {
-        let spent = &mut self.spent;
-        Ok(Trees::fit(data, &tree_params()?, None, &mut |trees, _| trees < wanted && spent() < TREES_UNTIL))
+        let Self { spent, observe, .. } = self;
+        Ok(Trees::fit(data, &tree_params()?, None, &mut |trees, loss| {
+            observe(Step::Tree { trees, loss });
+            trees < wanted && spent() < TREES_UNTIL
+        }))
     }
 }
 

@@ -7,7 +7,7 @@ use super::index::{IndexParams, SessionIndex};
 use super::knn::{KnnParams, SessionKnn};
 use super::linear::{Linear, LinearParams};
 use super::pairs::ages;
-use super::recent::RecentItems;
+use super::recent::{RecentItems, RecentParams};
 use super::transitions::{TransitionParams, Transitions};
 use crate::model::{NextItem, Scored, best};
 use crate::params::BadParam;
@@ -53,7 +53,7 @@ pub struct Sources {
 ///
 /// # Errors
 /// [`BadParam`] if there are more items than an index may have.
-pub(super) fn index(sessions: &Sessions) -> Result<SessionIndex, BadParam> {
+pub fn index(sessions: &Sessions) -> Result<SessionIndex, BadParam> {
     let (all, clicks, listed) = INDEX_BOUNDS;
     let params = IndexParams::new(sessions.len().clamp(1, all), clicks, listed, sessions.n_items().max(1))?;
     Ok(SessionIndex::of(sessions, params))
@@ -117,9 +117,9 @@ impl Sources {
         let wide =
             like(&[("position", 20.0), ("recency", 5.0), ("near", 20.0), ("before", 1.0), ("length", 0.5)])?;
         let recent = [
-            RecentItems::fit(sessions, 1000.0)?,
-            RecentItems::fit(sessions, 0.1)?,
-            RecentItems::fit(sessions, 0.01)?,
+            RecentItems::fit(sessions, RecentParams::new(1000.0)?),
+            RecentItems::fit(sessions, RecentParams::new(0.1)?),
+            RecentItems::fit(sessions, RecentParams::new(0.01)?),
         ];
         let total = |r: &RecentItems| {
             (0..sessions.n_items() as u32).map(|item| f64::from(r.clicks(item))).sum::<f64>().max(1e-9) as f32

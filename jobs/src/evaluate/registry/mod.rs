@@ -48,7 +48,7 @@ pub type FitRatings = fn(RatingTrain<'_>, &Point, &mut Run<'_>) -> Result<Box<dy
 
 /// A model of one protocol; `F` trains it.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry<F: 'static> {
+pub struct Entry<F> {
     /// As typed after `--model`.
     pub name: &'static str,
     /// What is searched, usually [`Tunable::SPACE`](shoptide_models::tune::Tunable::SPACE).

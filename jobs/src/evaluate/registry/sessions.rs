@@ -3,8 +3,15 @@
 use shoptide_models::evaluate::MostPopular;
 
 use super::SessionModel;
-use super::today::{ItemItemPoint, NearSession};
+use shoptide_models::session::best::{SearchParams, find};
+use shoptide_models::session::knn::{KnnParams, SessionKnn};
+use shoptide_models::session::linear::{Linear, LinearParams};
+use shoptide_models::session::recent::{RecentItems, RecentParams};
+use shoptide_models::session::sources::index;
+use shoptide_models::session::transitions::{TransitionParams, Transitions};
 use shoptide_models::tune::Tunable;
+
+use super::today::{ItemItemPoint, NearSession};
 
 pub const MODELS: &[SessionModel] = &[
     SessionModel {
@@ -21,5 +28,38 @@ pub const MODELS: &[SessionModel] = &[
         space: ItemItemPoint::SPACE,
         starts: &[],
         fit: |train, point, _| Ok(Box::new(NearSession::fit(train, &ItemItemPoint::at(point)?)?)),
+    },
+    SessionModel {
+        name: "recent",
+        space: RecentParams::SPACE,
+        starts: &[],
+        fit: |train, point, _| Ok(Box::new(RecentItems::fit(train, RecentParams::at(point)?))),
+    },
+    SessionModel {
+        name: "session_knn",
+        space: KnnParams::SPACE,
+        starts: &[],
+        fit: |train, point, _| Ok(Box::new(SessionKnn::new(index(train)?, KnnParams::at(point)?))),
+    },
+    SessionModel {
+        name: "transitions",
+        space: TransitionParams::SPACE,
+        starts: &[],
+        fit: |train, point, _| Ok(Box::new(Transitions::fit(train, TransitionParams::at(point)?))),
+    },
+    SessionModel {
+        name: "linear",
+        space: LinearParams::SPACE,
+        starts: &[],
+        fit: |train, point, _| Ok(Box::new(Linear::fit(train, LinearParams::at(point)?))),
+    },
+    SessionModel {
+        name: "session_trees",
+        space: &[],
+        starts: &[],
+        fit: |train, _, run| {
+            let params = SearchParams::new(20, 0.05, Some(false), run.seed)?.trees_only();
+            Ok(find(train, params, &mut || 0.0, &mut |_| {})?.model)
+        },
     },
 ];
