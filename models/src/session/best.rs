@@ -1,12 +1,12 @@
 //! The best session model for a set of sessions, found on the most recent of them and then fitted to all.
 
 mod cut;
-mod search;
+mod tuning;
 
 use std::sync::Arc;
 
 use cut::Cut;
-use search::search;
+use tuning::Tuning;
 
 use super::index::SessionIndex;
 use super::knn::{KnnParams, SessionKnn};
@@ -25,9 +25,9 @@ use crate::tune::{Point, Tunable};
 /// Queries that trees are trained on: more hardly help, and their rows are held in memory (about 10 kB each).
 const TRAINING_QUERIES: usize = 30_000;
 /// Queries that one trial of the search asks.
-const TRIAL_QUERIES: usize = 6_000;
+const TRIAL_QUERIES: usize = 4_000;
 /// Trials of the kNN and of the transitions.
-const KNN_TRIALS: usize = 60;
+const KNN_TRIALS: usize = 50;
 const WALK_TRIALS: usize = 25;
 /// Share of the budget after which a part of the search ends; what remains is for the last fit.
 const KNN_UNTIL: f64 = 0.2;
@@ -240,6 +240,7 @@ impl Search<'_> {
         SessionQuality::of(&answer_all(model, queries, self.params.k, exclude), self.params.k, 1)
     }
 
+    /// Searches the best point of one model.
     fn tune<P: Tunable>(
         &mut self,
         name: &'static str,
@@ -248,19 +249,10 @@ impl Search<'_> {
         queries: &[Query<'_>],
         fit: &dyn Fn(P) -> Box<dyn NextItem>,
     ) -> Result<(P, Point), BadParam> {
-        // where the current item may be left off, its weight tells whether it is wanted
-        let exclude = self.params.exclude_current.unwrap_or(false);
-        let (k, seed) = (self.params.k, self.params.seed);
         let trials = if self.params.tune { trials } else { 1 };
-        let Self { spent, observe, .. } = self;
-        let (point, _) = search(P::SPACE, trials, seed, &mut || spent() < until, &mut |point| {
-            let Ok(params) = P::at(point) else { return f64::NEG_INFINITY };
-            let model = fit(params);
-            let quality = SessionQuality::of(&answer_all(&*model, queries, k, exclude), k, 1);
-            observe(Step::Trial(Trial { model: name, point: point.clone(), quality }));
-            worth(&quality)
-        });
-        Ok((P::at(&point)?, point))
+        let params = self.params;
+        let (spent, observe) = (&mut *self.spent, &mut *self.observe);
+        Tuning { name, params, trials, until, queries, fit, spent, observe }.run()
     }
 
     fn knn(
