@@ -95,7 +95,8 @@ pub struct SessionIndex {
     params: IndexParams,
     /// A ring: once full, a new session takes the place of the one that started first.
     rows: Vec<Row>,
-    ended_s: Vec<i64>,
+    /// When each row ended, and how many clicks it has: apart from the rows, where a query looks at thousands of them.
+    ends: Vec<(i64, u32)>,
     next: usize,
     row_of: HashMap<u64, u32>,
     postings: Vec<Posting>,
@@ -107,7 +108,7 @@ impl SessionIndex {
         Self {
             params,
             rows: vec![],
-            ended_s: vec![],
+            ends: vec![],
             next: 0,
             row_of: HashMap::new(),
             postings: vec![],
@@ -158,7 +159,7 @@ impl SessionIndex {
             posting.rows.push_back(row);
         }
         self.rows[place].items.push(item);
-        self.ended_s[place] = self.ended_s[place].max(at_s);
+        self.ends[place] = (self.ends[place].0.max(at_s), self.rows[place].items.len() as u32);
         self.newest_s = self.newest_s.max(at_s);
     }
 
@@ -174,10 +175,10 @@ impl SessionIndex {
                 }
             }
             self.rows[self.next] = Row { key: session, started_s: at_s, items: vec![] };
-            self.ended_s[self.next] = at_s;
+            self.ends[self.next] = (at_s, 0);
         } else {
             self.rows.push(Row { key: session, started_s: at_s, items: vec![] });
-            self.ended_s.push(at_s);
+            self.ends.push((at_s, 0));
         }
         self.row_of.insert(session, row);
         self.next = (self.next + 1) % self.params.sessions_max;
@@ -213,16 +214,29 @@ impl SessionIndex {
         self.rows.get(row as usize).map_or(&[], |row| &row.items)
     }
 
-    /// How old a row is, as a share of the time from the start of the oldest session kept to the newest click: 0 to 1.
-    pub(super) fn age(&self, row: u32) -> f32 {
+    /// What tells ages and lengths of rows.
+    pub(super) fn ages(&self) -> Ages<'_> {
         let oldest = if self.rows.len() < self.params.sessions_max { 0 } else { self.next };
-        let (Some(&ended_s), Some(oldest)) = (self.ended_s.get(row as usize), self.rows.get(oldest)) else {
-            return 0.0;
-        };
         // in f64: the difference of two times may not fit into an i64
-        let span = self.newest_s as f64 - oldest.started_s as f64;
-        let age = self.newest_s as f64 - ended_s as f64;
-        if 0.0 < span { (age / span).clamp(0.0, 1.0) as f32 } else { 0.0 }
+        let span = self.rows.get(oldest).map_or(0.0, |row| self.newest_s as f64 - row.started_s as f64);
+        let per_s = if 0.0 < span { 1.0 / span } else { 0.0 };
+        Ages { ends: &self.ends, newest_s: self.newest_s as f64, per_s }
+    }
+}
+
+/// Ages and lengths of rows.
+pub(super) struct Ages<'a> {
+    ends: &'a [(i64, u32)],
+    newest_s: f64,
+    per_s: f64,
+}
+
+impl Ages<'_> {
+    /// How old a row is, as a share of the time from the start of the oldest session kept to the newest click: 0 to 1; and
+    /// the number of its clicks.
+    pub fn of(&self, row: u32) -> (f32, usize) {
+        let Some(&(ended_s, clicks)) = self.ends.get(row as usize) else { return (0.0, 0) };
+        (((self.newest_s - ended_s as f64) * self.per_s).clamp(0.0, 1.0) as f32, clicks as usize)
     }
 }
 
@@ -277,7 +291,7 @@ mod tests {
         let whole = SessionIndex::of(&sessions, IndexParams::new(10, 10, 10, 9).unwrap());
         assert_eq!(whole.recent(2).collect::<Vec<_>>(), [1, 0]);
         assert_eq!((whole.row(0), whole.row(1)), (&[2, 3][..], &[1, 2, 1][..]));
-        assert_eq!((whole.age(0), whole.age(1)), (1.0, 0.0));
+        assert_eq!((whole.ages().of(0), whole.ages().of(1)), ((1.0, 2), (0.0, 3)));
     }
 
     #[test]
@@ -289,7 +303,7 @@ mod tests {
             index.click(session, item, at);
         }
         assert_eq!(index.sessions(), 2);
-        assert!((0..3).all(|row| (0.0..=1.0).contains(&index.age(row))));
+        assert!((0..3).all(|row| (0.0..=1.0).contains(&index.ages().of(row).0)));
         assert!(consistent(&index));
         assert!(IndexParams::new(0, 2, 1, 1).is_err() && IndexParams::new(1, 1, 1, 1).is_err());
         assert!(IndexParams::new(1, 2, 0, 1).is_err() && IndexParams::new(1, 2, 1, 0).is_err());

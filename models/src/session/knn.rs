@@ -16,10 +16,10 @@ use crate::model::{NextItem, Scored};
 
 /// Distinct items of the current session that are looked up, the latest first: older ones decide nothing any more.
 pub const SESSION_ITEMS_MAX: usize = 20;
-/// Sessions that are compared with the current one. With [`SESSION_ITEMS_MAX`], the bound on the time of a query.
-pub const CANDIDATES_MAX: usize = 10_000;
-/// Items that can be scored by one query; the neighbours together seldom have a tenth of that.
-const ITEMS_MAX: usize = 20_000;
+/// Sessions that are compared with the current one; those of older items are left out beyond. With [`SESSION_ITEMS_MAX`], the bound on the time of a query.
+pub const CANDIDATES_MAX: usize = 3_000;
+/// Items that can be scored by one query: a thousand neighbours seldom have as many, and the table stays in the cache.
+const ITEMS_MAX: usize = 8_000;
 
 /// Session kNN over an index that is owned or borrowed (`I = &SessionIndex`).
 ///
@@ -96,14 +96,16 @@ impl<I: Borrow<SessionIndex>> SessionKnn<I> {
                 sessions.add(row, weight, item);
             }
             looked_up += 1;
-            if looked_up == SESSION_ITEMS_MAX {
+            if looked_up == SESSION_ITEMS_MAX || sessions.is_full() {
                 break;
             }
         }
         near.clear();
+        let ages = index.ages();
         near.extend(sessions.iter().map(|(row, entry)| {
-            let recency = (-index.age(row) / params.recency).exp();
-            let length = self.length[index.row(row).len().min(STEPS - 1)];
+            let (age, clicks) = ages.of(row);
+            let recency = (-age / params.recency).exp();
+            let length = self.length[clicks.min(STEPS - 1)];
             (entry.sum * recency * length, row, entry.note)
         }));
         if params.neighbours < near.len() {

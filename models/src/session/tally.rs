@@ -56,6 +56,11 @@ impl Tally {
         }
     }
 
+    /// Whether there is no room for another key.
+    pub fn is_full(&self) -> bool {
+        self.used.len() == self.keys_max
+    }
+
     /// Keys with their sums, in the order in which they were first met.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Entry)> + '_ {
         self.used.iter().map(|&place| (self.keys[place as usize] - 1, self.entries[place as usize]))

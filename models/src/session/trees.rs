@@ -131,7 +131,7 @@ impl Trees {
         made
     }
 
-    /// The score of a row of features; scores compare within a query.
+    /// The score of a row of features; scores compare within a query. What a row lacks counts as more than any value.
     pub fn score(&self, row: &[f32]) -> f32 {
         self.trees.iter().map(|nodes| answer(nodes, row)).sum()
     }
@@ -157,7 +157,8 @@ fn answer(nodes: &[Node], row: &[f32]) -> f32 {
         if node.feature == LEAF {
             return node.value;
         }
-        at = 2 * at + if row[node.feature as usize] <= node.value { 1 } else { 2 };
+        at =
+            2 * at + if row.get(usize::from(node.feature)).is_some_and(|x| *x <= node.value) { 1 } else { 2 };
     }
 }
 

@@ -50,8 +50,8 @@ impl Default for KnnParams {
 
 impl Tunable for KnnParams {
     const SPACE: &'static [Dimension] = &[
-        Dimension { name: "recent", range: Range::Choice(&[200.0, 500.0, 1000.0, 2000.0]) },
-        Dimension { name: "neighbours", range: Range::Choice(&[100.0, 200.0, 500.0, 1000.0, 2000.0]) },
+        Dimension { name: "recent", range: Range::Choice(&[200.0, 500.0, 1000.0]) },
+        Dimension { name: "neighbours", range: Range::Choice(&[100.0, 200.0, 500.0, 1000.0]) },
         Dimension { name: "position", range: Range::Log(0.2, 20.0) },
         Dimension { name: "recency", range: Range::Log(0.02, 10.0) },
         Dimension { name: "near", range: Range::Log(0.3, 30.0) },
