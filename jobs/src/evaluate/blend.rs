@@ -39,7 +39,6 @@ pub(super) type JudgeSum<'a> = dyn Fn(&(dyn Fn(usize, &mut Scored) + Sync), usiz
 pub(super) struct Blended {
     weights: Weights,
     pub scale: Scale,
-    pub exclude: bool,
     score: f64,
     trials: usize,
     seconds: f64,
@@ -131,8 +130,7 @@ pub(super) fn search_blend(
             }
         }
         let weights = weights_at(&kept)?;
-        let exclude = worth(&weights, 1).1;
-        best = Some(Blended { weights, scale, exclude, score, trials: 0, seconds: 0.0, without });
+        best = Some(Blended { weights, scale, score, trials: 0, seconds: 0.0, without });
     }
     let several = |b: &Blended| 1 < b.weights.get().iter().filter(|weight| 0.0 < **weight).count();
     let best = best.filter(|best| alone < best.score && several(best))?;

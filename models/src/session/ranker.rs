@@ -15,14 +15,14 @@ pub struct SessionRanker {
 
 /// Rows of features for training: the candidates of each query whose next item is among them.
 pub fn candidates(sources: &Sources, queries: &[Query<'_>]) -> Candidates {
-    let asked: Vec<(Vec<f32>, Option<(usize, usize)>)> = queries
+    let asked: Vec<_> = queries
         .par_iter()
         .map(|query| {
             let (mut items, mut features) = (vec![], vec![]);
             sources.ask(query.known, &mut items, &mut features);
             match items.binary_search(&query.target) {
                 Ok(right) => (features, Some((items.len(), right))),
-                Err(_) => (vec![], None),
+                Err(_) => (vec![], None::<(usize, usize)>),
             }
         })
         .collect();
