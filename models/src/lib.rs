@@ -16,6 +16,7 @@ pub mod model;
 pub mod params;
 pub mod popularity;
 pub mod search;
+pub mod session;
 pub mod sessions;
 mod simd;
 pub mod snapshot;
