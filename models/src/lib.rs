@@ -3,9 +3,11 @@
 
 pub mod als;
 pub mod blend;
+pub mod bpr;
 pub mod catalogue;
 pub mod codec;
 pub mod collab;
+mod dice;
 pub mod ease;
 pub mod evaluate;
 pub mod graph;
@@ -21,6 +23,7 @@ pub mod params;
 mod paths;
 pub mod popularity;
 pub mod ranking;
+pub mod ratings;
 pub mod search;
 pub mod session;
 pub mod sessions;
@@ -28,6 +31,7 @@ mod simd;
 pub mod snapshot;
 pub mod snapshot_file;
 pub mod state;
+pub mod stream;
 pub mod topk;
 pub mod tune;
 pub mod vector;

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shoptide_benches::peers::{als, ease, item_item, topk};
+use shoptide_benches::peers::{als, ease, item_item, ratings, stream, topk};
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -15,6 +15,8 @@ fn main() -> anyhow::Result<()> {
         "als" => with(inputs, als::run),
         "ease" => with(inputs, ease::run),
         "item_item" => with(inputs, item_item::run),
+        "ratings" => with(inputs, ratings::run),
+        "stream" => with(inputs, stream::run),
         "topk" => with(inputs, topk::run),
         other => bail!("{other} is no row"),
     }?;

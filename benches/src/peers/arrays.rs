@@ -49,3 +49,9 @@ pub fn ones(ptr: &Path, cols: &Path, n_cols: usize) -> anyhow::Result<Interactio
     let rows = rows(&u64s(ptr)?, &cols, &vec![1.0; cols.len()])?;
     Ok(Interactions::from_rows(n_cols, rows)?)
 }
+
+/// # Errors
+/// As [`f32s`].
+pub fn f64s(path: &Path) -> anyhow::Result<Vec<f64>> {
+    numbers(path, f64::from_le_bytes)
+}

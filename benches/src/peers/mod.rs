@@ -4,4 +4,6 @@ pub mod als;
 pub mod arrays;
 pub mod ease;
 pub mod item_item;
+pub mod ratings;
+pub mod stream;
 pub mod topk;

@@ -8,7 +8,6 @@ use shoptide_models::model::NextItem;
 use shoptide_models::sessions::Sessions;
 use shoptide_models::tune::Point;
 
-
 use super::error::EvaluateError;
 use super::files::{ReadSession, SessionFile, read_sessions};
 use super::frame::{
@@ -160,7 +159,6 @@ pub fn sessions(task: &SessionsTask, say: Say<'_>) -> Result<Report, EvaluateErr
         let aim = Aim { k, valid_share: task.valid_share, exclude_current, timed: true, seed };
         let (won, gauge, setting) =
             own_search(seconds, say, |spent, tell| BEST(&data.all, aim, spent, tell))?;
-        notes.extend(won.notes.iter().cloned());
         rows.push(data.ask(gauge, &won.name, &setting, &*won.model, won.exclude_current, &queries));
     } else {
         let mut judge = SessionJudge { data: &data, kept: None };

@@ -86,8 +86,6 @@ pub struct Winner<M: ?Sized> {
     pub exclude_current: bool,
     /// On what was set aside; sessions: hit rate plus reciprocal rank, ranking: recall plus NDCG.
     pub score: f64,
-    /// What a reader should know, such as what else was tried.
-    pub notes: Vec<String>,
 }
 
 /// Says what share of the budget is spent, 0 to 1 and beyond.

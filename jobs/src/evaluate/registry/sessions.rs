@@ -16,14 +16,14 @@ use super::{BestSessions, SessionModel, Winner};
 pub const BEST: BestSessions = |train, aim, spent, tell| {
     let share = aim.valid_share.clamp(0.001, 0.5);
     let params = SearchParams::new(aim.k.min(K_MAX), share, aim.exclude_current, aim.seed)?;
-    let mut contest = Vec::new();
     let best = find(train, params, spent, &mut |step| match step {
         Step::Trial(trial) => {
             let q = trial.quality;
             tell(&format!("{}: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr));
         }
         Step::Contest(trial) => {
-            contest.push(format!("{} {:.4}", trial.model, trial.quality.hit_rate + trial.quality.mrr));
+            let q = trial.quality;
+            tell(&format!("{} in the contest: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr));
         }
         Step::Tree { trees, loss } => tell(&format!("trees: {trees}, loss {loss:.4}")),
     })?;
@@ -33,7 +33,6 @@ pub const BEST: BestSessions = |train, aim, spent, tell| {
         params: best.params,
         exclude_current: best.exclude_current,
         score: best.quality.hit_rate + best.quality.mrr,
-        notes: vec![format!("HR + MRR on the validation cut: {}", contest.join(", "))],
     })
 };
 
