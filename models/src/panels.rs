@@ -103,12 +103,16 @@ impl Product<'_> {
             for p in 0..panels.n_panels.min(ld.div_ceil(W)) {
                 let panel = panels.panel::<W>(p);
                 let mut put = |i: usize, sums: &[F8; V]| {
-                    let mut values = [0f32; W];
-                    for (to, sum) in values.as_chunks_mut().0.iter_mut().zip(sums) {
-                        sum.store::<FUSED>(to);
-                    }
                     let out = &mut out[i * ld..(i + 1) * ld][p * W..];
-                    out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+                    if let Some(out) = out.first_chunk_mut::<W>() {
+                        let out = out.as_chunks_mut().0;
+                        out.iter_mut().zip(sums).for_each(|(out, sum)| sum.store::<FUSED>(out));
+                    } else {
+                        let mut values = [0f32; W];
+                        let values8 = values.as_chunks_mut().0;
+                        values8.iter_mut().zip(sums).for_each(|(out, sum)| sum.store::<FUSED>(out));
+                        out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+                    }
                 };
                 if rows.len() == TILE * dim {
                     let sums = tile::<FUSED, W, V, TILE>(rows, panel);

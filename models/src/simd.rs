@@ -11,6 +11,10 @@ pub(crate) use lanes::F8;
 /// Numbers in one padded row are a multiple of this, so that no loop here has a remainder in `f64`.
 pub(crate) const LANES: usize = 8;
 
+/// Bytes that travel together.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
+
 /// Smallest multiple of [`LANES`] that is at least `n`.
 pub(crate) fn padded(n: usize) -> usize {
     n.div_ceil(LANES) * LANES
@@ -82,6 +86,17 @@ real!(f64);
 #[inline(always)]
 pub(crate) fn fma<T: Real, const FUSED: bool>(a: T, b: T, c: T) -> T {
     if FUSED { a.fused(b, c) } else { a * b + c }
+}
+
+/// Asks for memory that will soon be read: worth it where rows are read in no order that the machine could guess.
+#[inline(always)]
+pub(crate) fn prefetch(row: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks(CACHE_LINE / size_of::<f32>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing; SSE is part of every x86_64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
 }
 
 #[inline(always)]

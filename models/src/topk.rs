@@ -89,7 +89,7 @@ fn search(items: &[f32], users: &[f32], dim: usize, k: usize, skip: &[&[u32]]) -
         || Keep::new(k, &bounds, skip),
         |mut keep, (task, items)| {
             let first = (task * ITEMS_PER_TASK) as u32;
-            dispatch(Scan { items, first, panels: &panels, keep: &mut keep });
+            dispatch(Scan { items, first, users, panels: &panels, keep: &mut keep });
             keep
         },
     );

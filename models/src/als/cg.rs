@@ -63,6 +63,7 @@ fn pass<const FUSED: bool>(row: &Row<'_>, v: &[f32], g: &mut [f32], weigh: impl 
     g.fill(0.0);
     let mut at = 0;
     while at + 8 <= row.cols.len() {
+        row.prefetch(at + 8, 8);
         some::<FUSED, 8>(row, at, v, g, &weigh);
         at += 8;
     }

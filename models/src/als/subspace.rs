@@ -3,7 +3,7 @@
 //!
 //! In the scaled eigenbasis blocks meet only in the interactions, so the part of all other pairs costs nothing.
 
-use super::cholesky::identity;
+use super::cholesky::{self, identity};
 use super::rotated::{Row, Work};
 use crate::linalg::{self, NotPositive};
 use crate::panels::WIDE;
@@ -21,6 +21,10 @@ pub(super) fn solve<const FUSED: bool>(
     z: &mut [f32],
 ) -> Result<(), NotPositive> {
     let (ld, n) = (row.ld, row.cols.len());
+    if n <= width {
+        // The whole row costs no more than its blocks would.
+        return cholesky::solve::<FUSED>(row, work, z);
+    }
     let Work { a, m, r, p: scores, v, .. } = work;
     v.clear();
     v.extend(z.iter().zip(row.scale).map(|(z, scale)| z * scale));
