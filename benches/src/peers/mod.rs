@@ -6,4 +6,5 @@ pub mod ease;
 pub mod item_item;
 pub mod ratings;
 pub mod stream;
+pub mod tfidf_kmeans;
 pub mod topk;
