@@ -11,3 +11,6 @@ mod users;
 pub use similarity::{PairSums, Side, Similarity};
 pub use stream::{ItemStream, StreamParams, UserStream};
 pub use users::{UserKnn, UserKnnParams};
+
+#[cfg(test)]
+mod tests;

@@ -13,3 +13,6 @@ mod sparse;
 pub use dense::{Ease, EaseError, ITEMS_MAX};
 pub use params::{EaseParams, SparseEaseParams};
 pub use sparse::{SparseEaseError, fit_sparse_ease};
+
+#[cfg(test)]
+mod tests;

@@ -6,5 +6,9 @@ mod spectrum;
 
 pub use rp3beta::{Rp3BetaParams, fit_rp3beta};
 pub use spectral::{Spectral, SpectralError, SpectralParams};
-#[allow(unused_imports)]
-pub(crate) use spectrum::Spectrum;
+
+#[cfg(test)]
+use spectrum::Spectrum;
+
+#[cfg(test)]
+mod tests;

@@ -69,8 +69,8 @@ fn what_belongs_together_is_recommended() {
                 s.sort_unstable();
                 s
             };
-            let top = model.top(&history, &skip, 4);
-            assert_eq!(top.len(), 4, "{name}");
+            let top = model.top(&history, &skip, 3);
+            assert_eq!(top.len(), 3, "{name}");
             assert!(top.iter().all(|x| x.0 % 2 == odd && !skip.contains(&x.0)), "{name}: {top:?}");
         }
     }
