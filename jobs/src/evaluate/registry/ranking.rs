@@ -16,7 +16,7 @@ use super::today::{AlsPoint, ItemItemPoint, NearUser, UserFactors};
 use super::{Aim, BestRanking, FitError, RankingModel, Run, Spent, Tell, Winner};
 
 /// The search of `--model best`: tunes every family on cuts of the training data, mixes them, trains the mix on everything.
-pub const BEST: Option<BestRanking> = Some(mixed);
+pub const BEST: BestRanking = mixed;
 
 pub const MODELS: &[RankingModel] = &[
     RankingModel {
