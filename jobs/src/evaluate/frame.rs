@@ -8,7 +8,7 @@ use shoptide_models::tune::Point;
 
 use super::error::EvaluateError;
 use super::memory::{peak_mb, reset_peak};
-use super::registry::{Entry, FitError, Run};
+use super::registry::{Entry, FitError, Run, Spent, Tell, Winner};
 use super::report::{Row, Tuned};
 
 /// Which models are measured.
@@ -176,4 +176,26 @@ pub(super) fn or_note<T>(
         }
         (Err(error), _) => Err(error),
     }
+}
+
+/// Runs a search of a model's own, with a budget and a voice; its row still needs asking.
+pub(super) fn own_search<M: ?Sized>(
+    seconds: f64,
+    say: Say<'_>,
+    search: impl FnOnce(Spent<'_>, Tell<'_>) -> Result<Winner<M>, FitError>,
+) -> Result<(Winner<M>, Gauge, Setting), EvaluateError> {
+    let (began, mut trials) = (Instant::now(), 0usize);
+    let mut gauge = Gauge::start();
+    let mut spent = || began.elapsed().as_secs_f64() / seconds.max(1e-9);
+    let mut tell = |text: &str| {
+        trials += 1;
+        say(&format!("trial {trials}, {:.0} s: {text}", began.elapsed().as_secs_f64()));
+    };
+    let won = search(&mut spent, &mut tell)
+        .map_err(|why| EvaluateError::Fit { model: "best".to_owned(), why: why.to_string() })?;
+    let took = began.elapsed().as_secs_f64();
+    gauge.trained(took);
+    let tuned = Some(Tuned { trials, seconds: took, score: won.score });
+    let setting = Setting { point: won.params.clone(), tuned };
+    Ok((won, gauge, setting))
 }

@@ -5,19 +5,20 @@ use std::time::Instant;
 
 use shoptide_models::evaluate::{Answer, Query, SessionQuality, answer_all};
 use shoptide_models::model::NextItem;
-use shoptide_models::session::best::{K_MAX, SearchParams, Step, find};
 use shoptide_models::sessions::Sessions;
 use shoptide_models::tune::Point;
 
 use super::error::EvaluateError;
 use super::files::{ReadSession, SessionFile, read_sessions};
-use super::frame::{Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, train};
+use super::frame::{
+    Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, own_search, train,
+};
 use super::ids::Ids;
 use super::lists_file::ListsFile;
-use super::registry::sessions::MODELS;
-use super::registry::{FitSessions, SessionModel};
-use super::report::{Report, Row, Tuned};
-use super::tune::{Judge, SEARCH_SHARE, settle};
+use super::registry::sessions::{BEST, MODELS};
+use super::registry::{Aim, FitSessions, SessionModel};
+use super::report::{Report, Row};
+use super::tune::{Judge, settle};
 
 /// Whether the current item is left out of its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,10 +150,19 @@ pub fn sessions(task: &SessionsTask, say: Say<'_>) -> Result<Report, EvaluateErr
     let mut rows: Vec<(Row, Vec<Answer>)> = Vec::new();
     let seconds = task.options.search_s();
     if task.options.model == Choice::Best {
-        rows.push(data.measure_best(task.valid_share, seconds, &queries, &mut notes, say)?);
+        let exclude_current = match task.exclude_current {
+            ExcludeCurrent::Auto => None,
+            ExcludeCurrent::Yes => Some(true),
+            ExcludeCurrent::No => Some(false),
+        };
+        let (k, seed) = (task.k, task.options.seed);
+        let aim = Aim { k, valid_share: task.valid_share, exclude_current, timed: true, seed };
+        let (won, gauge, setting) =
+            own_search(seconds, say, |spent, tell| BEST(&data.all, aim, spent, tell))?;
+        rows.push(data.ask(gauge, &won.name, &setting, &*won.model, won.exclude_current, &queries));
     } else {
         let mut judge = SessionJudge { data: &data, kept: None };
-        let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
+        let found = settle(&task.options, &models, seconds, &mut judge, &mut notes, say)?;
         judge.kept = None;
         for found in &found {
             let row = data.measure(found.model, &found.setting, &queries, say);
@@ -292,52 +302,5 @@ impl Data {
         ];
         row.exclude_current = Some(exclude);
         (row, answers)
-    }
-
-    /// The best model, tuned and chosen on cuts of its own.
-    fn measure_best(
-        &self,
-        valid_share: f64,
-        seconds: f64,
-        queries: &[Query<'_>],
-        notes: &mut Vec<String>,
-        say: Say<'_>,
-    ) -> Result<(Row, Vec<Answer>), EvaluateError> {
-        let exclude = match self.exclude {
-            ExcludeCurrent::Auto => None,
-            ExcludeCurrent::Yes => Some(true),
-            ExcludeCurrent::No => Some(false),
-        };
-        let began = Instant::now();
-        let params = SearchParams::new(self.k.min(K_MAX), valid_share.clamp(0.001, 0.5), exclude, self.seed)?;
-        let mut gauge = Gauge::start();
-        let (mut trials, mut contest) = (0, Vec::new());
-        let mut spent = || began.elapsed().as_secs_f64() / seconds.max(1e-3);
-        let best = find(&self.all, params, &mut spent, &mut |step| match step {
-            Step::Trial(trial) => {
-                trials += 1;
-                let (name, q) = (trial.model, trial.quality);
-                say(&format!("{name}: trial {trials}, HR {:.4}, MRR {:.4}", q.hit_rate, q.mrr));
-            }
-            Step::Contest(trial) => {
-                contest.push(format!("{} {:.4}", trial.model, trial.quality.hit_rate + trial.quality.mrr));
-            }
-            Step::Tree { trees, loss } => say(&format!("trees: {trees}, loss {loss:.4}")),
-        });
-        let best =
-            best.map_err(|why| EvaluateError::Fit { model: "best".to_owned(), why: why.to_string() })?;
-        gauge.trained(began.elapsed().as_secs_f64());
-        notes.push(format!("HR + MRR on the validation cut: {}", contest.join(", ")));
-        let score = best.quality.hit_rate + best.quality.mrr;
-        let tuned = Tuned { trials, seconds: began.elapsed().as_secs_f64(), score };
-        let setting = Setting { point: best.params.clone(), tuned: Some(tuned) };
-        Ok(self.ask(
-            gauge,
-            &format!("best: {}", best.name),
-            &setting,
-            &*best.model,
-            best.exclude_current,
-            queries,
-        ))
     }
 }

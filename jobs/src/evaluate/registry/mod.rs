@@ -62,3 +62,36 @@ pub type SessionModel = Entry<FitSessions>;
 pub type RankingModel = Entry<FitRanking>;
 pub type StreamModel = Entry<MakeStream>;
 pub type RatingModel = Entry<FitRatings>;
+
+/// What a search of a model's own is to be good at.
+#[derive(Debug, Clone, Copy)]
+pub struct Aim {
+    /// Places that count.
+    pub k: usize,
+    /// Share of the training data that may be set aside.
+    pub valid_share: f64,
+    /// Whether the current item is left out of the lists of sessions; `None`: as is better.
+    pub exclude_current: Option<bool>,
+    /// Rows are in the order of time.
+    pub timed: bool,
+    pub seed: u64,
+}
+
+/// What such a search found, fitted to all training data.
+pub struct Winner<M: ?Sized> {
+    pub name: String,
+    pub model: Box<M>,
+    pub params: Point,
+    /// For sessions, whether the current item is to be left out of its lists.
+    pub exclude_current: bool,
+    /// On what was set aside; sessions: hit rate plus reciprocal rank, ranking: recall plus NDCG.
+    pub score: f64,
+}
+
+/// Says what share of the budget is spent, 0 to 1 and beyond.
+pub type Spent<'a> = &'a mut dyn FnMut() -> f64;
+/// Hears one line a trial.
+pub type Tell<'a> = &'a mut dyn FnMut(&str);
+
+pub type BestSessions = fn(&Sessions, Aim, Spent<'_>, Tell<'_>) -> Result<Winner<dyn NextItem>, FitError>;
+pub type BestRanking = fn(&Interactions, Aim, Spent<'_>, Tell<'_>) -> Result<Winner<dyn RankItems>, FitError>;

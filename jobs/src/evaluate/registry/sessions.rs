@@ -1,9 +1,7 @@
 //! Models of `evaluate sessions`.
 
 use shoptide_models::evaluate::MostPopular;
-
-use super::SessionModel;
-use shoptide_models::session::best::{SearchParams, find};
+use shoptide_models::session::best::{K_MAX, SearchParams, Step, find};
 use shoptide_models::session::knn::{KnnParams, SessionKnn};
 use shoptide_models::session::linear::{Linear, LinearParams};
 use shoptide_models::session::recent::{RecentItems, RecentParams};
@@ -12,6 +10,31 @@ use shoptide_models::session::transitions::{TransitionParams, Transitions};
 use shoptide_models::tune::Tunable;
 
 use super::today::{ItemItemPoint, NearSession};
+use super::{BestSessions, SessionModel, Winner};
+
+/// The search of `--model best`.
+pub const BEST: BestSessions = |train, aim, spent, tell| {
+    let share = aim.valid_share.clamp(0.001, 0.5);
+    let params = SearchParams::new(aim.k.min(K_MAX), share, aim.exclude_current, aim.seed)?;
+    let best = find(train, params, spent, &mut |step| match step {
+        Step::Trial(trial) => {
+            let q = trial.quality;
+            tell(&format!("{}: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr));
+        }
+        Step::Contest(trial) => {
+            let q = trial.quality;
+            tell(&format!("{} in the contest: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr));
+        }
+        Step::Tree { trees, loss } => tell(&format!("trees: {trees}, loss {loss:.4}")),
+    })?;
+    Ok(Winner {
+        name: format!("best: {}", best.name),
+        model: best.model,
+        params: best.params,
+        exclude_current: best.exclude_current,
+        score: best.quality.hit_rate + best.quality.mrr,
+    })
+};
 
 pub const MODELS: &[SessionModel] = &[
     SessionModel {
