@@ -129,6 +129,24 @@ pub enum Job {
         #[arg(long)]
         json: bool,
     },
+    /// Searches the weights of the served blend on a validation cut of the folded truth.
+    ///
+    /// Goes on from `tune.json` in the data directory where an earlier run stopped; prints what each source adds, and the
+    /// lines for the configuration.
+    Tune {
+        /// Trials in all, those of earlier runs included.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        trials: u32,
+        /// Seconds after which no trial is begun; the next run goes on.
+        #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+        budget_s: u32,
+        /// Of the search.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Held-out quality of the served blend beside its parts alone.
     Evaluate {
         /// One line of JSON.

@@ -174,24 +174,11 @@ fn streams_and_ratings_are_read_by_name_or_by_place() {
         found.push((metric(&streamed, "recall@2"), metric(&rated, "RMSE")));
     }
     assert_eq!(found[0], found[1]);
-    let folds = rows.replace("timestamp", "fold");
-    let folds: Vec<String> = folds
-        .lines()
-        .map(|l| {
-            if let Some(at) = l.rfind(',').filter(|_| !l.starts_with('u')) {
-                format!("{},{}", &l[..at], l.len() % 2)
-            } else {
-                l.to_owned()
-            }
-        })
-        .collect();
-    let mixed: Vec<String> = folds
-        .iter()
-        .enumerate()
-        .map(|(n, l)| if n == 0 { l.clone() } else { format!("{}{}", &l[..l.len() - 1], n % 4) })
-        .collect();
-    let given =
-        ratings(&ratings_task(&folder.file("folds.csv", &mixed.join("\n")), "mean"), &mut |_| {}).unwrap();
+    let mut folds = "user,item,value,fold\n".to_owned();
+    for n in 0..40 {
+        folds += &format!("{},{},{},{}\n", n % 8, n % 5, 1 + (n % 5), n % 4);
+    }
+    let given = ratings(&ratings_task(&folder.file("folds.csv", &folds), "mean"), &mut |_| {}).unwrap();
     assert!(given.protocol.contains("4 folds (given)"), "{}", given.protocol);
 }
 
@@ -328,7 +315,7 @@ fn bad_pairs_are_refused() {
         (
             "unknown model",
             ranking_task(&train, &test, "knn"),
-            "expected all, best or one of popularity, item_item, als",
+            "expected all, best or one of popularity, item_item",
         ),
         (
             "k too large",
@@ -410,7 +397,7 @@ fn poor_data_never_panics() {
         let train = f.file(&format!("s{n}"), rows);
         for model in ["all", "best"] {
             let task = session_task(&train, &tests, model);
-            let options = Options { budget_s: Some(0.2), ..task.options.clone() };
+            let options = Options { budget_s: Some(0.05), ..task.options.clone() };
             let made = run_sessions(&SessionsTask { k: 1, options, ..task });
             assert!(
                 made.is_ok() || made.is_err_and(|e| matches!(e, EvaluateError::Fit { .. })),
@@ -426,7 +413,7 @@ fn poor_data_never_panics() {
         let train = f.file(&format!("r{n}"), &format!("{header}{rows}"));
         for model in ["all", "best"] {
             let task = ranking_task(&train, &test, model);
-            let options = Options { budget_s: Some(0.2), ..task.options.clone() };
+            let options = Options { budget_s: Some(0.05), ..task.options.clone() };
             let made = run_ranking(&RankingTask { k: 1, options, ..task });
             assert!(
                 made.is_ok() || made.is_err_and(|e| matches!(e, EvaluateError::Fit { .. })),
@@ -441,7 +428,7 @@ fn poor_data_never_panics() {
     {
         let file = f.file(&format!("e{n}"), &format!("{header}{rows}"));
         for model in ["all", "best"] {
-            let options = Options { budget_s: Some(0.2), ..options(model) };
+            let options = Options { budget_s: Some(0.05), ..options(model) };
             let task = StreamTask { k: 1, options: options.clone(), ..stream_task(&file, model) };
             stream(&task, &mut |_| {}).unwrap();
             ratings(&RatingsTask { options, ..ratings_task(&file, model) }, &mut |_| {}).unwrap();
@@ -470,10 +457,7 @@ fn the_best_is_found_on_the_cut_and_is_the_same_again() {
     let all = run("all", None);
     let best = run("best", Some(0.0));
     assert_eq!(best.rows.len(), 1);
-    assert!(
-        best.rows[0].tuned.is_some() && best.notes.iter().any(|n| n.starts_with("on the validation cut: "))
-            || best.rows[0].model.contains('(')
-    );
+    assert!(best.rows[0].tuned.is_some_and(|tuned| 0 < tuned.trials), "{best:?}");
     let of = |report: &Report, at: usize| report.rows[at].metrics[0].1;
     let popularity = of(&all, 0);
     assert!(popularity < of(&best, 0), "{best:?}");

@@ -9,7 +9,7 @@ use crate::dice::Dice;
 use crate::matrix::Interactions;
 use crate::model::{Progress, RankItems, Scored, best};
 use crate::params::{BadParam, check};
-use crate::simd::{Kernel, dispatch, dot32, fma32, padded};
+use crate::simd::{Kernel, dispatch, dot32, fma, padded};
 use crate::tune::{Dimension, Point, Range, Tunable};
 
 /// Spread of the random start, of the whole vector.
@@ -216,9 +216,9 @@ impl Kernel for Outrank<'_> {
         let one = self.user[self.rank];
         for ((p, q), r) in self.user.iter_mut().zip(taken).zip(other) {
             let (before, apart) = (*p, *q - *r);
-            *p = bounded(fma32::<FUSED>(keep, before, by * apart));
-            *q = bounded(fma32::<FUSED>(keep, *q, by * before));
-            *r = bounded(fma32::<FUSED>(keep, *r, -by * before));
+            *p = bounded(fma::<f32, FUSED>(keep, before, by * apart));
+            *q = bounded(fma::<f32, FUSED>(keep, *q, by * before));
+            *r = bounded(fma::<f32, FUSED>(keep, *r, -by * before));
         }
         self.user[self.rank] = one;
         f64::from((-difference).exp().ln_1p())

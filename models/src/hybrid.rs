@@ -1,6 +1,10 @@
 //! Several models as one: each source's scores are brought to a common scale, weighed and summed.
 //!
-//! The weights come from a search on a validation cut ([`crate::search`]), or from feedback.
+//! The weights come from a search on a validation cut ([`crate::search`]), or from feedback ([`learn`]).
+
+mod learn;
+
+pub use learn::{LearnError, LearnParams, Shown, Window, learn};
 
 use crate::model::{NextItem, RankItems, Scored, best};
 use crate::params::{BadParam, check};
@@ -69,6 +73,14 @@ impl Weights {
         let some = weights.iter().any(|weight| 0.0 < *weight as f32);
         check("hybrid.weights", "all 0", some, "at least one weight above 0")?;
         Ok(Self(weights.iter().map(|weight| *weight as f32).collect()))
+    }
+
+    /// What feedback taught, as weights: a source that speaks against its own lists is left out.
+    ///
+    /// # Errors
+    /// [`BadParam`] if that leaves none.
+    pub fn learned(weights: &[f64]) -> Result<Self, BadParam> {
+        Self::new(&weights.iter().map(|weight| weight.clamp(0.0, 1000.0)).collect::<Vec<_>>())
     }
 
     pub fn get(&self) -> &[f32] {
@@ -187,5 +199,7 @@ mod tests {
         assert_eq!(message(&[]), message(&[1e-60]));
         assert_eq!(message(&[f64::NAN]), "hybrid.weight is NaN, expected 0 to 1000");
         assert!(Weights::new(&[-1.0, 1.0]).is_err());
+        assert_eq!(Weights::learned(&[-1.0, 2.0]).unwrap().get(), [0.0, 2.0]);
+        assert!(Weights::learned(&[-1.0]).is_err());
     }
 }

@@ -3,17 +3,18 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::json;
-use shoptide_jobs::train::{Tables, held_out, train_once};
+use shoptide_jobs::train::{Tables, TuneOptions, held_out, train_once};
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
 use shoptide_store::Truth;
 
 use crate::app::{Roles, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{load_config, run};
+use crate::commands::{load_config, run, tune};
 use crate::data_dir::DataDir;
 use crate::{out, outln};
 
@@ -48,6 +49,18 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
                     trained.seconds
                 )?;
             }
+        }
+        Job::Tune { trials, budget_s, seed, json } => {
+            let mut tables = Tables::default();
+            tables.advance(&*truth).await?;
+            let params = context.params.clone();
+            let file = data.tune_path();
+            let options = TuneOptions { trials: trials as usize, seed };
+            let budget = Duration::from_secs(u64::from(budget_s));
+            let tuned =
+                tokio::task::spawn_blocking(move || tune::run(&tables, &params, options, budget, &file))
+                    .await??;
+            tune::print(&tuned, json)?;
         }
         Job::Evaluate { json } => {
             let mut tables = Tables::default();

@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod profile;
 pub mod run;
 pub mod state;
+pub mod tune;
 
 use std::path::Path;
 

@@ -11,6 +11,7 @@ mod demo;
 mod disk;
 mod fresh;
 mod jobs;
+mod evaluate;
 mod kill;
 mod letters;
 mod loading;

@@ -185,7 +185,7 @@ pub(super) fn own_search<M: ?Sized>(
     search: impl FnOnce(Spent<'_>, Tell<'_>) -> Result<Winner<M>, FitError>,
 ) -> Result<(Winner<M>, Gauge, Setting), EvaluateError> {
     let (began, mut trials) = (Instant::now(), 0usize);
-    let gauge = Gauge::start();
+    let mut gauge = Gauge::start();
     let mut spent = || began.elapsed().as_secs_f64() / seconds.max(1e-9);
     let mut tell = |text: &str| {
         trials += 1;
@@ -194,6 +194,7 @@ pub(super) fn own_search<M: ?Sized>(
     let won = search(&mut spent, &mut tell)
         .map_err(|why| EvaluateError::Fit { model: "best".to_owned(), why: why.to_string() })?;
     let took = began.elapsed().as_secs_f64();
+    gauge.trained(took);
     let tuned = Some(Tuned { trials, seconds: took, score: won.score });
     let setting = Setting { point: won.params.clone(), tuned };
     Ok((won, gauge, setting))

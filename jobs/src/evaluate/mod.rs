@@ -1,7 +1,6 @@
 //! `shoptide evaluate`: models against files that anyone can fetch, by the protocols that others publish. Needs neither a
 //! data directory nor a service. Parameters are chosen on a cut of the training data, never on the test data.
 
-mod blend;
 mod error;
 mod files;
 mod frame;

@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rayon::prelude::*;
 use serde_json::json;
 use shoptide_models::evaluate::{
     Exposure, Groups, UserLists, co_occurrence, intra_list_diversity, list_quality, rank_users,
 };
-use shoptide_models::hybrid::{Blend, DEPTH, Scale};
 use shoptide_models::matrix::Interactions;
-use shoptide_models::model::{RankItems, Scored, best};
+use shoptide_models::model::RankItems;
 use shoptide_models::tune::Point;
 
-use super::blend::{BLENDED_MAX, ask_all, search_blend};
 use super::error::EvaluateError;
 use super::files::{Pair, read_pairs};
 use super::frame::{
@@ -25,7 +22,7 @@ use super::lists_file::ListsFile;
 use super::registry::ranking::{BEST, MODELS};
 use super::registry::{Aim, FitRanking, RankingModel};
 use super::report::{Report, Row};
-use super::tune::{Found, Judge, SEARCH_SHARE, settle, standing};
+use super::tune::{Judge, settle};
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -92,20 +89,15 @@ pub fn ranking(task: &RankingTask, say: Say<'_>) -> Result<Report, EvaluateError
         notes.push(format!("{repeats} training rows repeat a pair: each pair counts once"));
     }
     let mut rows: Vec<(Row, UserLists)> = Vec::new();
-    let mut judge = RankingJudge { data: &data, kept: None };
     let seconds = task.options.search_s();
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    if let (Some(search), Choice::Best) = (BEST, &task.options.model) {
+    if task.options.model == Choice::Best {
         let (k, seed) = (task.k, task.options.seed);
         let aim = Aim { k, valid_share: task.valid_share, exclude_current: None, timed: read.timed, seed };
         let (won, gauge, setting) =
-            own_search(seconds, say, |spent, tell| search(&data.all, aim, spent, tell))?;
+            own_search(seconds, say, |spent, tell| BEST(&data.all, aim, spent, tell))?;
         rows.push(data.ask(gauge, &won.name, &setting, &*won.model, &asked));
-    } else if task.options.model == Choice::Best {
-        let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
-        judge.kept = None;
-        rows.push(data.measure_best(&found, &asked, until, &mut notes, say)?);
     } else {
+        let mut judge = RankingJudge { data: &data, kept: None };
         let found = settle(&task.options, &models, seconds, &mut judge, &mut notes, say)?;
         judge.kept = None;
         for found in &found {
@@ -286,63 +278,6 @@ impl Data {
         let mut row = gauge.row(name, setting, asked.users.len(), began.elapsed().as_secs_f64());
         self.describe(&mut row, &lists, asked);
         (row, lists)
-    }
-
-    /// The best model, or a blend of the best few if that is better on the validation cut.
-    fn measure_best(
-        &self,
-        found: &[Found<'_, FitRanking>],
-        asked: &Asked,
-        until: Instant,
-        notes: &mut Vec<String>,
-        say: Say<'_>,
-    ) -> Result<(Row, UserLists), EvaluateError> {
-        let Some(first) = found.first() else {
-            return Err(EvaluateError::Fit { model: "best".to_owned(), why: "no model could be".to_owned() });
-        };
-        notes.push(standing(found));
-        let sources: Vec<&Found<'_, FitRanking>> = found.iter().take(BLENDED_MAX).collect();
-        let parts = sources
-            .iter()
-            .map(|f| self.fit_part(f.model, &f.setting.point))
-            .collect::<Result<Vec<_>, _>>()?;
-        let users = &self.valid.users;
-        let answers = |scale: Scale| -> Vec<Vec<Scored>> {
-            let of = |part: &Box<dyn RankItems>| {
-                ask_all(users.len(), scale, &|question| {
-                    let top = |user: &u32| part.top(*user, self.part.row(*user as usize).0, DEPTH);
-                    users.get(question).map(top).unwrap_or_default()
-                })
-            };
-            parts.iter().map(of).collect()
-        };
-        let judge = |sum: &(dyn Fn(usize, &mut Scored) + Sync), every: usize| {
-            let questions: Vec<usize> = (0..users.len()).step_by(every).collect();
-            let list = |question: &usize| -> Vec<u32> {
-                let mut scored = Scored::new();
-                sum(*question, &mut scored);
-                let top = best(scored, &[], self.k);
-                top.iter().map(|entry| entry.0).collect()
-            };
-            let lists: Vec<Vec<u32>> = questions.par_iter().map(list).collect();
-            (self.worth(&lists, every), false)
-        };
-        let names: Vec<&str> = sources.iter().map(|f| f.model.name).collect();
-        let blended = search_blend(names.len(), first.score, self.seed, until, &answers, &judge);
-        drop(parts);
-        let Some(blended) = blended else { return self.measure(first.model, &first.setting, asked, say) };
-        notes.push(blended.note(&names, first.score));
-        let mut gauge = Gauge::start();
-        let mut models = Vec::new();
-        for f in blended.used(&sources) {
-            let (made, seconds) =
-                train(f.model.name, self.seed, say, |run| (f.model.fit)(&self.all, &f.setting.point, run))?;
-            gauge.trained(seconds);
-            models.push(made);
-        }
-        let made = Blend::new(blended.weights_used(), blended.scale, models);
-        let setting = blended.setting(&sources);
-        Ok(self.ask(gauge, &blended.name(&names), &setting, &made, asked))
     }
 
     fn describe(&self, row: &mut Row, made: &UserLists, asked: &Asked) {

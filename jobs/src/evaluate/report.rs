@@ -11,7 +11,7 @@ pub struct Row {
     pub model: String,
     /// Name and value, in the order of the columns.
     pub metrics: Vec<(String, f64)>,
-    /// Seconds of the final training, tuning not included.
+    /// Seconds of the final training; of a search of a model's own (`best`) with the search.
     pub train_s: f64,
     /// Mean microseconds of one query or event, on one thread's share of the work.
     pub query_us: f64,

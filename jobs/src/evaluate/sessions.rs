@@ -1,16 +1,12 @@
 //! `evaluate sessions`: which item comes next.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rayon::prelude::*;
-use shoptide_models::evaluate::{Answer, Query, SessionQuality, answer_all, place};
-use shoptide_models::hybrid::{Blend, Scale};
-use shoptide_models::model::{NextItem, Scored};
+use shoptide_models::evaluate::{Answer, Query, SessionQuality, answer_all};
+use shoptide_models::model::NextItem;
 use shoptide_models::sessions::Sessions;
 use shoptide_models::tune::Point;
-
-use super::blend::{BLENDED_MAX, ask_all, search_blend};
 
 use super::error::EvaluateError;
 use super::files::{ReadSession, SessionFile, read_sessions};
@@ -22,7 +18,7 @@ use super::lists_file::ListsFile;
 use super::registry::sessions::{BEST, MODELS};
 use super::registry::{Aim, FitSessions, SessionModel};
 use super::report::{Report, Row};
-use super::tune::{Found, Judge, SEARCH_SHARE, settle, standing};
+use super::tune::{Judge, settle};
 
 /// Whether the current item is left out of its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,10 +148,8 @@ pub fn sessions(task: &SessionsTask, say: Say<'_>) -> Result<Report, EvaluateErr
         notes.push(format!("{unseen} targets are not in the training data: they count as misses"));
     }
     let mut rows: Vec<(Row, Vec<Answer>)> = Vec::new();
-    let mut judge = SessionJudge { data: &data, kept: None };
     let seconds = task.options.search_s();
-    let until = Instant::now() + Duration::from_secs_f64(seconds);
-    if let (Some(search), Choice::Best) = (BEST, &task.options.model) {
+    if task.options.model == Choice::Best {
         let exclude_current = match task.exclude_current {
             ExcludeCurrent::Auto => None,
             ExcludeCurrent::Yes => Some(true),
@@ -164,13 +158,10 @@ pub fn sessions(task: &SessionsTask, say: Say<'_>) -> Result<Report, EvaluateErr
         let (k, seed) = (task.k, task.options.seed);
         let aim = Aim { k, valid_share: task.valid_share, exclude_current, timed: true, seed };
         let (won, gauge, setting) =
-            own_search(seconds, say, |spent, tell| search(&data.all, aim, spent, tell))?;
+            own_search(seconds, say, |spent, tell| BEST(&data.all, aim, spent, tell))?;
         rows.push(data.ask(gauge, &won.name, &setting, &*won.model, won.exclude_current, &queries));
-    } else if task.options.model == Choice::Best {
-        let found = settle(&task.options, &models, seconds * SEARCH_SHARE, &mut judge, &mut notes, say)?;
-        judge.kept = None;
-        rows.push(data.measure_best(&found, &queries, until, &mut notes, say)?);
     } else {
+        let mut judge = SessionJudge { data: &data, kept: None };
         let found = settle(&task.options, &models, seconds, &mut judge, &mut notes, say)?;
         judge.kept = None;
         for found in &found {
@@ -311,66 +302,5 @@ impl Data {
         ];
         row.exclude_current = Some(exclude);
         (row, answers)
-    }
-
-    /// The best model, or a blend of the best few if that is better on the validation cut.
-    fn measure_best(
-        &self,
-        found: &[Found<'_, FitSessions>],
-        queries: &[Query<'_>],
-        until: Instant,
-        notes: &mut Vec<String>,
-        say: Say<'_>,
-    ) -> Result<(Row, Vec<Answer>), EvaluateError> {
-        let Some(first) = found.first() else {
-            return Err(EvaluateError::Fit { model: "best".to_owned(), why: "no model could be".to_owned() });
-        };
-        notes.push(standing(found));
-        let sources: Vec<&Found<'_, FitSessions>> = found.iter().take(BLENDED_MAX).collect();
-        let parts = sources
-            .iter()
-            .map(|f| self.fit_part(f.model, &f.setting.point))
-            .collect::<Result<Vec<_>, _>>()?;
-        let asked = self.valid.queries();
-        let answers = |scale: Scale| -> Vec<Vec<Scored>> {
-            let of = |part: &Box<dyn NextItem>| {
-                ask_all(asked.len(), scale, &|question| {
-                    let mut scored = Scored::new();
-                    if let Some(query) = asked.get(question) {
-                        part.score(query.known, &mut scored);
-                    }
-                    scored
-                })
-            };
-            parts.iter().map(of).collect()
-        };
-        let judge = |sum: &(dyn Fn(usize, &mut Scored) + Sync), every: usize| {
-            self.either(|exclude| {
-                let questions: Vec<usize> = (0..asked.len()).step_by(every).collect();
-                let answer = |scored: &mut Scored, question: &usize| {
-                    sum(*question, scored);
-                    Some(place(*asked.get(*question)?, self.k, exclude, scored))
-                };
-                let answers: Vec<Answer> =
-                    questions.par_iter().map_init(Scored::new, answer).flatten().collect();
-                SessionQuality::of(&answers, self.k, 0)
-            })
-        };
-        let names: Vec<&str> = sources.iter().map(|f| f.model.name).collect();
-        let blended = search_blend(names.len(), first.score, self.seed, until, &answers, &judge);
-        drop(parts);
-        let Some(blended) = blended else { return self.measure(first.model, &first.setting, queries, say) };
-        notes.push(blended.note(&names, first.score));
-        let mut gauge = Gauge::start();
-        let mut models = Vec::new();
-        for f in blended.used(&sources) {
-            let (made, seconds) =
-                train(f.model.name, self.seed, say, |run| (f.model.fit)(&self.all, &f.setting.point, run))?;
-            gauge.trained(seconds);
-            models.push(made);
-        }
-        let made = Blend::new(blended.weights_used(), blended.scale, models);
-        let setting = blended.setting(&sources);
-        Ok(self.ask(gauge, &blended.name(&names), &setting, &made, blended.exclude, queries))
     }
 }

@@ -12,8 +12,6 @@ use super::report::Tuned;
 
 /// Models that are searched after the first round, with the share of the remaining budget that each gets.
 const SHARES: [f64; 3] = [0.5, 0.6, 1.0];
-/// Of the whole budget, the part that the search takes: the rest is for a blend and the last training.
-pub(super) const SEARCH_SHARE: f64 = 0.75;
 /// Trials at most: by then the estimator has long settled.
 const TRIALS_MAX: usize = 2_000;
 /// Trials of one model that are drawn evenly.

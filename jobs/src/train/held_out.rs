@@ -29,44 +29,82 @@ pub struct HeldOut {
     pub factors: Quality,
 }
 
+/// A model of what users did before a cut, and what they did after it.
+pub(super) struct Cut {
+    model: Snapshot,
+    /// What was trained on, by user.
+    rows: Vec<Vec<(u32, f32)>>,
+    hidden: Vec<Vec<u32>>,
+}
+
+impl Cut {
+    /// Hides the last fifth of each row and trains on the rest.
+    ///
+    /// # Errors
+    /// [`TrainError::Nothing`] if no row has enough items to hide one.
+    pub(super) fn of(
+        tables: &Tables,
+        params: &TrainParams,
+        mut rows: Vec<Vec<(u32, f32)>>,
+    ) -> Result<Self, TrainError> {
+        let numbers = |e: &dyn std::fmt::Display| TrainError::Numbers(e.to_string());
+        let mut hidden: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
+        for row in &mut rows {
+            let kept = (row.len() as f64 * TRAIN_SHARE).ceil() as usize;
+            hidden.push(row.split_off(kept).into_iter().map(|(item, _)| item).collect());
+        }
+        if hidden.iter().all(Vec::is_empty) {
+            return Err(TrainError::Nothing);
+        }
+        let train = Interactions::from_rows(tables.item_ids().len(), rows.iter().cloned())
+            .map_err(|e| numbers(&e))?;
+        let factors = als::fit(&train, &params.als, None, &mut |_| {}).map_err(|e| numbers(&e))?;
+        let mut popular = vec![0_f32; train.n_cols()];
+        for row in 0..train.n_rows() {
+            let (items, strengths) = train.row(row);
+            items.iter().zip(strengths).for_each(|(item, s)| popular[*item as usize] += s);
+        }
+        let trending = vec![0_f32; popular.len()];
+        let model = Snapshot::new(SnapshotParts {
+            version: 1,
+            parent: None,
+            kind: Kind::Full,
+            meta: lineage(tables, params, Measured::new()),
+            item_ids: tables.item_ids().to_vec(),
+            side: ItemSide::new(factors.items, params.als).map_err(|e| numbers(&e))?,
+            neighbours: Neighbours::fit(&train, &params.item_item),
+            popularity: Popularity::from_scores(popular, trending).map_err(|e| numbers(&e))?,
+        })?;
+        Ok(Self { model, rows, hidden })
+    }
+
+    /// What was trained on: a cut within it sees nothing of what this one hides.
+    pub(super) fn rows(&self) -> &[Vec<(u32, f32)>] {
+        &self.rows
+    }
+
+    /// Users with something hidden.
+    pub(super) fn users(&self) -> usize {
+        self.hidden.iter().filter(|hidden| !hidden.is_empty()).count()
+    }
+
+    /// Mean quality over every so many users.
+    pub(super) fn quality(&self, blend: &BlendParams, every: usize) -> Quality {
+        let some = |of: usize| (0..self.rows.len()).step_by(of.max(1));
+        mean(&self.model, blend, some(every).map(|user| (&self.rows[user], &self.hidden[user])))
+    }
+}
+
 /// Measures on what the tables hold.
 ///
 /// # Errors
 /// [`TrainError::Nothing`] if no user has enough items to hide one.
 pub fn held_out(tables: &Tables, params: &TrainParams) -> Result<HeldOut, TrainError> {
-    let numbers = |e: &dyn std::fmt::Display| TrainError::Numbers(e.to_string());
-    let mut rows: Vec<Vec<(u32, f32)>> = tables.rows(&params.taste).collect();
-    let mut hidden: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
-    for row in &mut rows {
-        let kept = (row.len() as f64 * TRAIN_SHARE).ceil() as usize;
-        hidden.push(row.split_off(kept).into_iter().map(|(item, _)| item).collect());
-    }
-    if hidden.iter().all(Vec::is_empty) {
-        return Err(TrainError::Nothing);
-    }
-    let train =
-        Interactions::from_rows(tables.item_ids().len(), rows.iter().cloned()).map_err(|e| numbers(&e))?;
-    let factors = als::fit(&train, &params.als, None, &mut |_| {}).map_err(|e| numbers(&e))?;
-    let mut popular = vec![0_f32; train.n_cols()];
-    for row in 0..train.n_rows() {
-        let (items, strengths) = train.row(row);
-        items.iter().zip(strengths).for_each(|(item, s)| popular[*item as usize] += s);
-    }
-    let trending = vec![0_f32; popular.len()];
-    let model = Snapshot::new(SnapshotParts {
-        version: 1,
-        parent: None,
-        kind: Kind::Full,
-        meta: lineage(tables, params, Measured::new()),
-        item_ids: tables.item_ids().to_vec(),
-        side: ItemSide::new(factors.items, params.als).map_err(|e| numbers(&e))?,
-        neighbours: Neighbours::fit(&train, &params.item_item),
-        popularity: Popularity::from_scores(popular, trending).map_err(|e| numbers(&e))?,
-    })?;
-    let alone = |f, i, p| BlendParams::new(f, i, p, 0.0).map_err(|e| numbers(&e));
-    let run = |blend: &BlendParams| mean(&model, blend, &rows, &hidden);
+    let cut = Cut::of(tables, params, tables.rows(&params.taste).collect())?;
+    let alone = |f, i, p| BlendParams::new(f, i, p, 0.0).map_err(|e| TrainError::Numbers(e.to_string()));
+    let run = |blend: &BlendParams| cut.quality(blend, 1);
     Ok(HeldOut {
-        users: hidden.iter().filter(|h| !h.is_empty()).count(),
+        users: cut.users(),
         blend: run(&params.lists.blend),
         popularity: run(&alone(0.0, 0.0, 1.0)?),
         item_item: run(&alone(0.0, 1.0, 0.0)?),
@@ -74,11 +112,15 @@ pub fn held_out(tables: &Tables, params: &TrainParams) -> Result<HeldOut, TrainE
     })
 }
 
-fn mean(model: &Snapshot, blend: &BlendParams, rows: &[Vec<(u32, f32)>], hidden: &[Vec<u32>]) -> Quality {
+fn mean<'a>(
+    model: &Snapshot,
+    blend: &BlendParams,
+    users: impl Iterator<Item = (&'a Vec<(u32, f32)>, &'a Vec<u32>)>,
+) -> Quality {
     let scorer = Scorer::new(model, blend);
     let mut scratch = Scratch::default();
     let mut mean = Mean::default();
-    for (row, targets) in rows.iter().zip(hidden).filter(|(_, t)| !t.is_empty()) {
+    for (row, targets) in users.filter(|(_, t)| !t.is_empty()) {
         let history: Vec<Taste> = row.iter().map(|(item, s)| Taste { item: *item, strength: *s }).collect();
         let mut items: Vec<u32> = row.iter().map(|(item, _)| *item).collect();
         items.sort_unstable();

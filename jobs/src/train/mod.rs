@@ -11,6 +11,7 @@ mod held_out;
 mod publish;
 mod run;
 mod tables;
+mod tune;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use shoptide_store::{StoreError, Truth};
 pub use held_out::{HeldOut, held_out};
 pub use run::{TrainAsker, TrainHandle, Trained, start, train_once};
 pub use tables::Tables;
+pub use tune::{TuneOptions, TunedBlend, tune_blend, tune_key};
 pub use workers::Workers;
 
 /// What a model is trained with.

@@ -8,7 +8,7 @@ use super::{ITEMS_MAX, USERS_MAX, learnable};
 use crate::dice::Dice;
 use crate::model::{LearnEvent, Rated, Scored, best};
 use crate::params::{BadParam, check};
-use crate::simd::{Kernel, dispatch, dot32, fma32, padded};
+use crate::simd::{Kernel, dispatch, dot32, fma, padded};
 use crate::tune::{Dimension, Point, Range, Tunable};
 
 /// Items of the last events, from which examples of what a user did not turn to are drawn.
@@ -189,8 +189,8 @@ impl Kernel for Move<'_> {
         let (by, keep) = (self.rate * error, 1.0 - self.rate * self.reg);
         for (p, q) in self.user.iter_mut().zip(self.item) {
             let before = *p;
-            *p = fma32::<FUSED>(keep, before, by * *q).clamp(-ELEMENT_MAX, ELEMENT_MAX);
-            *q = fma32::<FUSED>(keep, *q, by * before).clamp(-ELEMENT_MAX, ELEMENT_MAX);
+            *p = fma::<f32, FUSED>(keep, before, by * *q).clamp(-ELEMENT_MAX, ELEMENT_MAX);
+            *q = fma::<f32, FUSED>(keep, *q, by * before).clamp(-ELEMENT_MAX, ELEMENT_MAX);
         }
     }
 }

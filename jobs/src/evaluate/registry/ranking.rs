@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use shoptide_models::bpr::{Bpr, BprParams};
 use shoptide_models::collab::UserKnnParams;
 use shoptide_models::ease::{EaseParams, SparseEaseParams};
 use shoptide_models::evaluate::MostPopular;
@@ -16,7 +17,7 @@ use super::today::{AlsPoint, ItemItemPoint, NearUser, UserFactors};
 use super::{Aim, BestRanking, FitError, RankingModel, Run, Spent, Tell, Winner};
 
 /// The search of `--model best`: tunes every family on cuts of the training data, mixes them, trains the mix on everything.
-pub const BEST: Option<BestRanking> = Some(mixed);
+pub const BEST: BestRanking = mixed;
 
 pub const MODELS: &[RankingModel] = &[
     RankingModel {
@@ -39,6 +40,17 @@ pub const MODELS: &[RankingModel] = &[
         space: AlsPoint::SPACE,
         starts: &[],
         fit: |train, point, run| Ok(Box::new(UserFactors::fit(train, &AlsPoint::at(point)?, run)?)),
+    },
+    RankingModel {
+        name: "bpr",
+        space: BprParams::SPACE,
+        starts: &[],
+        fit: |train, point, run| {
+            let mut point = point.clone();
+            // A point holds whole numbers of 53 bits exactly.
+            point.insert("seed".to_owned(), (run.seed % (1 << 53)) as f64);
+            Ok(Box::new(Bpr::fit(train, &BprParams::at(&point)?, run.observe)))
+        },
     },
     RankingModel {
         name: "rp3beta",

@@ -1,13 +1,40 @@
 //! Models of `evaluate sessions`.
 
 use shoptide_models::evaluate::MostPopular;
-
-use super::today::{ItemItemPoint, NearSession};
-use super::{BestSessions, SessionModel};
+use shoptide_models::session::best::{K_MAX, SearchParams, Step, find};
+use shoptide_models::session::knn::{KnnParams, SessionKnn};
+use shoptide_models::session::linear::{Linear, LinearParams};
+use shoptide_models::session::recent::{RecentItems, RecentParams};
+use shoptide_models::session::sources::index;
+use shoptide_models::session::transitions::{TransitionParams, Transitions};
 use shoptide_models::tune::Tunable;
 
-/// The search of `--model best`; nothing: the common one, over all models.
-pub const BEST: Option<BestSessions> = None;
+use super::today::{ItemItemPoint, NearSession};
+use super::{BestSessions, SessionModel, Winner};
+
+/// The search of `--model best`.
+pub const BEST: BestSessions = |train, aim, spent, tell| {
+    let share = aim.valid_share.clamp(0.001, 0.5);
+    let params = SearchParams::new(aim.k.min(K_MAX), share, aim.exclude_current, aim.seed)?;
+    let best = find(train, params, spent, &mut |step| match step {
+        Step::Trial(trial) => {
+            let q = trial.quality;
+            tell(&format!("{}: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr));
+        }
+        Step::Contest(trial) => {
+            let q = trial.quality;
+            tell(&format!("{} in the contest: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr));
+        }
+        Step::Tree { trees, loss } => tell(&format!("trees: {trees}, loss {loss:.4}")),
+    })?;
+    Ok(Winner {
+        name: format!("best: {}", best.name),
+        model: best.model,
+        params: best.params,
+        exclude_current: best.exclude_current,
+        score: best.quality.hit_rate + best.quality.mrr,
+    })
+};
 
 pub const MODELS: &[SessionModel] = &[
     SessionModel {
@@ -24,5 +51,38 @@ pub const MODELS: &[SessionModel] = &[
         space: ItemItemPoint::SPACE,
         starts: &[],
         fit: |train, point, _| Ok(Box::new(NearSession::fit(train, &ItemItemPoint::at(point)?)?)),
+    },
+    SessionModel {
+        name: "recent",
+        space: RecentParams::SPACE,
+        starts: &[],
+        fit: |train, point, _| Ok(Box::new(RecentItems::fit(train, RecentParams::at(point)?))),
+    },
+    SessionModel {
+        name: "session_knn",
+        space: KnnParams::SPACE,
+        starts: &[],
+        fit: |train, point, _| Ok(Box::new(SessionKnn::new(index(train)?, KnnParams::at(point)?))),
+    },
+    SessionModel {
+        name: "transitions",
+        space: TransitionParams::SPACE,
+        starts: &[],
+        fit: |train, point, _| Ok(Box::new(Transitions::fit(train, TransitionParams::at(point)?))),
+    },
+    SessionModel {
+        name: "linear",
+        space: LinearParams::SPACE,
+        starts: &[],
+        fit: |train, point, _| Ok(Box::new(Linear::fit(train, LinearParams::at(point)?))),
+    },
+    SessionModel {
+        name: "session_trees",
+        space: &[],
+        starts: &[],
+        fit: |train, _, run| {
+            let params = SearchParams::new(20, 0.05, Some(false), run.seed)?.trees_only();
+            Ok(find(train, params, &mut || 0.0, &mut |_| {})?.model)
+        },
     },
 ];

@@ -1,7 +1,7 @@
 //! The steps of gradient descent: over all ratings of one user, and over a single one.
 
 use crate::dice::Dice;
-use crate::simd::{Kernel, dot32, fma32};
+use crate::simd::{Kernel, dot32, fma};
 
 /// No bias and no element of a vector leaves `±` this (in quarters of the scale): far beyond what any rating needs, and
 /// what keeps a rate that is too high from ending in infinities.
@@ -45,15 +45,15 @@ impl Step<'_> {
         let (b_u, b_i) = (&mut self.user_bias[user], &mut self.item_bias[item]);
         let predicted = *b_u + *b_i + dot32::<FUSED>(taste, q);
         let error = (value - predicted).clamp(-ERROR_MAX, ERROR_MAX);
-        gradient.iter_mut().zip(q.iter()).for_each(|(g, q)| *g = fma32::<FUSED>(error, *q, *g));
+        gradient.iter_mut().zip(q.iter()).for_each(|(g, q)| *g = fma::<f32, FUSED>(error, *q, *g));
         let keep_bias = 1.0 - self.rate * self.reg_bias;
-        *b_u = bounded(fma32::<FUSED>(keep_bias, *b_u, self.rate * error));
-        *b_i = bounded(fma32::<FUSED>(keep_bias, *b_i, self.rate * error));
+        *b_u = bounded(fma::<f32, FUSED>(keep_bias, *b_u, self.rate * error));
+        *b_i = bounded(fma::<f32, FUSED>(keep_bias, *b_i, self.rate * error));
         let (keep, by) = (1.0 - self.rate * self.reg_factors, self.rate * error);
         for ((p, q), taste) in p.iter_mut().zip(q).zip(taste) {
             let q_before = *q;
-            *q = bounded(fma32::<FUSED>(keep, q_before, by * taste));
-            *p = bounded(fma32::<FUSED>(keep, *p, by * q_before));
+            *q = bounded(fma::<f32, FUSED>(keep, q_before, by * taste));
+            *p = bounded(fma::<f32, FUSED>(keep, *p, by * q_before));
         }
         error
     }
@@ -101,7 +101,7 @@ impl Kernel for Pass<'_> {
         if with_implicit {
             for &item in self.rated {
                 let y = &self.step.implicit[item as usize * ld..(item as usize + 1) * ld];
-                implicit.iter_mut().zip(y).for_each(|(sum, y)| *sum = fma32::<FUSED>(norm, *y, *sum));
+                implicit.iter_mut().zip(y).for_each(|(sum, y)| *sum = fma::<f32, FUSED>(norm, *y, *sum));
             }
         }
         let mut squares = 0f64;
@@ -121,7 +121,7 @@ impl Kernel for Pass<'_> {
             for &item in self.rated {
                 let y = &mut self.step.implicit[item as usize * ld..(item as usize + 1) * ld];
                 for (y, g) in y.iter_mut().zip(gradient.iter()) {
-                    *y = bounded(fma32::<FUSED>(keep, *y, by * g));
+                    *y = bounded(fma::<f32, FUSED>(keep, *y, by * g));
                 }
             }
         }
@@ -153,7 +153,7 @@ impl Kernel for One<'_> {
         let mut taste = [0f32; LD_MAX];
         let taste = &mut taste[..ld];
         taste.copy_from_slice(&self.step.users[self.user * ld..(self.user + 1) * ld]);
-        taste.iter_mut().zip(self.sum).for_each(|(t, z)| *t = fma32::<FUSED>(self.norm, *z, *t));
+        taste.iter_mut().zip(self.sum).for_each(|(t, z)| *t = fma::<f32, FUSED>(self.norm, *z, *t));
         self.step.rating::<FUSED>(self.user, self.item, self.value, taste, &mut []);
     }
 }
