@@ -29,19 +29,21 @@ fn metric(report: &Report, name: &str) -> f64 {
     report.rows[0].metrics.iter().find(|(n, _)| n == name).unwrap().1
 }
 
-/// BARS, Gowalla (the split of LightGCN): RP3beta .183 / .152.
+/// Seconds to tune in: the point that others found is among the first that are tried.
+const BUDGET_S: f64 = 30.0;
+
+/// BARS, Gowalla (the split of LightGCN): RP3beta .183 / .152, tuned.
 #[test]
 fn rp3beta_on_gowalla() {
     let Some((train, test)) = files("bench/gowalla/train.tsv", "bench/gowalla/test.tsv") else { return };
-    let task = RankingTask { train, test, valid_share: 0.1, k: 20, options: options("rp3beta") };
-    let report = ranking(&task, &mut |_| {}).unwrap();
-    assert_eq!(
-        (report.sizes["train_pairs"], report.sizes["items"], report.sizes["test_users"]),
-        (810_128, 40_981, 29_858)
-    );
+    let options = Options { budget_s: Some(BUDGET_S), ..options("rp3beta") };
+    let report =
+        ranking(&RankingTask { train, test, valid_share: 0.1, k: 20, options }, &mut |_| {}).unwrap();
+    let sizes = ["train_pairs", "items", "test_users"].map(|name| report.sizes[name]);
+    assert_eq!(sizes, [810_128, 40_981, 29_858]);
     let (recall, ndcg) = (metric(&report, "recall@20"), metric(&report, "NDCG@20"));
     println!("recall {recall:.4}, NDCG {ndcg:.4}");
-    assert!((recall - 0.183).abs() < 0.006 && (ndcg - 0.152).abs() < 0.006, "{recall} {ndcg}");
+    assert!((0.178..0.195).contains(&recall) && (0.147..0.162).contains(&ndcg), "{recall} {ndcg}");
 }
 
 /// An independent session kNN has .571 / .289 here when tuned, ranking all items; ours must be near with its defaults.

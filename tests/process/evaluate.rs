@@ -39,7 +39,11 @@ fn whatever_is_wrong_is_named_and_is_2() {
         (&sessions, &["--k", "0"], "--k is 0, expected 1 to 4"),
         (&sessions, &["--valid-share", "1"], "--valid-share is 1, expected above 0 and below 1"),
         (&sessions, &["--lists", "/no/where"], "--lists is given with --model all"),
-        (&sessions, &["--model", "popularity", "--lists", "/no/where"], "/no/where cannot be written"),
+        (
+            &sessions,
+            &["--model", "popularity", "--k", "2", "--lists", "/no/where"],
+            "/no/where cannot be written",
+        ),
         (&sessions, &["--exclude-current", "maybe"], "possible values: auto, yes, no"),
         (&ratings, &[], "line 1: expected the columns user, item, value"),
     ];

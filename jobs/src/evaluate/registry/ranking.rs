@@ -55,7 +55,7 @@ pub const MODELS: &[RankingModel] = &[
     RankingModel {
         name: "rp3beta",
         space: RP3BETA,
-        starts: &[],
+        starts: &[&[("alpha", 0.7), ("beta", 0.24), ("user_exponent", 0.73), ("k", 1000.0)]],
         fit: |train, point, run| of_family("rp3beta", train, point, run),
     },
     RankingModel {
