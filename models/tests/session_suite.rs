@@ -23,7 +23,7 @@ fn sessions(n_items: usize, each: &[&[u32]]) -> Sessions {
 /// Six lanes of five items, each walked in its order from anywhere, often with one step back.
 fn lanes() -> Sessions {
     let walk = |at: u32| -> Vec<u32> {
-        let (lane, from, back) = (at % 6 * 5, at / 6 % 4, at / 24 % 3 == 0);
+        let (lane, from, back) = (at % 6 * 5, at / 6 % 4, (at / 24).is_multiple_of(3));
         let mut walk: Vec<u32> = (from..5).map(|step| lane + step).collect();
         if back {
             walk.push(lane + from);

@@ -28,7 +28,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let log: Arc<dyn Log> = DataDir::with_log(data.path())?.open_log(&config).await?;
     let truth: Arc<dyn Truth> = match job {
         Job::Train { .. } => data.open_truth(&config).await?,
-        Job::Evaluate { .. } => data.open_truth_to_read().await?,
+        Job::Evaluate { .. } | Job::Tune { .. } => data.open_truth_to_read().await?,
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;

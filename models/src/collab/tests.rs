@@ -9,7 +9,9 @@ const FORMULAS: [Similarity; 3] = [Similarity::Cosine, Similarity::Jaccard, Simi
 fn ratings() -> Vec<Vec<(u32, f32)>> {
     let value = |u: u32, i: u32| 1.0 + ((u * 7 + i * 5 + u * i) % 5) as f32;
     (0..25)
-        .map(|u| (0..12).filter(|i| !(u * 3 + i * 7).is_multiple_of(4)).map(|i| (i, value(u, i))).collect())
+        .map(|u| {
+            (0..12_u32).filter(|i| !(u * 3 + i * 7).is_multiple_of(4)).map(|i| (i, value(u, i))).collect()
+        })
         .collect()
 }
 

@@ -110,7 +110,7 @@ impl Kernel for Times<'_> {
         for (i, out) in self.out.chunks_exact_mut(self.wide).enumerate() {
             let (cols, vals) = self.matrix.row(self.from + i);
             for (&col, &val) in cols.iter().zip(vals) {
-                axpy::<FUSED>(f64::from(val), &self.by[col as usize * self.wide..][..self.wide], out);
+                axpy::<_, FUSED>(f64::from(val), &self.by[col as usize * self.wide..][..self.wide], out);
             }
         }
     }
@@ -127,7 +127,7 @@ impl Kernel for Gram<'_> {
         let mut gram = vec![0f64; self.1 * self.1];
         for row in self.0.chunks_exact(self.1) {
             for (&a, of_a) in row.iter().zip(gram.chunks_exact_mut(self.1)) {
-                axpy::<FUSED>(a, row, of_a);
+                axpy::<_, FUSED>(a, row, of_a);
             }
         }
         gram
@@ -150,7 +150,7 @@ impl Kernel for Turn<'_> {
         let mut turned = vec![0f64; wide];
         for row in self.block.chunks_exact_mut(wide) {
             for (out, &(k, scale)) in turned.iter_mut().zip(self.turn) {
-                *out = scale * dot::<FUSED>(row, &self.vectors[k * wide..(k + 1) * wide]);
+                *out = scale * dot::<_, FUSED>(row, &self.vectors[k * wide..(k + 1) * wide]);
             }
             row.copy_from_slice(&turned);
         }
