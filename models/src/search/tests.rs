@@ -88,7 +88,7 @@ fn failures_and_small_spaces_end_well() {
     struct Fails;
     impl Objective for Fails {
         fn score(&mut self, trial: usize, _: &Point, _: usize) -> Option<f64> {
-            if trial % 2 == 0 { None } else { Some(f64::NAN) }
+            if trial.is_multiple_of(2) { None } else { Some(f64::NAN) }
         }
         fn more(&mut self) -> bool {
             true
