@@ -4,7 +4,7 @@ use crate::collab::Similarity;
 use crate::params::{BadParam, check};
 use crate::tune::{Dimension, Point, Range, Tunable};
 
-/// Checked parameters of [`Neighbours::fit`].
+/// Checked parameters of [`Neighbours::fit`](super::Neighbours::fit).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ItemItemParams {
     pub(super) k: usize,

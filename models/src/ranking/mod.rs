@@ -1,6 +1,6 @@
 //! Models that rank the catalogue from a history alone: they serve users of the training data and anonymous ones alike.
 //!
-//! [`ScoreItems`] is what such a model can do; [`OfTrain`] makes it a [`RankItems`] by remembering who did what. Blends and
+//! [`ScoreItems`] is what such a model can do; [`OfTrain`] makes it a [`RankItems`](crate::model::RankItems) by remembering who did what. Blends and
 //! the search for the best model work on the trait, whatever the method.
 
 mod blend;
