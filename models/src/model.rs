@@ -78,3 +78,66 @@ pub fn best(mut scored: Scored, skip: &[u32], k: usize) -> Scored {
     scored.sort_unstable_by(order);
     scored
 }
+
+/// Keeps the best `k` of what is offered, as [`best`] would of all of it, in memory for a few times `k`: most of a long row
+/// is passed over after one comparison.
+///
+/// ```
+/// use shoptide_models::model::BestSoFar;
+/// let mut kept = BestSoFar::new(2);
+/// [(3, 1.0), (9, 2.0), (1, 1.0), (4, 0.5)].into_iter().for_each(|(item, score)| kept.offer(item, score));
+/// assert_eq!(kept.finish(), [(9, 2.0), (1, 1.0)]);
+/// ```
+#[derive(Debug)]
+pub struct BestSoFar {
+    k: usize,
+    /// `k` items have at least this score.
+    floor: f32,
+    held: Scored,
+}
+
+/// Items held beyond `k` before the worst are dropped: dropping costs a pass, which so many offers share.
+const SPARE_OFFERS: usize = 512;
+
+impl BestSoFar {
+    pub fn new(k: usize) -> Self {
+        Self { k, floor: f32::NEG_INFINITY, held: Scored::new() }
+    }
+
+    /// Takes an item into account; each item at most once. The score must not be NaN.
+    #[inline]
+    pub fn offer(&mut self, item: u32, score: f32) {
+        // One that equals the floor may still win by its number.
+        if score < self.floor {
+            return;
+        }
+        self.held.push((item, score));
+        if self.k.saturating_add(SPARE_OFFERS) <= self.held.len() {
+            self.held = best(std::mem::take(&mut self.held), &[], self.k);
+            self.floor = self.held.last().map_or(f32::INFINITY, |(_, score)| *score);
+        }
+    }
+
+    /// The best, in order.
+    pub fn finish(self) -> Scored {
+        best(self.held, &[], self.k)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn offering_one_by_one_is_choosing_from_all(
+            scores in prop::collection::vec(0u8..40, 0..3000), k in 0usize..40
+        ) {
+            let all: Scored = (0u32..).zip(scores.iter().map(|&s| f32::from(s))).collect();
+            let mut kept = BestSoFar::new(k);
+            all.iter().for_each(|&(item, score)| kept.offer(item, score));
+            prop_assert_eq!(kept.finish(), best(all, &[], k));
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::matrix::Interactions;
-use crate::model::{Scored, best};
+use crate::model::{BestSoFar, Scored};
 
 /// A matrix by rows and by columns, with a weight for every row in the middle of a path.
 pub(crate) struct Paths {
@@ -66,14 +66,14 @@ impl Paths {
         (0..self.n_items())
             .into_par_iter()
             .map_init(PathSums::default, |memory, item| {
-                let mut row = Scored::new();
+                let mut row = BestSoFar::new(k);
                 self.sums(item, 0, memory, |other, sum| {
                     let value = value(item, other, sum);
                     if other as usize != item && value.is_finite() && 0.0 < value {
-                        row.push((other, value));
+                        row.offer(other, value);
                     }
                 });
-                best(row, &[], k)
+                row.finish()
             })
             .collect()
     }

@@ -19,6 +19,9 @@ const ITEMS_PER_TASK: usize = 2048;
 /// Users searched at once: their panels fit beside the items, and more would only take memory for candidates.
 const USERS_AT_ONCE: usize = 256;
 
+/// Parts of the items for each thread: more than one, so that a thread that is held up can be helped.
+const PARTS_PER_THREAD: usize = 2;
+
 /// Why a search was refused. All are wrong arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopKError {
@@ -85,7 +88,10 @@ fn search(items: &[f32], users: &[f32], dim: usize, k: usize, skip: &[&[u32]]) -
         return vec![Scored::new(); n_users];
     }
     let (panels, bounds) = (Panels::of(users, dim), Bounds::new(n_users));
-    let scanned = items.par_chunks(ITEMS_PER_TASK * dim).enumerate().fold(
+    let tasks = items.len().div_ceil(ITEMS_PER_TASK * dim);
+    // Each part of the items begins with nothing known and has to fill every user's candidates: few parts, not many.
+    let part = tasks.div_ceil(PARTS_PER_THREAD * rayon::current_num_threads()).max(1);
+    let scanned = items.par_chunks(ITEMS_PER_TASK * dim).enumerate().with_min_len(part).fold(
         || Keep::new(k, &bounds, skip),
         |mut keep, (task, items)| {
             let first = (task * ITEMS_PER_TASK) as u32;

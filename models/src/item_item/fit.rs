@@ -3,7 +3,7 @@
 use super::params::ItemItemParams;
 use crate::collab::{PairSums, Side, Similarity};
 use crate::matrix::Interactions;
-use crate::model::best;
+use crate::model::{BestSoFar, best};
 use crate::paths::{PathSums, Paths, power};
 
 /// The training data made ready: damped by user, with every item's norm.
@@ -62,7 +62,7 @@ impl Weighed {
             return Vec::new();
         }
         let near = match params.similarity {
-            Similarity::Cosine if self.plain => self.plain_cosines(item, params, scratch),
+            Similarity::Cosine if self.plain => return self.plain_cosines(item, params, scratch),
             Similarity::Cosine => self.damped_cosines(item, params, scratch),
             formula => self.of_pairs(item, params, formula, scratch),
         };
@@ -73,15 +73,15 @@ impl Weighed {
     fn plain_cosines(&self, item: u32, params: &ItemItemParams, scratch: &mut FitScratch) -> Vec<(u32, f32)> {
         let own = self.source[item as usize];
         let shrinkage = params.shrinkage as f32;
-        let mut near = Vec::new();
+        let mut near = BestSoFar::new(params.k);
         self.paths.sums(item as usize, 0, &mut scratch.plain, |other, sum| {
             let trust = if shrinkage == 0.0 { 1.0 } else { sum / (sum + shrinkage) };
             let sim = sum * own * self.target[other as usize] * trust;
             if other != item && sim.is_finite() && 0.0 < sim {
-                near.push((other, sim));
+                near.offer(other, sim);
             }
         });
-        near
+        near.finish()
     }
 
     /// Cosines with counts beside the sums, and with nearness in a history.
