@@ -143,6 +143,9 @@ pub enum Job {
         /// Of the search.
         #[arg(long, default_value_t = 42)]
         seed: u64,
+        /// Draws an SVG: every trial by its number and by each weight.
+        #[arg(long, value_name = "OUT.svg")]
+        plot: Option<PathBuf>,
         /// One line of JSON.
         #[arg(long)]
         json: bool,
@@ -175,13 +178,13 @@ pub enum Protocol {
         #[arg(long, value_name = "FILE")]
         test: PathBuf,
         /// Share of the training sessions, the last ones, that parameters are chosen on.
-        #[arg(long, default_value_t = 0.05)]
+        #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
         valid_share: f64,
         /// Whether the current item is left out of the list; auto: as is better on the validation cut.
         #[arg(long, value_parser = ["auto", "yes", "no"], default_value = "auto")]
         exclude_current: String,
         /// Places that count.
-        #[arg(short, long, default_value_t = 20)]
+        #[arg(short, long, default_value_t = 20, allow_negative_numbers = true)]
         k: usize,
         #[command(flatten)]
         common: EvaluateCommon,
@@ -197,10 +200,10 @@ pub enum Protocol {
         #[arg(long, value_name = "FILE")]
         test: PathBuf,
         /// Share of each user's training items that parameters are chosen on.
-        #[arg(long, default_value_t = 0.1)]
+        #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
         valid_share: f64,
         /// Places that count.
-        #[arg(short, long, default_value_t = 20)]
+        #[arg(short, long, default_value_t = 20, allow_negative_numbers = true)]
         k: usize,
         #[command(flatten)]
         common: EvaluateCommon,
@@ -216,10 +219,10 @@ pub enum Protocol {
         #[arg(long, default_value_t = 5.0, allow_negative_numbers = true)]
         positive: f32,
         /// Places that count.
-        #[arg(short, long, default_value_t = 10)]
+        #[arg(short, long, default_value_t = 10, allow_negative_numbers = true)]
         k: usize,
         /// Parts of the stream that are reported by themselves.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, allow_negative_numbers = true)]
         windows: usize,
         #[command(flatten)]
         common: EvaluateCommon,
@@ -232,7 +235,7 @@ pub enum Protocol {
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
         /// Parts, each tested once.
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = 5, allow_negative_numbers = true)]
         folds: usize,
         #[command(flatten)]
         common: EvaluateCommon,
@@ -245,11 +248,14 @@ pub struct EvaluateCommon {
     #[arg(long, value_name = "NAME", default_value = "all")]
     pub model: String,
     /// Of everything random.
-    #[arg(long, default_value_t = 42)]
+    #[arg(long, default_value_t = 42, allow_negative_numbers = true)]
     pub seed: u64,
     /// Seconds for the search of parameters, of each model; 600 for `best`, else no search unless given.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub budget_s: Option<f64>,
+    /// Draws an SVG: quality over time (stream) or of the models (others), and every trial of a search over its parameters.
+    #[arg(long, value_name = "OUT.svg")]
+    pub plot: Option<PathBuf>,
     /// Writes the lists, one line a key: `key<TAB>item item …`, best first.
     #[arg(long, value_name = "OUT")]
     pub lists: Option<PathBuf>,

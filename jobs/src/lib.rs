@@ -2,6 +2,7 @@
 
 pub mod evaluate;
 pub mod import;
+pub mod plot;
 pub mod shop;
 pub mod train;
 pub mod verify;

@@ -1,13 +1,15 @@
 //! `evaluate`: models against files, as a table or as JSON.
 
 use std::io::{IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use shoptide_jobs::evaluate::{
-    Choice, EvaluateError, ExcludeCurrent, Options, RankingTask, RatingsTask, Report, Say, SessionsTask,
-    StreamTask, ranking, ratings, sessions, stream,
+    Choice, EvaluateError, ExcludeCurrent, Options, OutFile, RankingTask, RatingsTask, Report, Say,
+    SessionsTask, StreamTask, check_apart, ranking, ratings, sessions, stream,
 };
+use shoptide_jobs::plot::{Measure, of_report};
 
 use crate::args::{Evaluate, EvaluateCommon, Protocol};
 use crate::render::table;
@@ -23,7 +25,17 @@ pub async fn run(args: Evaluate) -> anyhow::Result<ExitCode> {
         | Protocol::Stream { common, .. }
         | Protocol::Ratings { common, .. } => common.clone(),
     };
+    let (measure, files) = measured(&args.protocol);
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let out = [("--lists", common.lists.as_deref()), ("--plot", common.plot.as_deref())];
+    let out: Vec<_> = out.into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect();
+    check_apart(&out, &files)?;
+    let plot = common.plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?;
     let report = tokio::task::spawn_blocking(move || evaluate(args.protocol)).await??;
+    if let Some(plot) = plot {
+        let svg = of_report(&report, measure)?;
+        plot.write(|out| out.write_all(svg.as_bytes()))?;
+    }
     if common.json {
         outln!("{}", report.json())?;
         return Ok(ExitCode::SUCCESS);
@@ -39,6 +51,23 @@ pub async fn run(args: Evaluate) -> anyhow::Result<ExitCode> {
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     out!("{}", table(&headings, &cells))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a search of the protocol is judged by, and the files that the command reads.
+fn measured(protocol: &Protocol) -> (Measure, Vec<PathBuf>) {
+    let (name, is_error) = match protocol {
+        Protocol::Sessions { .. } => ("HR + MRR", false),
+        Protocol::Ranking { .. } => ("recall + NDCG", false),
+        Protocol::Stream { .. } => ("recall", false),
+        Protocol::Ratings { .. } => ("RMSE", true),
+    };
+    let files = match protocol {
+        Protocol::Sessions { train, test, .. } | Protocol::Ranking { train, test, .. } => {
+            vec![train.clone(), test.clone()]
+        }
+        Protocol::Stream { events: file, .. } | Protocol::Ratings { file, .. } => vec![file.clone()],
+    };
+    (Measure { name, is_error }, files)
 }
 
 fn evaluate(protocol: Protocol) -> Result<Report, EvaluateError> {

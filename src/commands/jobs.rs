@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::json;
+use shoptide_jobs::evaluate::OutFile;
 use shoptide_jobs::train::{Tables, TuneOptions, held_out, train_once};
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
@@ -23,6 +24,10 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
         return run::run(Run { place: args.place, port: None }, Roles::JOBS).await;
     };
     let config = load_config(args.place.config.as_deref())?;
+    let plot = match &job {
+        Job::Tune { plot, .. } => plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?,
+        Job::Train { .. } | Job::Evaluate { .. } => None,
+    };
     let data = DataDir::existing(&args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
     let log: Arc<dyn Log> = DataDir::with_log(data.path())?.open_log(&config).await?;
@@ -50,7 +55,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
                 )?;
             }
         }
-        Job::Tune { trials, budget_s, seed, json } => {
+        Job::Tune { trials, budget_s, seed, json, .. } => {
             let mut tables = Tables::default();
             tables.advance(&*truth).await?;
             let params = context.params.clone();
@@ -60,6 +65,10 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             let tuned =
                 tokio::task::spawn_blocking(move || tune::run(&tables, &params, options, budget, &file))
                     .await??;
+            if let Some(plot) = plot {
+                let svg = tune::draw(&tuned)?;
+                plot.write(|out| out.write_all(svg.as_bytes()))?;
+            }
             tune::print(&tuned, json)?;
         }
         Job::Evaluate { json } => {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use serde_json::{Map, json};
-use shoptide_jobs::train::{Tables, TrainParams, TuneOptions, TunedBlend, tune_blend, tune_key};
+use serde_json::{Map, Value, json};
+use shoptide_jobs::plot::{Measure, of_trials};
+use shoptide_jobs::train::{Learned, Tables, TrainParams, TuneOptions, TunedBlend, tune_blend, tune_key};
 use shoptide_models::evaluate::Quality;
 use shoptide_models::search::Trials;
 
@@ -86,6 +87,9 @@ pub fn print(tuned: &TunedBlend, as_json: bool) -> anyhow::Result<()> {
         [("as configured".to_owned(), tuned.before), ("as found".to_owned(), tuned.after)]
             .into_iter()
             .chain(tuned.without.iter().map(|(source, q)| (format!("without {source}"), *q)))
+            .chain(
+                tuned.learned.as_ref().and_then(|l| l.blend.as_ref()).map(|b| ("as learned".to_owned(), b.1)),
+            )
             .collect();
     if as_json {
         let one = |(name, q): &(String, Quality)| {
@@ -94,7 +98,13 @@ pub fn print(tuned: &TunedBlend, as_json: bool) -> anyhow::Result<()> {
         let measured: Map<_, _> = rows.iter().map(one).collect();
         return outln!(
             "{}",
-            json!({ "users": tuned.users, "trials": tuned.trials, "blend": tuned.blend, "measured": measured })
+            json!({
+                "users": tuned.users,
+                "trials": tuned.trials,
+                "blend": tuned.blend,
+                "measured": measured,
+                "learned": tuned.learned.as_ref().map(learned_json),
+            })
         );
     }
     outln!(
@@ -107,10 +117,49 @@ pub fn print(tuned: &TunedBlend, as_json: bool) -> anyhow::Result<()> {
         .map(|(name, q)| vec![name.clone(), format!("{:.4}", q.recall), format!("{:.4}", q.ndcg)])
         .collect();
     out!("{}", table(&["blend", "recall@20", "NDCG@20"], &cells))?;
+    if let Some(learned) = &tuned.learned {
+        print_learned(learned)?;
+    }
     outln!("\n[blend]")?;
     for (name, value) in &tuned.blend {
         // Floats in TOML have a point.
         outln!("{name} = {:?}", (value * 1e4).round() / 1e4)?;
     }
     Ok(())
+}
+
+fn print_learned(learned: &Learned) -> anyhow::Result<()> {
+    outln!(
+        "\nlearned from {} shown items of the cut, {} taken, each window tested before it is learned: log loss {:.4}, \
+         of the mean {:.4}",
+        learned.shown,
+        learned.taken,
+        learned.log_loss,
+        learned.log_loss_of_mean
+    )?;
+    let cells: Vec<Vec<String>> = learned
+        .sources
+        .iter()
+        .map(|(name, weight, adds)| vec![(*name).to_owned(), format!("{weight:.4}"), format!("{adds:+.4}")])
+        .collect();
+    out!("{}", table(&["source", "weight", "log loss without it"], &cells))
+}
+
+fn learned_json(learned: &Learned) -> Value {
+    let source = |(name, weight, adds): &(&str, f64, f64)| json!({ "source": name, "weight": weight, "log_loss_without": adds + learned.log_loss });
+    json!({
+        "shown": learned.shown,
+        "taken": learned.taken,
+        "log_loss": learned.log_loss,
+        "log_loss_of_mean": learned.log_loss_of_mean,
+        "windows": learned.windows.iter().map(|w| w.log_loss).collect::<Vec<_>>(),
+        "sources": learned.sources.iter().map(source).collect::<Vec<_>>(),
+        "blend": learned.blend.as_ref().map(|(point, _)| point),
+    })
+}
+
+/// Every trial of the search, as SVG.
+pub fn draw(tuned: &TunedBlend) -> anyhow::Result<String> {
+    let title = format!("Weights of the served blend: {} trials, {} users", tuned.trials, tuned.users);
+    Ok(of_trials(&title, &tuned.tried, Measure { name: "recall@20 + NDCG@20", is_error: false })?)
 }

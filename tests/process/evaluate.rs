@@ -34,7 +34,10 @@ fn whatever_is_wrong_is_named_and_is_2() {
     let (train, test) = files(dir.path());
     let sessions = ["evaluate", "sessions", "--train", &train, "--test", &test];
     let ratings = ["evaluate", "ratings", "--file", &train];
-    let cases: [(&[&str], &[&str], &str); 7] = [
+    let cases: [(&[&str], &[&str], &str); 10] = [
+        (&sessions, &["--budget-s", "-1"], "--budget-s is -1, expected 0 to 86400"),
+        (&sessions, &["--valid-share", "-1"], "--valid-share is -1, expected above 0 and below 1"),
+        (&sessions, &["--k", "-1"], "invalid value '-1' for '--k <K>'"),
         (&sessions, &["--model", "nope"], "--model is nope, expected all, best or one of popularity"),
         (&sessions, &["--k", "0"], "--k is 0, expected 1 to 4"),
         (&sessions, &["--valid-share", "1"], "--valid-share is 1, expected above 0 and below 1"),
@@ -54,4 +57,36 @@ fn whatever_is_wrong_is_named_and_is_2() {
             "{more:?}: {ended:?}"
         );
     }
+}
+
+#[test]
+fn a_plot_is_written_at_the_end_or_refused_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (train, test) = files(dir.path());
+    let plot = path(&dir.path().join("plot.svg")).to_owned();
+    let sessions = ["evaluate", "sessions", "--train", &train, "--test", &test, "--k", "2", "--plot"];
+    let drawn = run(&[&sessions[..], &[&plot, "--model", "session_knn", "--budget-s", "1"]].concat());
+    assert_eq!(drawn.code, Some(0), "{drawn:?}");
+    let svg = std::fs::read_to_string(&plot).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("HR@2") && svg.contains("trial of its model"), "{svg}");
+    std::fs::remove_file(&plot).unwrap();
+
+    let failed = run(&[&sessions[..], &[&plot, "--model", "nope"]].concat());
+    assert!(failed.code == Some(2) && !Path::new(&plot).exists(), "{failed:?}");
+    let folder = path(dir.path()).to_owned();
+    for (out, why) in [
+        ("/no/where.svg", "--plot /no/where.svg cannot be written"),
+        (folder.as_str(), "cannot be written"),
+        (train.as_str(), "expected a file of its own"),
+    ] {
+        let refused = run(&[&sessions[..], &[out]].concat());
+        assert!(
+            refused.code == Some(2) && refused.err.contains("--plot") && refused.err.contains(why),
+            "{refused:?}"
+        );
+    }
+    let lists = ["--model", "popularity", "--lists", &train];
+    let refused = run(&[&sessions[..], &[plot.as_str()], &lists].concat());
+    assert!(refused.code == Some(2) && refused.err.contains("--lists is"), "{refused:?}");
+    assert!(std::fs::read_to_string(&train).unwrap().starts_with("a b"), "what is read is never replaced");
 }

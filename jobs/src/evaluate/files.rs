@@ -40,7 +40,8 @@ pub(super) fn read_sessions(file: &Path, items: &mut Ids) -> Result<SessionFile,
     if !next_line(&mut lines, &mut line, file)? {
         return Err(EvaluateError::file(file, "is empty, expected sessions"));
     }
-    if is_header(&line, &[Column::SESSION, Column::ITEM]) {
+    // One name is enough: a header that lacks a column is refused by that column, and not read as a session of names.
+    if [Column::SESSION, Column::ITEM].iter().any(|column| is_header(&line, std::slice::from_ref(column))) {
         return read_session_rows(file, items);
     }
     let by_comma = line.contains(&b',') && !line.trim_ascii().iter().any(u8::is_ascii_whitespace);

@@ -8,8 +8,8 @@ use shoptide_models::tune::Point;
 
 use super::error::EvaluateError;
 use super::memory::{peak_mb, reset_peak};
-use super::registry::{Entry, FitError, Run, Spent, Tell, Winner};
-use super::report::{Row, Tuned};
+use super::registry::{Entry, FitError, Heard, Run, Spent, Tell, Winner};
+use super::report::{Row, Tried, Tuned};
 
 /// Which models are measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +108,7 @@ pub(super) fn chosen<'a, F>(
 pub(super) struct Setting {
     pub point: Point,
     pub tuned: Option<Tuned>,
+    pub tried: Vec<Tried>,
 }
 
 /// Hears what is going on, for a person who waits.
@@ -157,6 +158,9 @@ impl Gauge {
             params: setting.point.clone(),
             exclude_current: None,
             tuned: setting.tuned,
+            windows: Vec::new(),
+            running: Vec::new(),
+            tried: setting.tried.clone(),
             more: serde_json::Map::new(),
         }
     }
@@ -184,18 +188,22 @@ pub(super) fn own_search<M: ?Sized>(
     say: Say<'_>,
     search: impl FnOnce(Spent<'_>, Tell<'_>) -> Result<Winner<M>, FitError>,
 ) -> Result<(Winner<M>, Gauge, Setting), EvaluateError> {
-    let (began, mut trials) = (Instant::now(), 0usize);
+    let (began, mut tried) = (Instant::now(), Vec::new());
     let mut gauge = Gauge::start();
     let mut spent = || began.elapsed().as_secs_f64() / seconds.max(1e-9);
-    let mut tell = |text: &str| {
-        trials += 1;
-        say(&format!("trial {trials}, {:.0} s: {text}", began.elapsed().as_secs_f64()));
+    let mut tell = |heard: Heard<'_>| {
+        let (trial, text) = match heard {
+            Heard::Trial(trial, text) => (Some(trial), text),
+            Heard::Step(text) => (None, text),
+        };
+        tried.extend(trial);
+        say(&format!("trial {}, {:.0} s: {text}", tried.len(), began.elapsed().as_secs_f64()));
     };
     let won = search(&mut spent, &mut tell)
         .map_err(|why| EvaluateError::Fit { model: "best".to_owned(), why: why.to_string() })?;
     let took = began.elapsed().as_secs_f64();
     gauge.trained(took);
-    let tuned = Some(Tuned { trials, seconds: took, score: won.score });
-    let setting = Setting { point: won.params.clone(), tuned };
+    let tuned = Some(Tuned { trials: tried.len(), seconds: took, score: won.score });
+    let setting = Setting { point: won.params.clone(), tuned, tried };
     Ok((won, gauge, setting))
 }

@@ -1,24 +1,18 @@
 //! The lists, one line a key: `key<TAB>item item …`, best first, ids as they stood in the input.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::EvaluateError;
 use super::ids::Ids;
+use super::out_file::OutFile;
 
 /// Opened before anything is trained, so that a path that cannot be written costs no time.
 #[derive(Debug)]
-pub(super) struct ListsFile {
-    path: PathBuf,
-    out: BufWriter<File>,
-}
+pub(super) struct ListsFile(OutFile);
 
 impl ListsFile {
     pub(super) fn create(path: Option<&Path>) -> Result<Option<Self>, EvaluateError> {
-        let Some(path) = path else { return Ok(None) };
-        let file = File::create(path).map_err(|e| EvaluateError::unwritable("lists", path, e))?;
-        Ok(Some(Self { path: path.to_owned(), out: BufWriter::new(file) }))
+        path.map(|path| OutFile::open("lists", path).map(Self)).transpose()
     }
 
     /// Writes all lists; `keys` are of the lists at the same place.
@@ -28,8 +22,7 @@ impl ListsFile {
         lists: &[Vec<u32>],
         items: &Ids,
     ) -> Result<(), EvaluateError> {
-        let Self { path, mut out } = self;
-        let write = || -> std::io::Result<()> {
+        self.0.write(|out| {
             for (key, list) in keys.into_iter().zip(lists) {
                 out.write_all(key.as_ref())?;
                 for (place, item) in list.iter().enumerate() {
@@ -38,8 +31,7 @@ impl ListsFile {
                 }
                 out.write_all(b"\n")?;
             }
-            out.flush()
-        };
-        write().map_err(|e| EvaluateError::unwritable("lists", &path, e))
+            Ok(())
+        })
     }
 }

@@ -7,6 +7,7 @@ mod frame;
 mod ids;
 mod lists_file;
 mod memory;
+mod out_file;
 mod ranking;
 mod ratings;
 pub mod registry;
@@ -18,8 +19,9 @@ mod tune;
 
 pub use error::EvaluateError;
 pub use frame::{BUDGET_S, Choice, Options, Say};
+pub use out_file::{OutFile, check_apart};
 pub use ranking::{RankingTask, ranking};
 pub use ratings::{RatingsTask, ratings};
-pub use report::{Report, Row, Tuned};
+pub use report::{Report, Row, Tried, Tuned};
 pub use sessions::{ExcludeCurrent, SessionsTask, sessions};
 pub use stream::{StreamTask, stream};

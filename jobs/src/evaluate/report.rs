@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use shoptide_models::search::{Trial, Trials};
 use shoptide_models::tune::Point;
 
 /// One model's row.
@@ -23,8 +24,41 @@ pub struct Row {
     pub exclude_current: Option<bool>,
     /// How the parameters were found; nothing if they are the defaults.
     pub tuned: Option<Tuned>,
-    /// More than a number a metric, for machines: windows of a stream, groups of users.
+    /// Of a stream: quality of each window, and the mean up to each window's end.
+    pub windows: Vec<f64>,
+    pub running: Vec<f64>,
+    /// Every trial of the search; empty without one.
+    pub tried: Vec<Tried>,
+    /// More than a number a metric, for machines: groups of users, folds.
     pub more: Map<String, Value>,
+}
+
+/// One trial of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    pub model: String,
+    /// Empty for the defaults.
+    pub point: Point,
+    /// Greater is better.
+    pub score: f64,
+    /// Measured on the whole cut; the others were stopped early, on a part of it.
+    pub finished: bool,
+}
+
+impl Tried {
+    /// What a search has saved, as trials of `model`; those that failed have no score and are left out.
+    pub fn of(model: &str, trials: &Trials) -> Vec<Self> {
+        let one = |trial: &Trial| {
+            let score = *trial.scores.last()?;
+            Some(Self {
+                model: model.to_owned(),
+                point: trial.point.clone(),
+                score,
+                finished: trial.finished,
+            })
+        };
+        trials.done.iter().filter_map(one).collect()
+    }
 }
 
 /// A search on a validation cut of the training data.
@@ -61,6 +95,10 @@ impl Report {
             made.insert("query_micros".to_owned(), json!(row.query_us));
             made.insert("rss_mb".to_owned(), json!(row.rss_mb));
             made.insert("params".to_owned(), json!(row.params));
+            if !row.windows.is_empty() {
+                made.insert("windows".to_owned(), json!(row.windows));
+                made.insert("running".to_owned(), json!(row.running));
+            }
             if let Some(exclude) = row.exclude_current {
                 made.insert("exclude_current".to_owned(), json!(exclude));
             }

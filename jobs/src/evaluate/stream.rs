@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use serde_json::json;
 use shoptide_models::evaluate::{StreamParams, StreamQuality, prequential};
 use shoptide_models::model::Rated;
 use shoptide_models::tune::Point;
@@ -73,6 +72,9 @@ pub fn stream(task: &StreamTask, say: Say<'_>) -> Result<Report, EvaluateError> 
         let row = data.run(found.model, &found.setting, say);
         rows.extend(or_note(&task.options.model, row, &mut notes)?);
     }
+    if let (Choice::Best, Some((row, _))) = (&task.options.model, rows.first_mut()) {
+        row.tried = found.iter().flat_map(|found| found.setting.tried.iter().cloned()).collect();
+    }
     let (tests, repeats) = rows.first().map_or((0, 0), |(_, q)| (q.tests, q.repeats));
     Ok(Report {
         protocol: format!(
@@ -111,7 +113,7 @@ impl Judge<MakeStream> for StreamJudge<'_> {
         let share = TUNE_SHARES.get(rung).copied().unwrap_or(1.0);
         let n = ((self.data.events.len() as f64 * share) as usize).max(1);
         let head = Data { events: self.data.events.get(..n).unwrap_or(self.data.events), ..*self.data };
-        let setting = Setting { point: point.clone(), tuned: None };
+        let setting = Setting { point: point.clone(), ..Setting::default() };
         head.run(model, &setting, &mut |_| {}).map(|(_, q)| q.recall)
     }
 }
@@ -138,8 +140,7 @@ impl Data<'_> {
         let mut row = gauge.row(model.name, setting, self.events.len(), seconds);
         let at = |name: &str| format!("{name}@{}", self.params.k());
         row.metrics = vec![(at("recall"), q.recall), (at("NDCG"), q.ndcg)];
-        row.more.insert("windows".to_owned(), json!(q.windows));
-        row.more.insert("running".to_owned(), json!(q.running()));
+        (row.windows, row.running) = (q.windows.clone(), q.running());
         Ok((row, q))
     }
 }

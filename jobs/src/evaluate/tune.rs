@@ -8,7 +8,7 @@ use shoptide_models::tune::Point;
 use super::error::EvaluateError;
 use super::frame::{Choice, Options, Say, Setting, or_note};
 use super::registry::Entry;
-use super::report::Tuned;
+use super::report::{Tried, Tuned};
 
 /// Models that are searched after the first round, with the share of the remaining budget that each gets.
 const SHARES: [f64; 3] = [0.5, 0.6, 1.0];
@@ -151,7 +151,8 @@ pub(super) fn tune<'a, F>(
         .filter_map(|(model, trials, took, _)| {
             let (best, score) = trials.best()?;
             let tuned = Tuned { trials: trials.done.len(), seconds: took.as_secs_f64(), score };
-            Some(Found { model, score, setting: Setting { point: best.point.clone(), tuned: Some(tuned) } })
+            let (point, tried) = (best.point.clone(), Tried::of(model.name, &trials));
+            Some(Found { model, score, setting: Setting { point, tuned: Some(tuned), tried } })
         })
         .collect();
     match (found.is_empty(), first_error) {

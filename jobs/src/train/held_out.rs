@@ -2,13 +2,15 @@
 //! rest, and every list is ranked over the full catalogue. No negatives are sampled.
 
 use shoptide_models::als::{self, ItemSide};
-use shoptide_models::blend::{BlendParams, Scorer, Scratch, Taste};
+use shoptide_models::blend::{BlendParams, Candidate, Scorer, Scratch, Taste};
 use shoptide_models::evaluate::{Mean, Quality, quality};
+use shoptide_models::hybrid::Shown;
 use shoptide_models::item_item::Neighbours;
 use shoptide_models::matrix::Interactions;
 use shoptide_models::popularity::Popularity;
 use shoptide_models::snapshot::{Kind, Snapshot, SnapshotParts};
 
+use super::feedback::SOURCES;
 use super::full::lineage;
 use super::tables::Tables;
 use super::{Measured, TrainError, TrainParams};
@@ -88,6 +90,21 @@ impl Cut {
         self.hidden.iter().filter(|hidden| !hidden.is_empty()).count()
     }
 
+    /// The lists of all users with something hidden, `n` places each, as if they had been shown: what each source gave an
+    /// item under even weights, and whether it was among the hidden ones.
+    pub(super) fn shown(&self, blend: &BlendParams, n: usize) -> Vec<Shown> {
+        let scorer = Scorer::new(&self.model, blend);
+        let mut scratch = Scratch::default();
+        let mut shown = Vec::new();
+        for (row, hidden) in self.rows.iter().zip(&self.hidden).filter(|(_, hidden)| !hidden.is_empty()) {
+            shown.extend(list(&scorer, row, n, &mut scratch).into_iter().map(|place| Shown {
+                scores: place.parts.into_iter().take(SOURCES.len()).collect(),
+                taken: hidden.contains(&place.item),
+            }));
+        }
+        shown
+    }
+
     /// Mean quality over every so many users.
     pub(super) fn quality(&self, blend: &BlendParams, every: usize) -> Quality {
         let some = |of: usize| (0..self.rows.len()).step_by(of.max(1));
@@ -121,13 +138,16 @@ fn mean<'a>(
     let mut scratch = Scratch::default();
     let mut mean = Mean::default();
     for (row, targets) in users.filter(|(_, t)| !t.is_empty()) {
-        let history: Vec<Taste> = row.iter().map(|(item, s)| Taste { item: *item, strength: *s }).collect();
-        let mut items: Vec<u32> = row.iter().map(|(item, _)| *item).collect();
-        items.sort_unstable();
-        let known = |item: u32| items.binary_search(&item).is_ok();
-        let list = scorer.candidates(&history, K, &known, &mut scratch);
-        let ranked: Vec<u32> = list.iter().map(|c| c.item).collect();
+        let ranked: Vec<u32> = list(&scorer, row, K, &mut scratch).iter().map(|c| c.item).collect();
         mean.add(quality(&ranked, targets, K));
     }
     mean.get()
+}
+
+/// The best `n` items for a history, without its own.
+fn list(scorer: &Scorer<'_>, row: &[(u32, f32)], n: usize, scratch: &mut Scratch) -> Vec<Candidate> {
+    let history: Vec<Taste> = row.iter().map(|(item, s)| Taste { item: *item, strength: *s }).collect();
+    let mut items: Vec<u32> = row.iter().map(|(item, _)| *item).collect();
+    items.sort_unstable();
+    scorer.candidates(&history, n, &|item| items.binary_search(&item).is_ok(), scratch)
 }

@@ -6,6 +6,7 @@
 //! when his list is made.
 
 mod delta;
+mod feedback;
 mod full;
 mod held_out;
 mod publish;
@@ -27,6 +28,7 @@ use shoptide_models::snapshot::SnapshotError;
 use shoptide_models::state::TasteParams;
 use shoptide_store::{StoreError, Truth};
 
+pub use feedback::Learned;
 pub use held_out::{HeldOut, held_out};
 pub use run::{TrainAsker, TrainHandle, Trained, start, train_once};
 pub use tables::Tables;

@@ -8,9 +8,11 @@ use shoptide_models::evaluate::Quality;
 use shoptide_models::search::{Objective, SearchParams, Trials, search};
 use shoptide_models::tune::{Dimension, Point, Range};
 
+use super::feedback::{Learned, SOURCES, learn_weights};
 use super::held_out::Cut;
 use super::tables::Tables;
 use super::{TrainError, TrainParams};
+use crate::evaluate::Tried;
 
 /// What is searched. The trend is left as it is: a cut by users has no last days.
 const SPACE: &[Dimension] = &[
@@ -46,6 +48,10 @@ pub struct TunedBlend {
     pub after: Quality,
     /// What was found without each source.
     pub without: Vec<(&'static str, Quality)>,
+    /// What logistic regression makes of the lists of the cut; nothing if nobody took anything of them.
+    pub learned: Option<Learned>,
+    /// Every trial, to look at.
+    pub tried: Vec<Tried>,
 }
 
 /// Names everything that trials depend on: those of another name are worth nothing.
@@ -116,7 +122,8 @@ pub fn tune_blend(
     search(SPACE, std::slice::from_ref(&start), &search_params, trials, &mut tuning);
     let found = trials.best().map_or(start, |(trial, _)| trial.point.clone());
     let measured = |point: &Point| blend(point, trending).map(|b| unseen.quality(&b, 1)).unwrap_or_default();
-    let without = ["factors", "item_item", "popularity"].map(|source| {
+    let learned = learn_weights(&cut, &found, &|point| Some(unseen.quality(&blend(point, trending)?, 1)))?;
+    let without = SOURCES.map(|source| {
         let mut point = found.clone();
         point.insert(source.to_owned(), 0.0);
         (source, measured(&point))
@@ -127,6 +134,8 @@ pub fn tune_blend(
         before: unseen.quality(&now, 1),
         after: measured(&found),
         without: without.to_vec(),
+        learned,
+        tried: Tried::of("blend", trials),
         blend: found.into_iter().chain([("trending".to_owned(), trending)]).collect(),
     })
 }

@@ -9,6 +9,7 @@ pub mod sessions;
 pub mod stream;
 mod today;
 
+use super::report::Tried;
 use shoptide_models::matrix::Interactions;
 use shoptide_models::model::{LearnEvent, NextItem, PredictRating, Progress, RankItems, Rated};
 use shoptide_models::sessions::Sessions;
@@ -90,8 +91,15 @@ pub struct Winner<M: ?Sized> {
 
 /// Says what share of the budget is spent, 0 to 1 and beyond.
 pub type Spent<'a> = &'a mut dyn FnMut() -> f64;
-/// Hears one line a trial.
-pub type Tell<'a> = &'a mut dyn FnMut(&str);
+/// What is heard of such a search, each with a line for people.
+pub enum Heard<'a> {
+    /// A trial is done.
+    Trial(Tried, &'a str),
+    /// Something else went on.
+    Step(&'a str),
+}
+/// Hears of every trial.
+pub type Tell<'a> = &'a mut dyn FnMut(Heard<'_>);
 
 pub type BestSessions = fn(&Sessions, Aim, Spent<'_>, Tell<'_>) -> Result<Winner<dyn NextItem>, FitError>;
 pub type BestRanking = fn(&Interactions, Aim, Spent<'_>, Tell<'_>) -> Result<Winner<dyn RankItems>, FitError>;

@@ -14,7 +14,7 @@ use shoptide_models::ranking::{Faded, OfTrain, ScoreItems};
 use shoptide_models::tune::{Dimension, Point, Range, Tunable};
 
 use super::today::{AlsPoint, ItemItemPoint, NearUser, UserFactors};
-use super::{Aim, BestRanking, FitError, RankingModel, Run, Spent, Tell, Winner};
+use super::{Aim, BestRanking, FitError, Heard, RankingModel, Run, Spent, Tell, Tried, Winner};
 
 /// The search of `--model best`: tunes every family on cuts of the training data, mixes them, trains the mix on everything.
 pub const BEST: BestRanking = mixed;
@@ -141,7 +141,9 @@ fn mixed(
     let said =
         |point: &Point| point.iter().map(|(name, x)| format!(" {name}={x:.3}")).collect::<Vec<_>>().concat();
     let found = best(train, &params, spent, &mut |t: &Trial| {
-        tell(&format!("{}: recall {:.4}, NDCG {:.4}{}", t.family, t.recall, t.ndcg, said(&t.point)));
+        let text = format!("{}: recall {:.4}, NDCG {:.4}{}", t.family, t.recall, t.ndcg, said(&t.point));
+        let (model, point) = (t.family.to_owned(), t.point.clone());
+        tell(Heard::Trial(Tried { model, point, score: t.recall + t.ndcg, finished: true }, &text));
     })?;
     let of_part = |part: &Part| {
         let own = part.point.iter().map(|(name, x)| (format!("{}.{name}", part.family), *x));

@@ -10,7 +10,7 @@ use shoptide_models::session::transitions::{TransitionParams, Transitions};
 use shoptide_models::tune::Tunable;
 
 use super::today::{ItemItemPoint, NearSession};
-use super::{BestSessions, SessionModel, Winner};
+use super::{BestSessions, Heard, SessionModel, Tried, Winner};
 
 /// The search of `--model best`.
 pub const BEST: BestSessions = |train, aim, spent, tell| {
@@ -19,13 +19,17 @@ pub const BEST: BestSessions = |train, aim, spent, tell| {
     let best = find(train, params, spent, &mut |step| match step {
         Step::Trial(trial) => {
             let q = trial.quality;
-            tell(&format!("{}: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr));
+            let text = format!("{}: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr);
+            let model = trial.model.to_owned();
+            let tried = Tried { model, point: trial.point, score: q.hit_rate + q.mrr, finished: true };
+            tell(Heard::Trial(tried, &text));
         }
         Step::Contest(trial) => {
             let q = trial.quality;
-            tell(&format!("{} in the contest: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr));
+            let text = format!("{} in the contest: HR {:.4}, MRR {:.4}", trial.model, q.hit_rate, q.mrr);
+            tell(Heard::Step(&text));
         }
-        Step::Tree { trees, loss } => tell(&format!("trees: {trees}, loss {loss:.4}")),
+        Step::Tree { trees, loss } => tell(Heard::Step(&format!("trees: {trees}, loss {loss:.4}"))),
     })?;
     Ok(Winner {
         name: format!("best: {}", best.name),
