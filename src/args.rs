@@ -199,6 +199,10 @@ pub enum Protocol {
         /// Pairs to predict.
         #[arg(long, value_name = "FILE")]
         test: PathBuf,
+        /// What items say of themselves, for the model `content`: CSV or TSV with a column `item` and any of `title`,
+        /// `brand`, `category` (levels separated by `/`), `tags` (by `|`), `description`.
+        #[arg(long, value_name = "FILE")]
+        items: Option<PathBuf>,
         /// Share of each user's training items that parameters are chosen on.
         #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
         valid_share: f64,

@@ -42,6 +42,7 @@ fn ranking_task(train: &Path, test: &Path, model: &str) -> RankingTask {
     RankingTask {
         train: train.to_owned(),
         test: test.to_owned(),
+        items: None,
         valid_share: 0.2,
         k: 2,
         options: options(model),
@@ -168,7 +169,7 @@ fn streams_and_ratings_are_read_by_name_or_by_place() {
     for file in [&named, &by_place] {
         let streamed = stream(&stream_task(file, "popularity"), &mut |_| {}).unwrap();
         assert_eq!((streamed.sizes["events"], streamed.sizes["tests"]), (40, 16));
-        assert_eq!(streamed.rows[0].more["windows"].as_array().unwrap().len(), 3);
+        assert_eq!(streamed.rows[0].windows.len(), 3);
         let rated = ratings(&ratings_task(file, "mean"), &mut |_| {}).unwrap();
         assert!(metric(&rated, "RMSE") < 2.0);
         found.push((metric(&streamed, "recall@2"), metric(&rated, "RMSE")));
@@ -463,4 +464,46 @@ fn the_best_is_found_on_the_cut_and_is_the_same_again() {
     assert!(popularity < of(&best, 0), "{best:?}");
     let again = run("best", Some(0.0));
     assert_eq!(best.rows[0].metrics, again.rows[0].metrics);
+}
+
+#[test]
+fn items_are_ranked_by_what_they_say_of_themselves() {
+    let f = Folder::new();
+    let train = f.file("train", "user\titem\n1\ta\n2\tb\n3\tc\n4\td\n");
+    let test = f.file("test", "user\titem\n1\tc\n2\td\n");
+    // A quoted comma, a byte order mark, an item that nobody had; `d` says nothing.
+    let said = "\u{feff}Item_ID,title,genres\na,\"Red, warm shoe\",sport|shoes\nb,Blue lamp,home\nc,Green shoe,sport\nzz,x,\n";
+    let with = |items: &Path, model: &str| {
+        run_ranking(&RankingTask {
+            items: Some(items.to_owned()),
+            k: 1,
+            ..ranking_task(&train, &test, model)
+        })
+    };
+    let items = f.file("items", said);
+    let report = with(&items, "content").unwrap();
+    assert_eq!((report.rows.len(), metric(&report, "recall@1")), (1, 0.5), "{report:?}");
+    assert!(report.notes[0].contains("3 of 4 items say something; 1 rows are of items"), "{report:?}");
+    assert_eq!(
+        with(&items, "all").unwrap().rows.last().map(|row| row.model.clone()),
+        Some("content".to_owned())
+    );
+
+    let long = format!("item,title\na,{}\n", "x".repeat(70_000));
+    for (name, content, expected) in [
+        ("i1", "", "i1, line 1: no column item"),
+        ("i2", "title\nx\n", "i2, line 1: no column item"),
+        ("i3", "item,price\na,1\n", "i3, line 1: expected one of the columns title"),
+        ("i4", "item,title\n,x\n", "i4, line 2: item is empty"),
+        ("i5", &long, "i5, line 2: a field of 70000 bytes, expected at most 65536"),
+    ] {
+        let said = with(&f.file(name, content), "content").unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+    let folder = with(f.0.path(), "content").unwrap_err().to_string();
+    assert!(folder.contains("directory"), "{folder}");
+    let without = run_ranking(&ranking_task(&train, &test, "content")).unwrap_err().to_string();
+    assert!(without.contains("--items is not given"), "{without}");
+    let nothing = with(&f.file("i6", "item,title\n"), "content").unwrap();
+    assert_eq!(metric(&nothing, "recall@1"), 0.0);
 }

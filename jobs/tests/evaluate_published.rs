@@ -39,7 +39,8 @@ fn rp3beta_on_gowalla() {
     let Some((train, test)) = files("bench/gowalla/train.tsv", "bench/gowalla/test.tsv") else { return };
     let options = Options { budget_s: Some(BUDGET_S), ..options("rp3beta") };
     let report =
-        ranking(&RankingTask { train, test, valid_share: 0.1, k: 20, options }, &mut |_| {}).unwrap();
+        ranking(&RankingTask { train, test, items: None, valid_share: 0.1, k: 20, options }, &mut |_| {})
+            .unwrap();
     let sizes = ["train_pairs", "items", "test_users"].map(|name| report.sizes[name]);
     assert_eq!(sizes, [810_128, 40_981, 29_858]);
     let (recall, ndcg) = (metric(&report, "recall@20"), metric(&report, "NDCG@20"));

@@ -62,8 +62,9 @@ fn measured(protocol: &Protocol) -> (Measure, Vec<PathBuf>) {
         Protocol::Ratings { .. } => ("RMSE", true),
     };
     let files = match protocol {
-        Protocol::Sessions { train, test, .. } | Protocol::Ranking { train, test, .. } => {
-            vec![train.clone(), test.clone()]
+        Protocol::Sessions { train, test, .. } => vec![train.clone(), test.clone()],
+        Protocol::Ranking { train, test, items, .. } => {
+            [train, test].into_iter().chain(items).cloned().collect()
         }
         Protocol::Stream { events: file, .. } | Protocol::Ratings { file, .. } => vec![file.clone()],
     };
@@ -84,8 +85,8 @@ fn evaluate(protocol: Protocol) -> Result<Report, EvaluateError> {
             let options = options(&common);
             sessions(&SessionsTask { train, test, valid_share, exclude_current, k, options }, say)
         }
-        Protocol::Ranking { train, test, valid_share, k, common } => {
-            ranking(&RankingTask { train, test, valid_share, k, options: options(&common) }, say)
+        Protocol::Ranking { train, test, items, valid_share, k, common } => {
+            ranking(&RankingTask { train, test, items, valid_share, k, options: options(&common) }, say)
         }
         Protocol::Stream { events, positive, k, windows, common } => {
             stream(&StreamTask { events, positive, k, windows, options: options(&common) }, say)

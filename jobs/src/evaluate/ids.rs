@@ -21,6 +21,11 @@ impl Ids {
         Some(number)
     }
 
+    /// The number of an id that was met.
+    pub(super) fn find(&self, id: &[u8]) -> Option<u32> {
+        self.numbers.get(id).copied()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.names.len()
     }

@@ -1,6 +1,7 @@
 //! `shoptide evaluate`: models against files that anyone can fetch, by the protocols that others publish. Needs neither a
 //! data directory nor a service. Parameters are chosen on a cut of the training data, never on the test data.
 
+mod content;
 mod error;
 mod files;
 mod frame;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
+use shoptide_models::content::ContentParams;
 use shoptide_models::evaluate::{
     Exposure, Groups, UserLists, co_occurrence, intra_list_diversity, list_quality, rank_users,
 };
@@ -12,10 +13,11 @@ use shoptide_models::matrix::Interactions;
 use shoptide_models::model::RankItems;
 use shoptide_models::tune::Point;
 
+use super::content::{self, ByContent, ItemsFile};
 use super::error::EvaluateError;
 use super::files::{Pair, read_pairs};
 use super::frame::{
-    Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, own_search, train,
+    Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, flag, or_note, own_search, train,
 };
 use super::ids::Ids;
 use super::lists_file::ListsFile;
@@ -29,6 +31,8 @@ use super::tune::{Judge, settle};
 pub struct RankingTask {
     pub train: PathBuf,
     pub test: PathBuf,
+    /// What items say of themselves, for the model `content`.
+    pub items: Option<PathBuf>,
     /// Share of each user's training items that parameters are chosen on.
     pub valid_share: f64,
     pub k: usize,
@@ -67,11 +71,16 @@ struct Data {
 pub fn ranking(task: &RankingTask, say: Say<'_>) -> Result<Report, EvaluateError> {
     task.options.check()?;
     check_share(task.valid_share)?;
-    let models = chosen(&task.options.model, MODELS)?;
+    let only_content = task.options.model == Choice::One(content::NAME.to_owned());
+    if only_content && task.items.is_none() {
+        return Err(flag("--items", "not given", "the file that --model content reads"));
+    }
+    let models = if only_content { Vec::new() } else { chosen(&task.options.model, MODELS)? };
     let (mut users, mut items) = (Ids::default(), Ids::default());
     let read = read_pairs(&task.train, &mut users, &mut items)?;
     let (n_users, n_items) = (users.len(), items.len());
     check_k(task.k, n_items)?;
+    let texts = task.items.as_deref().map(|file| ItemsFile::read(file, &items)).transpose()?;
     let test = read_pairs(&task.test, &mut users, &mut items)?;
     let lists = ListsFile::create(task.options.lists.as_deref())?;
 
@@ -103,6 +112,10 @@ pub fn ranking(task: &RankingTask, say: Say<'_>) -> Result<Report, EvaluateError
         for found in &found {
             let row = data.measure(found.model, &found.setting, &asked, say);
             rows.extend(or_note(&task.options.model, row, &mut notes)?);
+        }
+        if let Some(texts) = texts.filter(|_| only_content || task.options.model == Choice::All) {
+            notes.push(texts.note(n_items));
+            rows.push(data.by_content(&texts, &asked));
         }
     }
     if let (Some(lists), Some((_, made))) = (lists, rows.last()) {
@@ -263,6 +276,13 @@ impl Data {
             train(model.name, self.seed, say, |run| (model.fit)(&self.all, &setting.point, run))?;
         gauge.trained(seconds);
         Ok(self.ask(gauge, model.name, setting, &*made, asked))
+    }
+
+    fn by_content(&self, texts: &ItemsFile, asked: &Asked) -> (Row, UserLists) {
+        let (mut gauge, began) = (Gauge::start(), Instant::now());
+        let made = ByContent::fit(texts, &self.all, &ContentParams::default());
+        gauge.trained(began.elapsed().as_secs_f64());
+        self.ask(gauge, content::NAME, &Setting::default(), &made, asked)
     }
 
     fn ask(

@@ -9,7 +9,7 @@ use crate::dice::Dice;
 use crate::model::{LearnEvent, Rated, Scored, best};
 use crate::params::{BadParam, check};
 use crate::simd::{Kernel, dispatch, dot32, fma, padded};
-use crate::tune::{Dimension, Point, Range, Tunable};
+use crate::tune::{Dimension, Point, Range, Tunable, whole};
 
 /// Items of the last events, from which examples of what a user did not turn to are drawn.
 const RECENT_MAX: usize = 1024;
@@ -81,13 +81,13 @@ impl Tunable for OnlineMfParams {
 
     fn at(point: &Point) -> Result<Self, BadParam> {
         let get = |name: &str, default: f64| point.get(name).copied().unwrap_or(default);
-        let p = Self::standard(get("positive", 0.0) as f32, get("seed", 0.0) as u64)?;
+        let p = Self::standard(get("positive", 0.0) as f32, whole(point, "seed", 0)? as u64)?;
         Self::new(
             p.positive,
-            get("rank", p.rank as f64) as usize,
+            whole(point, "rank", p.rank)?,
             get("rate", p.rate.into()),
             get("reg", p.reg.into()),
-            get("negatives", p.negatives as f64) as usize,
+            whole(point, "negatives", p.negatives)?,
             p.seed,
         )
     }

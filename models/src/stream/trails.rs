@@ -8,7 +8,7 @@ use super::log::{Entry, Log, Number};
 use super::{grow, learnable};
 use crate::model::{LearnEvent, Rated, Scored, best};
 use crate::params::{BadParam, check};
-use crate::tune::{Dimension, Point, Range, Tunable};
+use crate::tune::{Dimension, Point, Range, Tunable, whole};
 
 /// Checked parameters of [`Trails`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,10 +94,10 @@ impl Tunable for TrailsParams {
         let p = Self::standard(get("positive", 0.0) as f32)?;
         Self::new(
             p.positive,
-            get("events_max", p.events_max as f64) as usize,
-            get("context", p.context as f64) as usize,
-            get("visits", p.visits as f64) as usize,
-            get("reach", p.reach as f64) as usize,
+            whole(point, "events_max", p.events_max)?,
+            whole(point, "context", p.context)?,
+            whole(point, "visits", p.visits)?,
+            whole(point, "reach", p.reach)?,
             get("context_decay", p.context_decay.into()),
             get("reach_decay", p.reach_decay.into()),
             get("below", p.below.into()),

@@ -1,7 +1,7 @@
 //! What shapes a sampled model. Nothing of it needs tuning: the penalties are sampled too.
 
 use crate::params::{BadParam, check};
-use crate::tune::{Dimension, Point, Range, Tunable};
+use crate::tune::{Dimension, Point, Range, Tunable, switch, whole};
 
 /// Checked parameters of [`BayesMf`](super::BayesMf).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,15 +82,13 @@ impl Tunable for BayesParams {
 
     fn at(point: &Point) -> Result<Self, BadParam> {
         let default = Self::standard(0);
-        let whole = |name: &str, default: usize| point.get(name).map_or(default, |x| *x as usize);
-        let flag = |name: &str, default: bool| point.get(name).map_or(default, |x| 0.5 <= *x);
         Self::new(
-            whole("rank", default.rank),
-            whole("sweeps", default.sweeps),
-            whole("kept", default.kept),
-            flag("user_implicit", default.user_implicit),
-            flag("item_implicit", default.item_implicit),
-            whole("seed", 0) as u64,
+            whole(point, "rank", default.rank)?,
+            whole(point, "sweeps", default.sweeps)?,
+            whole(point, "kept", default.kept)?,
+            switch(point, "user_implicit", default.user_implicit)?,
+            switch(point, "item_implicit", default.item_implicit)?,
+            whole(point, "seed", 0)? as u64,
         )
     }
 }

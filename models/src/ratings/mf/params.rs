@@ -1,7 +1,7 @@
 //! What shapes a model learned by gradient descent.
 
 use crate::params::{BadParam, check};
-use crate::tune::{Dimension, Point, Range, Tunable};
+use crate::tune::{Dimension, Point, Range, Tunable, switch, whole};
 
 /// Checked parameters of [`BiasedMf`](super::BiasedMf).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -112,14 +112,14 @@ impl Tunable for MfParams {
         let default = Self::svdpp(0);
         let get = |name: &str, default: f64| point.get(name).copied().unwrap_or(default);
         Self::new(
-            get("rank", default.rank as f64) as usize,
-            get("epochs", default.epochs as f64) as usize,
+            whole(point, "rank", default.rank)?,
+            whole(point, "epochs", default.epochs)?,
             get("rate", default.rate.into()),
             get("rate_decay", default.rate_decay.into()),
             get("reg_bias", default.reg_bias.into()),
             get("reg_factors", default.reg_factors.into()),
-            0.5 <= get("implicit", f64::from(u8::from(default.implicit))),
-            get("seed", 0.0) as u64,
+            switch(point, "implicit", default.implicit)?,
+            whole(point, "seed", 0)? as u64,
         )
     }
 }
