@@ -94,6 +94,11 @@ fn sessions_a_line_are_measured_and_listed() {
     assert!(
         row["train_seconds"].is_number() && row["params"].is_object() && row["metrics"]["HR@2"].is_number()
     );
+    // Listed: d, then b and d, then nothing. Of 15 sessions d was in 5 and b in 10: -(2 log2 6/16 + log2 11/16) / 3.
+    assert!((metric(&report, "novelty") - 1.1235).abs() < 1e-3, "{report:?}");
+    // b and d were never in one session; of the two queries of one click one is hit, the one of three clicks is.
+    assert_eq!((metric(&report, "diversity"), metric(&report, "fairness")), (1.0, 0.5), "{report:?}");
+    assert_eq!(row["by_length"][0]["users"], 2, "sessions of one known click: {row}");
 }
 
 fn lines_of(text: &str) -> Vec<&str> {
@@ -464,6 +469,26 @@ fn the_best_is_found_on_the_cut_and_is_the_same_again() {
     assert!(popularity < of(&best, 0), "{best:?}");
     let again = run("best", Some(0.0));
     assert_eq!(best.rows[0].metrics, again.rows[0].metrics);
+}
+
+/// Half of the users are of one taste and well served, half of another that the yardstick cannot see.
+#[test]
+fn fairness_is_measured_by_segment() {
+    let f = Folder::new();
+    let (mut train, mut test) = ("user\titem\n".to_owned(), "user\titem\n".to_owned());
+    for user in 0..20 {
+        let side = if user < 14 { "a" } else { "b" };
+        (0..5).for_each(|n| train += &format!("{user}\t{side}{}\n", (user + n) % 6));
+        test += &format!("{user}\t{side}{}\n", (user + 5) % 6);
+    }
+    let (train, test) = (f.file("train", &train), f.file("test", &test));
+    let report = run_ranking(&RankingTask { k: 1, ..ranking_task(&train, &test, "popularity") }).unwrap();
+    let row = &report.json()["rows"][0];
+    let groups = row["by_segment"].as_array().unwrap();
+    assert_eq!(groups.iter().map(|g| g["users"].as_u64().unwrap()).sum::<u64>(), 20, "{row}");
+    let best = groups.iter().map(|g| g["ndcg"].as_f64().unwrap()).fold(0.0, f64::max);
+    assert!(best == 1.0 && row["fairness_by_segment"] == 0.0, "{row}");
+    assert!(row["by_activity"].is_array() && row["gini"].is_number(), "{row}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod content;
 mod error;
+mod exposure;
 mod files;
 mod frame;
 mod ids;

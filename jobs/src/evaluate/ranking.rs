@@ -15,6 +15,7 @@ use shoptide_models::tune::Point;
 
 use super::content::{self, ByContent, ItemsFile};
 use super::error::EvaluateError;
+use super::exposure;
 use super::files::{Pair, read_pairs};
 use super::frame::{
     Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, flag, or_note, own_search, train,
@@ -306,7 +307,7 @@ impl Data {
         let users_of: Vec<u32> = (0..by_item.n_rows())
             .map(|item| u32::try_from(by_item.row(item).0.len()).unwrap_or(u32::MAX))
             .collect();
-        let exposure = Exposure::of(&made.lists, &users_of, self.all.n_rows());
+        let shown = Exposure::of(&made.lists, &users_of, self.all.n_rows());
         let every = made.lists.len().div_ceil(DIVERSITY_LISTS_MAX).max(1);
         let some: Vec<Vec<u32>> = made.lists.iter().step_by(every).cloned().collect();
         let diversity = intra_list_diversity(&some, &|a, b| co_occurrence(&by_item, a, b));
@@ -319,17 +320,17 @@ impl Data {
             (at("MAP"), q.map),
             (at("HR"), q.hit_rate),
             (at("coverage"), q.coverage),
-            ("novelty".to_owned(), exposure.novelty),
+            ("novelty".to_owned(), shown.novelty),
             ("diversity".to_owned(), diversity),
-            ("pop. lift".to_owned(), exposure.popularity_lift),
+            ("pop. lift".to_owned(), shown.popularity_lift),
             ("fairness".to_owned(), groups.ndcg_ratio()),
         ];
-        let each = groups
-            .each
-            .iter()
-            .map(|g| json!({ "group": g.group, "recall": g.recall, "ndcg": g.ndcg, "users": g.n }));
-        row.more.insert("by_activity".to_owned(), each.collect());
-        row.more.insert("gini".to_owned(), json!(exposure.gini));
+        row.more.insert("by_activity".to_owned(), exposure::each(&groups));
+        let segments = exposure::segments(&self.all, &asked.users, self.seed);
+        let by_segment = Groups::of(&made.lists, &asked.targets, &segments, self.k);
+        row.more.insert("by_segment".to_owned(), exposure::each(&by_segment));
+        row.more.insert("fairness_by_segment".to_owned(), json!(by_segment.ndcg_ratio()));
+        row.more.insert("gini".to_owned(), json!(shown.gini));
     }
 
     /// Quarters of the asked users by how much they had in training, the least active 0.

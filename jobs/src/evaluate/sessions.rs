@@ -9,6 +9,7 @@ use shoptide_models::sessions::Sessions;
 use shoptide_models::tune::Point;
 
 use super::error::EvaluateError;
+use super::exposure::of_sessions;
 use super::files::{ReadSession, SessionFile, read_sessions};
 use super::frame::{
     Choice, Gauge, Options, Say, Setting, check_k, check_share, chosen, or_note, own_search, train,
@@ -301,6 +302,7 @@ impl Data {
             (at("coverage"), q.coverage),
         ];
         row.exclude_current = Some(exclude);
+        of_sessions(&mut row, &answers, queries, &self.all, self.k);
         (row, answers)
     }
 }
