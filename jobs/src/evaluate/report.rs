@@ -89,7 +89,7 @@ impl Report {
         let row = |row: &Row| {
             let mut made: Map<String, Value> = row.more.clone();
             made.insert("model".to_owned(), json!(row.model));
-            let metrics = row.metrics.iter().map(|(name, value)| (name.clone(), json!(value)));
+            let metrics = row.metrics.iter().map(|(name, value)| (name.clone(), json!(value + 0.0)));
             made.insert("metrics".to_owned(), Value::Object(metrics.collect()));
             made.insert("train_seconds".to_owned(), json!(row.train_s));
             made.insert("query_micros".to_owned(), json!(row.query_us));
@@ -126,7 +126,8 @@ impl Report {
         headings.extend(["train s", "query µs", "RSS MB", "parameters"].map(str::to_owned));
         let cells = self.rows.iter().map(|row| {
             let mut cells = vec![row.model.clone()];
-            cells.extend(row.metrics.iter().map(|(_, value)| format!("{value:.4}")));
+            // The sum of nothing is -0, which plus 0 is 0.
+            cells.extend(row.metrics.iter().map(|(_, value)| format!("{:.4}", value + 0.0)));
             cells.push(format!("{:.2}", row.train_s));
             cells.push(format!("{:.1}", row.query_us));
             cells.push(row.rss_mb.map_or("-".to_owned(), |mb| format!("{mb:.0}")));
