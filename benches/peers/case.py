@@ -15,9 +15,10 @@ class Case:
     """One line of the table."""
 
     label: str
-    must: float  # ours over the best peer's: at most this
+    must: float  # ours over the best peer's: at most this; or our time in `bar`
     reach: float
     inputs: dict = field(default_factory=dict)  # whatever the row's prepare() reads
+    bar: str = ""  # "ms": must and reach are milliseconds, for a row without peers
     peers: tuple = ()  # names of the row's PEERS that take part; all if empty
 
     def key(self):

@@ -118,6 +118,11 @@ impl BestSoFar {
         }
     }
 
+    /// What is below this gets in no more.
+    pub(crate) fn floor(&self) -> f32 {
+        self.floor
+    }
+
     /// The best, in order.
     pub fn finish(self) -> Scored {
         best(self.held, &[], self.k)

@@ -90,9 +90,9 @@ pub(crate) fn fma<T: Real, const FUSED: bool>(a: T, b: T, c: T) -> T {
 
 /// Asks for memory that will soon be read: worth it where rows are read in no order that the machine could guess.
 #[inline(always)]
-pub(crate) fn prefetch(row: &[f32]) {
+pub(crate) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(CACHE_LINE / size_of::<f32>()) {
+    for line in row.chunks((CACHE_LINE / size_of::<T>().max(1)).max(1)) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a hint, which reads nothing; SSE is part of every x86_64.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };

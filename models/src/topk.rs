@@ -16,11 +16,13 @@ use rayon::prelude::*;
 
 /// Items of one task: at 64 dimensions half a megabyte, which stays in a core's own cache while all panels pass.
 const ITEMS_PER_TASK: usize = 2048;
-/// Users searched at once: their panels fit beside the items, and more would only take memory for candidates.
+/// Users searched at once: more would only take memory for candidates.
 const USERS_AT_ONCE: usize = 256;
-
-/// Parts of the items for each thread: more than one, so that a thread that is held up can be helped.
-const PARTS_PER_THREAD: usize = 2;
+/// Users of one task: enough to work long on each item that is read, few enough for batches to be spread over threads by their
+/// users, so that a user's candidates are chosen in one place.
+const USERS_PER_TASK: usize = 64;
+/// Tasks for each thread: more than one, so that a thread that is held up can be helped.
+const TASKS_PER_THREAD: usize = 2;
 
 /// Why a search was refused. All are wrong arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,18 +85,26 @@ fn skips<'s>(skip: &(dyn Fn(usize) -> &'s [u32] + Sync), from: usize, n: usize) 
 }
 
 fn search(items: &[f32], users: &[f32], dim: usize, k: usize, skip: &[&[u32]]) -> Vec<Scored> {
-    let n_users = users.len() / dim;
     if k == 0 {
-        return vec![Scored::new(); n_users];
+        return vec![Scored::new(); skip.len()];
     }
-    let (panels, bounds) = (Panels::of(users, dim), Bounds::new(n_users));
-    let tasks = items.len().div_ceil(ITEMS_PER_TASK * dim);
-    // Each part of the items begins with nothing known and has to fill every user's candidates: few parts, not many.
-    let part = tasks.div_ceil(PARTS_PER_THREAD * rayon::current_num_threads()).max(1);
+    let groups = skip.len().div_ceil(USERS_PER_TASK).max(1);
+    let blocks = items.len().div_ceil(ITEMS_PER_TASK * dim);
+    // Each part of the items begins with nothing known and has to fill every user's candidates: no more parts than it takes to
+    // keep the threads busy.
+    let parts = (TASKS_PER_THREAD * rayon::current_num_threads()).div_ceil(groups);
+    let part = blocks.div_ceil(parts).max(1);
+    let lists = users.par_chunks(USERS_PER_TASK * dim).zip(skip.par_chunks(USERS_PER_TASK)).with_max_len(1);
+    lists.flat_map_iter(|(users, skip)| of_group(items, users, dim, k, skip, part)).collect()
+}
+
+/// The lists of a group of users, `part` blocks of items or more to a task.
+fn of_group(items: &[f32], users: &[f32], dim: usize, k: usize, skip: &[&[u32]], part: usize) -> Vec<Scored> {
+    let (panels, bounds) = (Panels::of(users, dim), Bounds::new(skip.len()));
     let scanned = items.par_chunks(ITEMS_PER_TASK * dim).enumerate().with_min_len(part).fold(
         || Keep::new(k, &bounds, skip),
-        |mut keep, (task, items)| {
-            let first = (task * ITEMS_PER_TASK) as u32;
+        |mut keep, (block, items)| {
+            let first = (block * ITEMS_PER_TASK) as u32;
             dispatch(Scan { items, first, users, panels: &panels, keep: &mut keep });
             keep
         },

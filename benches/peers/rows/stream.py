@@ -10,6 +10,8 @@ from case import Case, data, saved
 
 NAME = "stream"
 PACKAGES = ("river",)
+# Both sides learn one event after the other.
+THREADS = (1,)
 RANK = 10
 
 

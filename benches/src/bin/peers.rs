@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shoptide_benches::peers::{als, ease, item_item, ratings, stream, tfidf_kmeans, topk};
+use shoptide_benches::peers::{als, ease, item_item, ratings, session_knn, stream, tfidf_kmeans, topk};
 
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +16,7 @@ fn main() -> anyhow::Result<()> {
         "ease" => with(inputs, ease::run),
         "item_item" => with(inputs, item_item::run),
         "ratings" => with(inputs, ratings::run),
+        "session_knn" => with(inputs, session_knn::run),
         "stream" => with(inputs, stream::run),
         "tfidf_kmeans" => with(inputs, tfidf_kmeans::run),
         "topk" => with(inputs, topk::run),

@@ -5,6 +5,7 @@ pub mod arrays;
 pub mod ease;
 pub mod item_item;
 pub mod ratings;
+pub mod session_knn;
 pub mod stream;
 pub mod tfidf_kmeans;
 pub mod topk;

@@ -1,5 +1,7 @@
 //! EASE with all weights kept.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use super::inverse::{NotPositive, Number, Tiles};
@@ -76,16 +78,16 @@ impl Ease {
 }
 
 /// `XᵀX + Λ` before it is made.
-pub(super) struct Gram {
-    pub paths: Paths,
+pub(super) struct Gram<'a> {
+    pub paths: Paths<'a>,
     pub params: EaseParams,
     /// What each column is scaled by.
     pub scale: Vec<f64>,
 }
 
-impl Gram {
-    pub(super) fn new(data: &Interactions, params: &EaseParams) -> Self {
-        let paths = Paths::new(data, params.user_exponent);
+impl<'a> Gram<'a> {
+    pub(super) fn new(data: &'a Interactions, params: &EaseParams) -> Self {
+        let paths = Paths::new(Cow::Borrowed(data), params.user_exponent);
         let sum = |item: usize| paths.by_item.row(item).1.iter().map(|&s| f64::from(s)).sum::<f64>();
         let scale = |item: usize| {
             let scale = power(sum(item), -params.item_exponent);

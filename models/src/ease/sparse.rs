@@ -13,7 +13,7 @@ use crate::item_item::Neighbours;
 use crate::linalg::{cholesky, solve};
 use crate::matrix::Interactions;
 use crate::model::{Progress, Scored, best};
-use crate::paths::PathSums;
+use crate::paths::{PathSums, power};
 use crate::simd::{Kernel, dispatch, padded};
 
 /// Why the approximation was not trained.
@@ -52,10 +52,9 @@ pub fn fit_sparse_ease(
     let gram = Gram::new(data, &params.ease);
     let n = gram.paths.n_items();
     let diagonal: Vec<f64> = (0..n).map(|item| gram.diagonal(item)).collect();
-    let pattern = gram.paths.best_rows(params.neighbours, |item, other, sum| {
-        // The cosine: what explains an item best is not what is merely frequent.
-        sum / (diagonal[item] * diagonal[other as usize]).sqrt() as f32
-    });
+    // The cosine: what explains an item best is not what is merely frequent.
+    let norm: Vec<f32> = diagonal.iter().map(|&square| power(square, -0.5) as f32).collect();
+    let pattern = gram.paths.best_rows(params.neighbours, &norm, &norm);
     let items: Vec<usize> = (0..n).collect();
     let total = n.div_ceil(ITEMS_PER_STEP);
     let mut rows = vec![Scored::new(); n];
@@ -78,7 +77,7 @@ pub fn fit_sparse_ease(
 
 /// The weights that lead to `item`, from the items of `near`.
 fn column(
-    gram: &Gram,
+    gram: &Gram<'_>,
     item: usize,
     near: &[(u32, f32)],
     memory: &mut Local,

@@ -4,6 +4,8 @@
 //! *Updatable, accurate, diverse and scalable recommendations for interactive applications*, TiiS 2017 (the exponent β on
 //! the end). Ferrari Dacrema et al. 2019 found it ahead of most neural models when tuned.
 
+use std::borrow::Cow;
+
 use crate::item_item::Neighbours;
 use crate::matrix::Interactions;
 use crate::params::{BadParam, check};
@@ -67,11 +69,11 @@ impl Tunable for Rp3BetaParams {
 ///
 /// Cost `O(Σ_u n_u²)` on all threads of the current rayon pool; the same bytes whatever their number.
 pub fn fit_rp3beta(data: &Interactions, params: &Rp3BetaParams) -> Neighbours {
-    let paths = Paths::new(data, params.user_exponent);
+    let paths = Paths::new(Cow::Borrowed(data), params.user_exponent);
     let degree = |item: usize| paths.by_item.row(item).1.iter().map(|&s| f64::from(s)).sum::<f64>();
     let degrees: Vec<f64> = (0..paths.n_items()).map(degree).collect();
     let source: Vec<f32> = degrees.iter().map(|&d| power(d, -params.alpha) as f32).collect();
     let target: Vec<f32> = degrees.iter().map(|&d| power(d, -params.beta) as f32).collect();
-    let rows = paths.best_rows(params.k, |item, other, sum| source[item] * sum * target[other as usize]);
+    let rows = paths.best_rows(params.k, &source, &target);
     Neighbours::of_rows(params.k, &rows)
 }

@@ -1,6 +1,8 @@
 //! The slow frequencies of the item graph: leading eigenvectors of the normalised co-occurrence matrix, by subspace iteration
 //! from a seeded start (Halko, Martinsson & Tropp, *Finding structure with randomness*, SIAM Review 2011).
 
+use std::borrow::Cow;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
@@ -34,7 +36,7 @@ pub(crate) struct Spectrum {
 impl Spectrum {
     /// Fewer than `rank` if the data has fewer directions; none if there is no data. `None` if the numbers overflow.
     pub(crate) fn of(data: &Interactions, user_exponent: f64, rank: usize, seed: u64) -> Option<Self> {
-        let mut paths = Paths::new(data, user_exponent / 2.0);
+        let mut paths = Paths::new(Cow::Borrowed(data), user_exponent / 2.0);
         let n_items = paths.n_items();
         let degree = |item: usize| paths.by_item.row(item).1.iter().map(|&s| f64::from(s)).sum::<f64>();
         let degrees: Vec<f64> = (0..n_items).map(degree).collect();
@@ -65,7 +67,7 @@ impl Spectrum {
 
 /// `W^½ X D^-½` as a linear map.
 struct Scaled<'a> {
-    paths: &'a Paths,
+    paths: &'a Paths<'a>,
     root: &'a [f32],
 }
 

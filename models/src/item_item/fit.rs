@@ -1,5 +1,7 @@
 //! Finding the neighbours: one pass over the users of each item, and one over the items of each of those.
 
+use rayon::prelude::*;
+
 use super::params::ItemItemParams;
 use crate::collab::{PairSums, Side, Similarity};
 use crate::matrix::Interactions;
@@ -7,8 +9,8 @@ use crate::model::{BestSoFar, best};
 use crate::paths::{PathSums, Paths, power};
 
 /// The training data made ready: damped by user, with every item's norm.
-pub(super) struct Weighed {
-    paths: Paths,
+pub(super) struct Weighed<'a> {
+    paths: Paths<'a>,
     sides: Vec<Side>,
     /// What the norm divides by, from the item whose neighbours are sought and from the neighbour.
     source: Vec<f32>,
@@ -22,9 +24,9 @@ pub(super) struct Weighed {
 /// Distances of which the weight is looked up: beyond the end, what is left of nearness is below 2^-40.
 const PROXIMITY_PLACES: usize = 4096;
 
-impl Weighed {
-    pub(super) fn new(data: &Interactions, params: &ItemItemParams) -> Self {
-        let paths = Paths::new(&data.strongest(params.user_items_max), params.user_exponent);
+impl<'a> Weighed<'a> {
+    pub(super) fn new(data: &'a Interactions, params: &ItemItemParams) -> Self {
+        let paths = Paths::new(data.strongest(params.user_items_max), params.user_exponent);
         let side = |item: usize| {
             let (mut side, mut damped) = (Side::default(), 0.0);
             let (users, strengths) = paths.by_item.row(item);
@@ -34,7 +36,7 @@ impl Weighed {
             }
             (side, damped)
         };
-        let (sides, norms): (Vec<Side>, Vec<f64>) = (0..paths.n_items()).map(side).unzip();
+        let (sides, norms): (Vec<Side>, Vec<f64>) = (0..paths.n_items()).into_par_iter().map(side).unzip();
         let over = |exponent: f64| norms.iter().map(|&norm| power(norm, -exponent) as f32).collect();
         let near = |places: usize| (-(places as f64) / params.near_places).exp2();
         let proximity = (0..PROXIMITY_PLACES)
@@ -74,9 +76,12 @@ impl Weighed {
         let own = self.source[item as usize];
         let shrinkage = params.shrinkage as f32;
         let mut near = BestSoFar::new(params.k);
+        if shrinkage == 0.0 {
+            self.paths.offer_scaled(item as usize, own, &self.target, &mut scratch.plain, &mut near);
+            return near.finish();
+        }
         self.paths.sums(item as usize, 0, &mut scratch.plain, |other, sum| {
-            let trust = if shrinkage == 0.0 { 1.0 } else { sum / (sum + shrinkage) };
-            let sim = sum * own * self.target[other as usize] * trust;
+            let sim = sum * own * self.target[other as usize] * (sum / (sum + shrinkage));
             if other != item && sim.is_finite() && 0.0 < sim {
                 near.offer(other, sim);
             }
@@ -92,7 +97,7 @@ impl Weighed {
         scratch: &mut FitScratch,
     ) -> Vec<(u32, f32)> {
         let FitScratch { sums, touched, .. } = scratch;
-        let Paths { by_user, by_item, through } = &self.paths;
+        let Paths { by_user, by_item, through, .. } = &self.paths;
         sums.resize(self.sides.len(), (0.0, 0));
         let (users, strengths) = by_item.row(item as usize);
         for ((&user, &strength), &place) in users.iter().zip(strengths).zip(by_item.places(item as usize)) {
