@@ -7,6 +7,7 @@ mod frame;
 mod ids;
 mod lists_file;
 mod memory;
+mod order;
 mod ranking;
 mod ratings;
 pub mod registry;
