@@ -39,5 +39,6 @@ pub mod sparse;
 pub mod state;
 pub mod stream;
 pub mod topk;
+pub mod trees;
 pub mod tune;
 pub mod vector;

@@ -11,8 +11,8 @@ use shoptide_models::session::ranker::SessionRanker;
 use shoptide_models::session::recent::{RecentItems, RecentParams};
 use shoptide_models::session::sources::{Sources, index};
 use shoptide_models::session::transitions::{TransitionParams, Transitions};
-use shoptide_models::session::trees::{Candidates, TreeParams, Trees};
 use shoptide_models::sessions::Sessions;
+use shoptide_models::trees::{Candidates, TreeParams, Trees};
 use shoptide_models::tune::{Point, Range, Tunable};
 
 /// Sessions of `n` items each, that end one after another.

@@ -183,12 +183,14 @@ pub(super) fn or_note<T>(
 }
 
 /// Runs a search of a model's own, with a budget and a voice; its row still needs asking.
+/// - `began`: when the command did: reading the files is part of its budget
 pub(super) fn own_search<M: ?Sized>(
     seconds: f64,
+    began: Instant,
     say: Say<'_>,
     search: impl FnOnce(Spent<'_>, Tell<'_>) -> Result<Winner<M>, FitError>,
 ) -> Result<(Winner<M>, Gauge, Setting), EvaluateError> {
-    let (began, mut tried) = (Instant::now(), Vec::new());
+    let (searched, mut tried) = (Instant::now(), Vec::new());
     let mut gauge = Gauge::start();
     let mut spent = || began.elapsed().as_secs_f64() / seconds.max(1e-9);
     let mut tell = |heard: Heard<'_>| {
@@ -201,7 +203,7 @@ pub(super) fn own_search<M: ?Sized>(
     };
     let won = search(&mut spent, &mut tell)
         .map_err(|why| EvaluateError::Fit { model: "best".to_owned(), why: why.to_string() })?;
-    let took = began.elapsed().as_secs_f64();
+    let took = searched.elapsed().as_secs_f64();
     gauge.trained(took);
     let tuned = Some(Tuned { trials: tried.len(), seconds: took, score: won.score });
     let setting = Setting { point: won.params.clone(), tuned, tried };

@@ -9,6 +9,7 @@ mod frame;
 mod ids;
 mod lists_file;
 mod memory;
+mod order;
 mod out_file;
 mod ranking;
 mod ratings;

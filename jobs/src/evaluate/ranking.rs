@@ -22,6 +22,7 @@ use super::frame::{
 };
 use super::ids::Ids;
 use super::lists_file::ListsFile;
+use super::order::order_tells;
 use super::registry::ranking::{BEST, MODELS};
 use super::registry::{Aim, FitRanking, RankingModel};
 use super::report::{Report, Row};
@@ -70,6 +71,7 @@ struct Data {
 /// # Errors
 /// As [`sessions`](super::sessions()).
 pub fn ranking(task: &RankingTask, say: Say<'_>) -> Result<Report, EvaluateError> {
+    let began = Instant::now();
     task.options.check()?;
     check_share(task.valid_share)?;
     let only_content = task.options.model == Choice::One(content::NAME.to_owned());
@@ -86,25 +88,28 @@ pub fn ranking(task: &RankingTask, say: Say<'_>) -> Result<Report, EvaluateError
     let lists = ListsFile::create(task.options.lists.as_deref())?;
 
     let (rows, repeats) = rows_of(n_users, &read.pairs);
-    let (kept, held) = cut(&rows, task.valid_share, read.timed, task.options.seed);
-    let data = Data {
-        all: matrix(n_items, rows)?,
-        part: matrix(n_items, kept)?,
-        valid: held,
-        k: task.k,
-        seed: task.options.seed,
-    };
+    let all = matrix(n_items, rows.clone())?;
+    let told = if read.timed { None } else { order_tells(&rows, &all, &items) };
+    let timed = read.timed || told.is_some();
+    let (kept, held) = cut(&rows, task.valid_share, timed, task.options.seed);
+    drop(rows);
+    let data = Data { all, part: matrix(n_items, kept)?, valid: held, k: task.k, seed: task.options.seed };
     let (asked, mut notes) = asked(&test.pairs, &data.all, n_users, n_items);
     if 0 < repeats {
         notes.push(format!("{repeats} training rows repeat a pair: each pair counts once"));
+    }
+    if let Some(ratio) = told {
+        notes.push(format!(
+            "no times, but neighbours in the order of the rows are {ratio:.1} times as alike as others: taken as the order of time"
+        ));
     }
     let mut rows: Vec<(Row, UserLists)> = Vec::new();
     let seconds = task.options.search_s();
     if task.options.model == Choice::Best {
         let (k, seed) = (task.k, task.options.seed);
-        let aim = Aim { k, valid_share: task.valid_share, exclude_current: None, timed: read.timed, seed };
+        let aim = Aim { k, valid_share: task.valid_share, exclude_current: None, timed, seed };
         let (won, gauge, setting) =
-            own_search(seconds, say, |spent, tell| BEST(&data.all, aim, spent, tell))?;
+            own_search(seconds, began, say, |spent, tell| BEST(&data.all, aim, spent, tell))?;
         rows.push(data.ask(gauge, &won.name, &setting, &*won.model, &asked));
     } else {
         let mut judge = RankingJudge { data: &data, kept: None };

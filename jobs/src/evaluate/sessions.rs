@@ -124,6 +124,7 @@ fn sessions_of(n_items: usize, read: &[ReadSession]) -> Result<Sessions, Evaluat
 /// # Errors
 /// [`EvaluateError`] for bad flags or files, or, with one model's name, if it cannot be trained.
 pub fn sessions(task: &SessionsTask, say: Say<'_>) -> Result<Report, EvaluateError> {
+    let began = Instant::now();
     task.options.check()?;
     check_share(task.valid_share)?;
     let models = chosen(&task.options.model, MODELS)?;
@@ -159,7 +160,7 @@ pub fn sessions(task: &SessionsTask, say: Say<'_>) -> Result<Report, EvaluateErr
         let (k, seed) = (task.k, task.options.seed);
         let aim = Aim { k, valid_share: task.valid_share, exclude_current, timed: true, seed };
         let (won, gauge, setting) =
-            own_search(seconds, say, |spent, tell| BEST(&data.all, aim, spent, tell))?;
+            own_search(seconds, began, say, |spent, tell| BEST(&data.all, aim, spent, tell))?;
         rows.push(data.ask(gauge, &won.name, &setting, &*won.model, won.exclude_current, &queries));
     } else {
         let mut judge = SessionJudge { data: &data, kept: None };

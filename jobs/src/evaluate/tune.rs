@@ -20,6 +20,10 @@ const RANDOM: usize = 12;
 /// Scores a point of a model on the validation cut; greater is better. Called rung by rung, see [`Objective::score`].
 pub(super) trait Judge<F> {
     fn rungs(&self) -> usize;
+    /// How long the measurement that follows takes at most, in whole trials: it is left that much of the budget.
+    fn last_trials(&self) -> f64 {
+        2.0
+    }
     /// # Errors
     /// If the model cannot be trained there.
     fn score(&mut self, model: &Entry<F>, point: &Point, rung: usize) -> Result<f64, EvaluateError>;
@@ -97,8 +101,9 @@ impl<F> Objective for Search<'_, '_, F> {
     }
 
     fn more(&mut self) -> bool {
-        // A trial that would end after the time is up is not begun.
-        self.made < self.at_least || Instant::now() + self.slowest < self.until
+        // A trial is not begun if it, and the measurement after it, would end after the time is up.
+        let needed = self.slowest.mul_f64(1.0 + self.judge.last_trials());
+        self.made < self.at_least || Instant::now() + needed < self.until
     }
 
     fn done(&mut self, trials: &Trials) {
@@ -124,7 +129,12 @@ pub(super) fn tune<'a, F>(
     let until = began + Duration::from_secs_f64(seconds);
     let mut states: Vec<(&'a Entry<F>, Trials, Duration, Duration)> = Vec::new();
     let (mut notes, mut first_error) = (Vec::new(), None);
+    let mut slowest_of_all = Duration::ZERO;
     for &model in models {
+        if !states.is_empty() && until < Instant::now() + slowest_of_all.mul_f64(judge.last_trials()) {
+            notes.push(format!("{} was not tried: the budget was spent", model.name));
+            continue;
+        }
         let mut trials = Trials::default();
         let (took, slowest, failed) =
             advance(model, &mut trials, true, seed, until, Duration::ZERO, judge, say);
@@ -133,16 +143,27 @@ pub(super) fn tune<'a, F>(
                 notes.push(error.to_string());
                 first_error.get_or_insert(error);
             }
-            _ => states.push((model, trials, took, slowest)),
+            _ => {
+                slowest_of_all = slowest_of_all.max(slowest);
+                states.push((model, trials, took, slowest));
+            }
         }
     }
     let score = |trials: &Trials| trials.best().map_or(f64::NEG_INFINITY, |(_, score)| score);
     states.sort_by(|a, b| score(&b.1).total_cmp(&score(&a.1)));
-    for ((model, trials, took, slowest), share) in states.iter_mut().zip(SHARES) {
+    for ((model, trials, took, _), share) in states.iter_mut().zip(SHARES) {
         let left = until.saturating_duration_since(Instant::now());
         let share = if models.len() == 1 { 1.0 } else { share };
-        let (more, ..) =
-            advance(model, trials, false, seed, Instant::now() + left.mul_f64(share), *slowest, judge, say);
+        let (more, ..) = advance(
+            model,
+            trials,
+            false,
+            seed,
+            Instant::now() + left.mul_f64(share),
+            slowest_of_all,
+            judge,
+            say,
+        );
         *took += more;
     }
     states.sort_by(|a, b| score(&b.1).total_cmp(&score(&a.1)));

@@ -98,15 +98,6 @@ impl<'a> Gram<'a> {
     }
 
     /// Column `j` of the lower triangle, regularised.
-    fn column(&self, j: usize, memory: &mut PathSums, take: impl FnMut(u32, f32)) {
-        self.column_from(j, j as u32, memory, take);
-    }
-
-    /// Column `j`, regularised.
-    pub(super) fn whole_column(&self, j: usize, memory: &mut PathSums, take: impl FnMut(u32, f32)) {
-        self.column_from(j, 0, memory, take);
-    }
-
     /// Entry `(j, j)`, not regularised.
     pub(super) fn diagonal(&self, j: usize) -> f64 {
         let (users, strengths) = self.paths.by_item.row(j);
@@ -117,9 +108,10 @@ impl<'a> Gram<'a> {
         squares.sum::<f64>() * self.scale[j] * self.scale[j]
     }
 
-    fn column_from(&self, j: usize, from: u32, memory: &mut PathSums, mut take: impl FnMut(u32, f32)) {
+    /// Column `j` of the lower triangle, regularised.
+    fn column(&self, j: usize, memory: &mut PathSums, mut take: impl FnMut(u32, f32)) {
         let mut diagonal = 0.0;
-        self.paths.sums(j, from, memory, |i, sum| {
+        self.paths.sums(j, j as u32, memory, |i, sum| {
             let value = f64::from(sum) * self.scale[i as usize] * self.scale[j];
             if i as usize == j {
                 diagonal = value;

@@ -13,7 +13,7 @@ use crate::item_item::Neighbours;
 use crate::linalg::{cholesky, solve};
 use crate::matrix::Interactions;
 use crate::model::{Progress, Scored, best};
-use crate::paths::{PathSums, power};
+use crate::paths::power;
 use crate::simd::{Kernel, dispatch, padded};
 
 /// Why the approximation was not trained.
@@ -26,12 +26,22 @@ pub enum SparseEaseError {
 /// Items solved between two calls of the progress callback.
 const ITEMS_PER_STEP: usize = 4096;
 
-/// Working memory of one thread: 4 bytes per item and the small system.
+/// A user of a member of the small system.
+struct Visit {
+    /// Place of the member.
+    at: usize,
+    strength: f32,
+    user: u32,
+    /// His visit before this one, from 1; 0 if there is none.
+    before: u32,
+}
+
+/// Working memory of one thread: 4 bytes per user and the small system.
 #[derive(Default)]
 struct Local {
-    sums: PathSums,
-    /// Where an item stands in the small system, from 1; 0 if it does not.
-    place: Vec<u32>,
+    /// Each user's latest visit, from 1; 0 if there is none.
+    latest: Vec<u32>,
+    visits: Vec<Visit>,
     a: Vec<f64>,
     b: Vec<f64>,
 }
@@ -39,7 +49,7 @@ struct Local {
 /// Finds the weights of [`Ease`](super::Ease) between each item and its nearest others: row `i` of the result is what having
 /// item `i` adds to the score of others. Weights may be negative.
 ///
-/// Cost `O(m Σ_u n_u² + n_items m³)` with `m` the neighbours of an item, on all threads of the current rayon pool; the same bytes
+/// Cost `O(Σ_u n_u² + n_items m³)` with `m` the neighbours of an item, and what their users add, on all threads of the current rayon pool; the same bytes
 /// whatever their number. `observe` hears of every few thousand items.
 ///
 /// # Errors
@@ -82,26 +92,37 @@ fn column(
     near: &[(u32, f32)],
     memory: &mut Local,
 ) -> Result<Scored, SparseEaseError> {
-    let Local { sums, place, a, b } = memory;
-    place.resize(gram.paths.n_items(), 0);
+    let Local { latest, visits, a, b } = memory;
+    latest.resize(gram.paths.by_user.n_rows(), 0);
     // The item comes last, so that only the last pivot of the factor has to do with it.
     let members = || near.iter().map(|x| x.0 as usize).chain([item]);
     let ld = padded(near.len() + 1);
     a.clear();
     a.resize(ld * ld, 0.0);
-    a.iter_mut().step_by(ld + 1).for_each(|x| *x = 1.0);
-    for (at, member) in (1u32..).zip(members()) {
-        place[member] = at;
-    }
+    a.iter_mut().step_by(ld + 1).skip(near.len() + 1).for_each(|x| *x = 1.0);
+    // Through each user, the members he has: every pair of them is a path. Whole columns of the Gram matrix would be looked
+    // through for a hundredth of their entries.
     for (at, member) in members().enumerate() {
-        gram.whole_column(member, sums, |other, value| {
-            let to = place[other as usize] as usize;
-            if 0 < to && at < to {
-                a[at * ld + to - 1] = f64::from(value);
+        let (users, strengths) = gram.paths.by_item.row(member);
+        for (&user, &strength) in users.iter().zip(strengths) {
+            let weighed = f64::from(gram.paths.through[user as usize]) * f64::from(strength);
+            let link = visits.len() as u32 + 1;
+            visits.push(Visit { at, strength, before: latest[user as usize], user });
+            latest[user as usize] = link;
+            let mut next = link;
+            while let Some(visit) = (next as usize).checked_sub(1).and_then(|next| visits.get(next)) {
+                a[visit.at * ld + at] += weighed * f64::from(visit.strength);
+                next = visit.before;
             }
-        });
+        }
     }
-    members().for_each(|member| place[member] = 0);
+    visits.drain(..).for_each(|visit| latest[visit.user as usize] = 0);
+    for (at, member) in members().enumerate() {
+        let scale = gram.scale[member];
+        let rows = a[at * ld..][..=near.len()].iter_mut().zip(members());
+        rows.skip(at).for_each(|(x, other)| *x *= scale * gram.scale[other]);
+        a[at * ld + at] += gram.params.ridge(a[at * ld + at]);
+    }
     b.clear();
     b.resize(ld, 0.0);
     b[near.len()] = 1.0;

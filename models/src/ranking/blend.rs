@@ -7,6 +7,9 @@ use crate::ranking::{History, ScoreItems, top_of};
 /// that one outlier does not shrink all others.
 pub(crate) const LEVEL_ITEMS: usize = 20;
 
+/// Models with their weights.
+pub(crate) type WeighedParts = Vec<(f32, Box<dyn ScoreItems>)>;
+
 /// A weighted sum of models.
 pub struct Blend {
     n_items: usize,
@@ -19,16 +22,22 @@ impl Blend {
     /// # Errors
     /// [`BadParam`] for a weight out of its bounds, or models of different catalogues.
     pub fn new(parts: Vec<(f64, Box<dyn ScoreItems>)>) -> Result<Self, BadParam> {
-        let n_items = parts.first().map_or(0, |part| part.1.n_items());
-        let mut checked = Vec::with_capacity(parts.len());
-        for (weight, model) in parts {
-            let n = model.n_items();
-            check("mix.n_items", n, n == n_items, "the same for all models")?;
-            let weight = check("mix.weight", weight, (0.0..=1e6).contains(&weight), "0 to 1e6")?;
-            checked.push((weight as f32, model));
-        }
-        Ok(Self { n_items, parts: checked })
+        let (n_items, parts) = check_parts(parts)?;
+        Ok(Self { n_items, parts })
     }
+}
+
+/// The models' common catalogue, and the weights as they are used.
+pub(crate) fn check_parts(parts: Vec<(f64, Box<dyn ScoreItems>)>) -> Result<(usize, WeighedParts), BadParam> {
+    let n_items = parts.first().map_or(0, |part| part.1.n_items());
+    let mut checked = Vec::with_capacity(parts.len());
+    for (weight, model) in parts {
+        let n = model.n_items();
+        check("mix.n_items", n, n == n_items, "the same for all models")?;
+        let weight = check("mix.weight", weight, (0.0..=1e6).contains(&weight), "0 to 1e6")?;
+        checked.push((weight as f32, model));
+    }
+    Ok((n_items, checked))
 }
 
 /// What the scores of one history are divided by; 1 if there are none. Scores of the history are lost, and what is not finite.

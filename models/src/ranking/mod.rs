@@ -7,12 +7,14 @@ mod blend;
 mod factors;
 mod faded;
 mod of_train;
+mod ranker;
 pub mod search;
 
 pub use blend::Blend;
 pub use factors::Factorized;
 pub use faded::{Faded, Recency};
 pub use of_train::OfTrain;
+pub use ranker::Ranker;
 
 use crate::model::{Scored, best};
 

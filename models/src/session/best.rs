@@ -15,11 +15,11 @@ use super::ranker::{SessionRanker, candidates};
 use super::recent::{RecentItems, RecentParams};
 use super::sources::{Sources, index};
 use super::transitions::{TransitionParams, Transitions};
-use super::trees::{Candidates, TreeParams, Trees};
 use crate::evaluate::{Query, SessionQuality, answer_all};
 use crate::model::{NextItem, Scored};
 use crate::params::{BadParam, check};
 use crate::sessions::{Sessions, SessionsError};
+use crate::trees::{Candidates, TreeParams, Trees};
 use crate::tune::{Point, Tunable};
 
 /// Queries that trees are trained on: more hardly help, and their rows are held in memory (about 10 kB each).

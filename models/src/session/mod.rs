@@ -11,4 +11,3 @@ pub mod recent;
 pub mod sources;
 mod tally;
 pub mod transitions;
-pub mod trees;

@@ -1,9 +1,9 @@
 //! Boosted trees over what all session models say of a candidate: the strongest of the blends, and the slowest to ask.
 
 use super::sources::Sources;
-use super::trees::{Candidates, Trees};
 use crate::evaluate::Query;
 use crate::model::{NextItem, Scored};
+use crate::trees::{Asked, Candidates, Trees};
 use rayon::prelude::*;
 
 /// Candidates of [`Sources`], ordered by [`Trees`].
@@ -21,8 +21,8 @@ pub fn candidates(sources: &Sources, queries: &[Query<'_>]) -> Candidates {
             let (mut items, mut features) = (vec![], vec![]);
             sources.ask(query.known, &mut items, &mut features);
             match items.binary_search(&query.target) {
-                Ok(right) => (features, Some((items.len(), right))),
-                Err(_) => (vec![], None::<(usize, usize)>),
+                Ok(right) => (features, Some(Asked { rows: items.len(), right: vec![right] })),
+                Err(_) => (vec![], None),
             }
         })
         .collect();

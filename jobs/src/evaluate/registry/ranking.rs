@@ -150,9 +150,11 @@ fn mixed(
         own.chain([(format!("{}.weight", part.family), part.weight)]).collect::<Vec<_>>()
     };
     let names: Vec<&str> = found.parts.iter().map(|part| part.family).collect();
+    let trees = (0 < found.trees).then(|| ("trees".to_owned(), found.trees as f64));
+    let ordered = if trees.is_some() { ", in trees" } else { "" };
     Ok(Winner {
-        name: names.join(" + "),
-        params: found.parts.iter().flat_map(of_part).collect(),
+        name: format!("{}{ordered}", names.join(" + ")),
+        params: found.parts.iter().flat_map(of_part).chain(trees).collect(),
         exclude_current: false,
         score: found.valid.value(),
         model: Box::new(found.model),

@@ -37,8 +37,8 @@ impl Cut {
         cuts
     }
 
-    /// Holds out a share of each judged user's items, at least one and never all; the last ones if `timed`, else those that a
-    /// hash picks. Items that nobody else has kept are no targets: no model could know them. Cut 1 and those after it draw
+    /// Holds out a share of each user's items, judged or not, at least one and never all: what is predicted in the end is missing
+    /// everywhere too. They are the last ones if `timed`, else those that a hash picks. Items that nobody else has kept are no targets: no model could know them. Cut 1 and those after it draw
     /// others, or end `index` times earlier.
     fn of(train: &Interactions, params: &SearchParams, index: usize) -> Self {
         let mut rows = histories(train);
@@ -52,9 +52,6 @@ impl Cut {
         let mut met = 0;
         for (user, row) in rows.iter_mut().enumerate().filter(|(_, row)| 1 < row.len()) {
             met += 1;
-            if !usize::is_multiple_of(met, every) {
-                continue;
-            }
             let n = ((row.len() as f64 * params.valid_share).round() as usize).clamp(1, row.len() - 1);
             let mut order: Vec<u32> = row.iter().map(|entry| entry.0).collect();
             if !params.timed {
@@ -66,7 +63,9 @@ impl Cut {
             let mut targets = order.split_off(order.len() - n);
             targets.sort_unstable();
             row.retain(|entry| targets.binary_search(&entry.0).is_err());
-            held.push((user, targets));
+            if usize::is_multiple_of(met, every) {
+                held.push((user, targets));
+            }
         }
         let mut known = vec![false; train.n_cols()];
         rows.iter().flatten().for_each(|entry| known[entry.0 as usize] = true);

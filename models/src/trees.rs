@@ -1,4 +1,4 @@
-//! Boosted trees that put the one right candidate of a query first.
+//! Boosted trees that put the right candidates of a query first.
 //!
 //! Gradient boosting (Friedman 2001) on binned features (Ke et al., *LightGBM*, NeurIPS 2017) with the softmax loss over
 //! the candidates of a query (ListNet, Cao et al., ICML 2007): no pairs are sampled, so nothing hangs on a seed.
@@ -46,19 +46,26 @@ pub struct Candidates {
     /// Row-major, `width` values a row.
     pub features: Vec<f32>,
     pub width: usize,
-    /// For each query: its number of rows, and which of them is the right one.
-    pub queries: Vec<(usize, usize)>,
+    pub queries: Vec<Asked>,
+}
+
+/// One query of [`Candidates`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub rows: usize,
+    /// Which of the rows are right: at least one.
+    pub right: Vec<usize>,
 }
 
 impl Candidates {
     fn rows(&self) -> usize {
-        self.queries.iter().map(|q| q.0).sum()
+        self.queries.iter().map(|q| q.rows).sum()
     }
 
     fn holds_together(&self) -> bool {
         0 < self.width
             && self.features.len() == self.rows() * self.width
-            && self.queries.iter().all(|&(rows, right)| right < rows)
+            && self.queries.iter().all(|q| !q.right.is_empty() && q.right.iter().all(|&right| right < q.rows))
             && self.features.iter().all(|x| x.is_finite())
     }
 
@@ -165,17 +172,19 @@ fn answer(nodes: &[Node], row: &[f32]) -> f32 {
 /// Slope and curvature of the loss at each row; returns the mean loss.
 fn slope(data: &Candidates, scores: &[f32], slopes: &mut [(f32, f32)]) -> f64 {
     let (mut start, mut loss) = (0, 0.0);
-    for &(rows, right) in &data.queries {
+    for Asked { rows, right } in &data.queries {
         let scores = &scores[start..start + rows];
         let slopes = &mut slopes[start..start + rows];
         let max = scores.iter().fold(f32::MIN, |a, &b| a.max(b));
         let sum: f32 = scores.iter().map(|s| (s - max).exp()).sum();
-        for (at, (slope, score)) in slopes.iter_mut().zip(scores).enumerate() {
+        for (slope, score) in slopes.iter_mut().zip(scores) {
             let p = (score - max).exp() / sum;
-            *slope = (p - if at == right { 1.0 } else { 0.0 }, (p * (1.0 - p)).max(1e-6));
-            if at == right {
-                loss -= f64::from(p.max(1e-30).ln());
-            }
+            *slope = (p, (p * (1.0 - p)).max(1e-6));
+        }
+        let share = 1.0 / right.len() as f32;
+        for &right in right {
+            loss -= f64::from(share * ((scores[right] - max).exp() / sum).max(1e-30).ln());
+            slopes[right].0 -= share;
         }
         start += rows;
     }
@@ -199,13 +208,14 @@ mod tests {
             let far = |r: &[f32; 3]| (r[0] - r[1]).abs();
             let right = (0..8).min_by(|&a, &b| far(&rows[a]).total_cmp(&far(&rows[b]))).unwrap();
             data.features.extend(rows.iter().flatten());
-            data.queries.push((8, right));
+            data.queries.push(Asked { rows: 8, right: vec![right] });
         }
         data
     }
 
     fn first(trees: &Trees, data: &Candidates) -> f64 {
-        let hits = data.queries.iter().enumerate().filter(|&(query, &(_, right))| {
+        let hits = data.queries.iter().enumerate().filter(|(query, asked)| {
+            let right = asked.right[0];
             let score = |row: usize| trees.score(&data.features[(query * 8 + row) * 3..][..3]);
             (0..8).all(|row| row == right || score(row) < score(right))
         });
@@ -231,10 +241,14 @@ mod tests {
         for data in [
             Candidates::default(),
             Candidates { width: 2, ..Candidates::default() },
-            Candidates { width: 1, features: vec![1.0], queries: vec![(1, 0)] },
-            Candidates { width: 1, features: vec![1.0; 4], queries: vec![(4, 9)] },
-            Candidates { width: 1, features: vec![f32::NAN, 1.0], queries: vec![(2, 0)] },
-            Candidates { width: 1, features: vec![1.0], queries: vec![(5, 0)] },
+            Candidates { width: 1, features: vec![1.0], queries: vec![Asked { rows: 1, right: vec![0] }] },
+            Candidates { width: 1, features: vec![1.0; 4], queries: vec![Asked { rows: 4, right: vec![9] }] },
+            Candidates {
+                width: 1,
+                features: vec![f32::NAN, 1.0],
+                queries: vec![Asked { rows: 2, right: vec![0] }],
+            },
+            Candidates { width: 1, features: vec![1.0], queries: vec![Asked { rows: 5, right: vec![0] }] },
         ] {
             let trees = Trees::fit(&data, &params, None, &mut |_, _| true);
             assert!(trees.score(&[0.5, 0.5]).is_finite());
