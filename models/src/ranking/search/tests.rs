@@ -65,7 +65,7 @@ fn a_search_ends_before_its_budget_does() {
 fn trees_order_the_top_where_the_mix_cannot() {
     // Half of the users want what is rare among what is like them, the others what everybody has: no weight suits both.
     let row = |u: u32| {
-        let (taste, rare) = (u % 4, u / 4 % 2 == 0);
+        let (taste, rare) = (u % 4, (u / 4).is_multiple_of(2));
         (0..80u32)
             .filter(move |i| {
                 let chance = if i % 4 != taste {
