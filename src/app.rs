@@ -17,8 +17,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::services;
 use crate::data_dir::{DataDir, system_clock};
+use crate::services;
 
 /// Everything ends within 5 s of a signal. Each step has its share, one after the other: the demo's last batch 1 s, open
 /// requests 1.1 s, stream and trainer together 1.8 s, the files 0.6 s, the runtime 0.2 s.

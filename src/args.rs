@@ -38,6 +38,11 @@ pub enum Command {
     Import(Import),
     /// A deterministic shop: catalogue and events, as JSON lines or sent.
     Generate(Generate),
+    /// Models against files that anyone can fetch, by published protocols: no data directory, no service.
+    ///
+    /// Parameters are searched on a validation cut of the training data only: with `--model best`, or where --budget-s is
+    /// given. Files may be packed with gzip or zstd.
+    Evaluate(Evaluate),
     /// A user's list with reasons; unknown users get what the shop would show them.
     Recommend(Ask),
     /// Items like an item.
@@ -151,12 +156,143 @@ pub enum Job {
         #[arg(long)]
         json: bool,
     },
+    /// Searches the weights of the served blend on a validation cut of the folded truth.
+    ///
+    /// Goes on from `tune.json` in the data directory where an earlier run stopped; prints what each source adds, and the
+    /// lines for the configuration.
+    Tune {
+        /// Trials in all, those of earlier runs included.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        trials: u32,
+        /// Seconds after which no trial is begun; the next run goes on.
+        #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+        budget_s: u32,
+        /// Of the search.
+        #[arg(long, default_value_t = 42)]
+        seed: u64,
+        /// Draws an SVG: every trial by its number and by each weight.
+        #[arg(long, value_name = "OUT.svg")]
+        plot: Option<PathBuf>,
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Held-out quality of the served blend beside its parts alone.
     Evaluate {
         /// One line of JSON.
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Evaluate {
+    #[command(subcommand)]
+    pub protocol: Protocol,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Protocol {
+    /// Which item comes next in a session: HR, MRR, NDCG and coverage at k over the full catalogue.
+    ///
+    /// Files: one session a line, the last id of a test line is the target; or rows of `SessionId ItemId Time` under a
+    /// header, where every next click is a target.
+    Sessions {
+        /// Sessions to learn from.
+        #[arg(long, value_name = "FILE")]
+        train: PathBuf,
+        /// Sessions to predict.
+        #[arg(long, value_name = "FILE")]
+        test: PathBuf,
+        /// Share of the training sessions, the last ones, that parameters are chosen on.
+        #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
+        valid_share: f64,
+        /// Whether the current item is left out of the list; auto: as is better on the validation cut.
+        #[arg(long, value_parser = ["auto", "yes", "no"], default_value = "auto")]
+        exclude_current: String,
+        /// Places that count.
+        #[arg(short, long, default_value_t = 20, allow_negative_numbers = true)]
+        k: usize,
+        #[command(flatten)]
+        common: EvaluateCommon,
+    },
+    /// What a user turns to of all that he did not have: recall, NDCG, precision, MAP at k, and what the lists are like.
+    ///
+    /// Files: rows of `user item` under a header, with `time` as a third column if it is known.
+    Ranking {
+        /// Pairs to learn from.
+        #[arg(long, value_name = "FILE")]
+        train: PathBuf,
+        /// Pairs to predict.
+        #[arg(long, value_name = "FILE")]
+        test: PathBuf,
+        /// What items say of themselves, for the model `content`: CSV or TSV with a column `item` and any of `title`,
+        /// `brand`, `category` (levels separated by `/`), `tags` (by `|`), `description`.
+        #[arg(long, value_name = "FILE")]
+        items: Option<PathBuf>,
+        /// Share of each user's training items that parameters are chosen on.
+        #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
+        valid_share: f64,
+        /// Places that count.
+        #[arg(short, long, default_value_t = 20, allow_negative_numbers = true)]
+        k: usize,
+        #[command(flatten)]
+        common: EvaluateCommon,
+    },
+    /// Test, then learn, event by event: recall at k over the stream and in windows of it.
+    ///
+    /// File: rows of `user item value time` under a header.
+    Stream {
+        /// The events, in any order; they are sorted by time.
+        #[arg(long, value_name = "FILE")]
+        events: PathBuf,
+        /// An event of at least this value is a target.
+        #[arg(long, default_value_t = 5.0, allow_negative_numbers = true)]
+        positive: f32,
+        /// Places that count.
+        #[arg(short, long, default_value_t = 10, allow_negative_numbers = true)]
+        k: usize,
+        /// Parts of the stream that are reported by themselves.
+        #[arg(long, default_value_t = 20, allow_negative_numbers = true)]
+        windows: usize,
+        #[command(flatten)]
+        common: EvaluateCommon,
+    },
+    /// How far predicted ratings are from real ones, over folds: RMSE and MAE.
+    ///
+    /// File: rows of `user item value` under a header; a column `fold` gives the folds.
+    Ratings {
+        /// The ratings.
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+        /// Parts, each tested once.
+        #[arg(long, default_value_t = 5, allow_negative_numbers = true)]
+        folds: usize,
+        #[command(flatten)]
+        common: EvaluateCommon,
+    },
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct EvaluateCommon {
+    /// One model's name, `all`, or `best`: whatever wins on a validation cut, its parameters tuned there.
+    #[arg(long, value_name = "NAME", default_value = "all")]
+    pub model: String,
+    /// Of everything random.
+    #[arg(long, default_value_t = 42, allow_negative_numbers = true)]
+    pub seed: u64,
+    /// Seconds for the search of parameters, of each model; 600 for `best`, else no search unless given.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub budget_s: Option<f64>,
+    /// Draws an SVG: quality over time (stream) or of the models (others), and every trial of a search over its parameters.
+    #[arg(long, value_name = "OUT.svg")]
+    pub plot: Option<PathBuf>,
+    /// Writes the lists, one line a key: `key<TAB>item item …`, best first.
+    #[arg(long, value_name = "OUT")]
+    pub lists: Option<PathBuf>,
+    /// One line of JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]

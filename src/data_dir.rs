@@ -110,6 +110,11 @@ impl DataDir {
         self.0.join("models")
     }
 
+    /// Trials of `jobs tune`, to go on from.
+    pub fn tune_path(&self) -> PathBuf {
+        self.0.join("tune.json")
+    }
+
     pub fn model_files(&self) -> ModelFiles {
         ModelFiles::new(self.models_path())
     }

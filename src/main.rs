@@ -11,6 +11,7 @@ mod services;
 use std::process::ExitCode;
 
 use clap::Parser;
+use shoptide_jobs::evaluate::EvaluateError;
 use shoptide_live::LiveError;
 use shoptide_log::LogError;
 use shoptide_store::StoreError;
@@ -56,6 +57,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Jobs(jobs) => commands::jobs::run(jobs).await,
         Command::Import(import) => commands::import::run(import).await,
         Command::Generate(generate) => commands::generate::run(generate).await,
+        Command::Evaluate(evaluate) => commands::evaluate::run(evaluate).await,
         Command::Recommend(ask) => commands::ask::recommend(ask).await,
         Command::Similar(ask) => commands::ask::similar(ask).await,
         Command::Profile(ask) => commands::ask::profile(ask).await,
@@ -90,6 +92,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let refused = error.chain().any(|cause| {
         cause.is::<shoptide_config::ConfigError>()
             || cause.is::<app::Refused>()
+            || cause.is::<EvaluateError>()
             || cause.downcast_ref().is_some_and(store)
             || cause.downcast_ref().is_some_and(log)
             || match cause.downcast_ref() {

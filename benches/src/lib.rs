@@ -5,6 +5,7 @@ pub mod dice;
 pub mod figure;
 pub mod http;
 pub mod machine;
+pub mod peers;
 pub mod produce;
 pub mod rows;
 pub mod server;

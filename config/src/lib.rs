@@ -29,12 +29,12 @@ use shoptide_models::state::TasteParams;
 pub use error::{ConfigError, Origin};
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
-pub use running::{CacheKind, LogConfig, LogKind, ShopConfig, StoreConfig, StoreKind, StreamConfig, TrainConfig};
+pub use running::{
+    CacheKind, LogConfig, LogKind, ShopConfig, StoreConfig, StoreKind, StreamConfig, TrainConfig,
+};
 pub use secret::{MASK, Secret};
 pub use serve::{CorsOrigins, ServeConfig};
-pub use services::{
-    KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig,
-};
+pub use services::{KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig};
 pub use shown::{check, process_variables, show};
 
 use error::Problem;

@@ -1,14 +1,14 @@
 //! The tables that say what a list contains. Most become the parameter types of `shoptide-models`, whose constructors hold
 //! the bounds.
 
-use shoptide_models::als::AlsParams;
+use shoptide_models::als::{AlsParams, Solver};
 use shoptide_models::blend::BlendParams;
 use shoptide_models::item_item::ItemItemParams;
 use shoptide_models::mmr::MmrParams;
 use shoptide_models::popularity::PopularityParams;
 use shoptide_models::state::{Act, TasteParams};
 
-use crate::bounds::{count, whole};
+use crate::bounds::{count, text, whole};
 use crate::error::Problem;
 use crate::raw::{RawAls, RawBlend, RawHalfLives, RawItemItem, RawList, RawMmr, RawPopularity};
 
@@ -78,7 +78,7 @@ pub(crate) fn tastes(
 pub(crate) fn als(raw: &RawAls) -> Result<AlsParams, Problem> {
     let (rank, sweeps) = (count("als.rank", raw.rank)?, count("als.sweeps", raw.sweeps)?);
     let seed = count("als.seed", raw.seed)?;
-    Ok(AlsParams::new(
+    let params = AlsParams::new(
         rank,
         sweeps,
         raw.alpha,
@@ -86,7 +86,23 @@ pub(crate) fn als(raw: &RawAls) -> Result<AlsParams, Problem> {
         raw.regularization,
         raw.reg_exponent,
         seed,
-    )?)
+    )?;
+    Ok(params.with_solver(solver(&raw.solver)?)?)
+}
+
+/// Steps of conjugate gradient for a row: the custom of iALS (Takács, Pilászy & Tikk 2011).
+const CG_STEPS: usize = 3;
+/// Dimensions that are solved for at once: small against the ranks that this solver is for, a multiple of every SIMD width.
+const SUBSPACE_WIDTH: usize = 32;
+
+fn solver(name: &str) -> Result<Solver, Problem> {
+    text("als.solver", name, r#""exact", "cholesky", "cg" or "subspace""#, |name| match name {
+        "exact" => Some(Solver::Exact),
+        "cholesky" => Some(Solver::Cholesky),
+        "cg" => Some(Solver::ConjugateGradient { steps: CG_STEPS }),
+        "subspace" => Some(Solver::Subspace { width: SUBSPACE_WIDTH }),
+        _ => None,
+    })
 }
 
 pub(crate) fn item_item(raw: &RawItemItem) -> Result<ItemItemParams, Problem> {

@@ -76,6 +76,7 @@ pub(crate) struct RawAls {
     pub regularization: f64,
     pub reg_exponent: f64,
     pub seed: i64,
+    pub solver: String,
 }
 
 #[derive(Debug, Deserialize)]

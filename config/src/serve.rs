@@ -93,7 +93,6 @@ impl ServeConfig {
     }
 }
 
-
 fn cors_origins(origins: &[String]) -> Result<CorsOrigins, Problem> {
     const KEY: &str = "serve.cors_origins";
     if CORS_ORIGINS_MAX < origins.len() {

@@ -147,13 +147,8 @@ impl KafkaConfig {
             prefix: text("kafka.prefix", &raw.prefix, "letters, digits, . _ -, at most 100", topic_part)
                 .map_err(blame)?,
             security: text("kafka.security", &raw.security, securities, security).map_err(blame)?,
-            sasl: text(
-                "kafka.sasl",
-                &raw.sasl,
-                "\"plain\", \"scram-sha-256\" or \"scram-sha-512\"",
-                sasl,
-            )
-            .map_err(blame)?,
+            sasl: text("kafka.sasl", &raw.sasl, "\"plain\", \"scram-sha-256\" or \"scram-sha-512\"", sasl)
+                .map_err(blame)?,
             user: optional("kafka.user", &raw.user).map_err(blame)?,
             password,
             ca_file: optional("kafka.ca_file", &raw.ca_file).map_err(blame)?,

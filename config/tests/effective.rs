@@ -161,3 +161,13 @@ fn equal_rules_have_equal_numbers_and_others_have_others() {
     let euro = load(None, &[("SHOPTIDE_SHOP__CURRENCY", "EUR")]).unwrap();
     assert!(seen.insert(version(euro)));
 }
+
+#[test]
+fn the_solver_of_the_factors_is_chosen_by_name() {
+    use shoptide_models::als::Solver;
+    let of = |rows: &[(&str, &str)]| load(None, rows).unwrap().als.solver();
+    assert_eq!(of(&[]), Solver::Exact);
+    assert_eq!(of(&[("SHOPTIDE_ALS__SOLVER", "cholesky")]), Solver::Cholesky);
+    assert_eq!(of(&[("SHOPTIDE_ALS__SOLVER", "cg")]), Solver::ConjugateGradient { steps: 3 });
+    assert_eq!(of(&[("SHOPTIDE_ALS__SOLVER", "subspace")]), Solver::Subspace { width: 32 });
+}

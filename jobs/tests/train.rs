@@ -8,8 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use shoptide_jobs::train::{Tables, TrainError, Workers, held_out, start, train_once};
+use shoptide_jobs::train::{
+    Tables, TrainError, TuneOptions, Workers, held_out, start, train_once, tune_blend,
+};
 use shoptide_live::{LiveError, ModelFileError, load_version};
+use shoptide_models::search::Trials;
 use shoptide_models::snapshot::Kind;
 use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::Truth;
@@ -297,4 +300,35 @@ async fn held_out_quality_finds_the_groups() {
     assert!(quality.popularity.recall < quality.blend.recall, "{quality:?}");
     let again = held_out(&tables, &shop.context.params).unwrap();
     assert_eq!(quality.blend.ndcg.to_bits(), again.blend.ndcg.to_bits());
+}
+
+#[tokio::test]
+async fn tuning_finds_and_feedback_teaches_what_the_groups_show() {
+    let shop = Shop::new().await;
+    let mut events = Vec::new();
+    for n in 0..1_200_usize {
+        let (user, group) = (n % 60, n % 3);
+        events.push(view(n, &format!("u{user}"), &format!("g{group} i{}", (n / 60 * 7 + user * 5) % 30)));
+    }
+    shop.fold(&events).await;
+    let mut tables = Tables::default();
+    tables.advance(&*shop.truth).await.unwrap();
+    let options = TuneOptions { trials: 6, seed: 3 };
+    let tune = || {
+        let mut trials = Trials::default();
+        tune_blend(&tables, &shop.context.params, options, &mut trials, &mut || true, &mut |_| {}).unwrap()
+    };
+    let tuned = tune();
+    assert_eq!((tuned.trials, tuned.tried.len(), tuned.without.len()), (6, 6, 3));
+    let learned = tuned.learned.as_ref().unwrap();
+    assert!(0 < learned.taken && learned.taken < learned.shown && !learned.windows.is_empty(), "{learned:?}");
+    assert!(learned.log_loss < learned.log_loss_of_mean, "the sources know more than the mean: {learned:?}");
+    let (source, weight, adds) = learned.sources.iter().copied().max_by(|a, b| a.2.total_cmp(&b.2)).unwrap();
+    assert!(source != "popularity" && 0.0 < weight && 0.0 < adds, "{learned:?}");
+    let (blend, quality) = learned.blend.as_ref().unwrap();
+    assert!(
+        ["factors", "item_item", "popularity", "recency_places"].iter().all(|key| blend.contains_key(*key))
+    );
+    assert!(0.0 < quality.ndcg, "{quality:?}");
+    assert_eq!(format!("{:?}", tuned.learned), format!("{:?}", tune().learned));
 }

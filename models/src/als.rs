@@ -5,18 +5,26 @@
 //! from all interactions; [`ItemSide`] folds one user in, exactly, with the items held fixed; [`refresh_items`] is the
 //! other half-step for a few items.
 
+mod cg;
+mod cholesky;
 mod half_step;
+mod loss;
 mod params;
+mod rotated;
 mod sides;
+mod subspace;
 
 pub use half_step::FoldScratch;
-pub use params::AlsParams;
+pub use params::{AlsParams, Solver};
 pub use sides::{Factors, FoldInError, ItemSide, SideError, UserSide, gram, refresh_items};
 
 use crate::matrix::Interactions;
-use half_step::{Held, Singular, upper_gram};
+use crate::model::Progress;
+use half_step::{Held, Singular};
+use loss::loss;
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
+use rotated::Rotated;
 
 /// Rows solved by one task; also the block in which the loss is summed, so it fixes the order of that sum.
 const ROWS_PER_TASK: usize = 32;
@@ -44,42 +52,66 @@ pub enum FitError {
     Singular { side: &'static str, row: usize },
 }
 
-/// Learns factors that minimise, over every user `u` and item `i`,
-/// `Σ c_ui (p_ui - x_u'y_i)² + λ Σ (n_u + w0 n_items)^ν |x_u|² + λ Σ (n_i + w0 n_users)^ν |y_i|²`
-/// with preference `p_ui = 1` where `s_ui > 0`, else 0, and confidence `c_ui = w0 + alpha s_ui`.
-///
-/// - `data` (s): `(n_users, n_items)`, unitless
-/// - `warm`: item factors to start from, `(at most n_items, rank)`; missing rows are new items and start as without one
-/// - `observe` hears of every finished sweep
-/// - returns users `(n_users, rank)`, items `(n_items, rank)`; each user is the exact fold-in against these items
-/// - cost per sweep `O(nnz·rank·min(n_row, rank) + (n_users + n_items)·rank²)`, on all threads of the current rayon pool
-///
-/// Same data, parameters and CPU target: same bytes, whatever the number of threads.
+/// What a training may be given beside data and parameters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Training<'a> {
+    /// Item factors to start from, `(at most n_items, rank)`; missing rows are new items and start as without one.
+    pub warm: Option<ArrayView2<'a, f32>>,
+    /// Whether to calculate the loss of every sweep, which costs about a tenth of one.
+    pub losses: bool,
+}
+
+/// [`train`] with a loss for every sweep.
 ///
 /// # Errors
-/// [`FitError`] if `warm` does not fit the data, or if strengths are so far apart that the equations lose all precision.
+/// As [`train`].
 pub fn fit(
     data: &Interactions,
     params: &AlsParams,
     warm: Option<ArrayView2<'_, f32>>,
     observe: &mut dyn FnMut(Sweep),
 ) -> Result<Factors, FitError> {
+    train(data, params, Training { warm, losses: true }, &mut |progress| {
+        observe(Sweep { index: progress.done - 1, loss: progress.loss.unwrap_or(f64::NAN) });
+    })
+}
+
+/// Learns factors that minimise, over every user `u` and item `i`,
+/// `Σ c_ui (p_ui - x_u'y_i)² + λ Σ (n_u + w0 n_items)^ν |x_u|² + λ Σ (n_i + w0 n_users)^ν |y_i|²`
+/// with preference `p_ui = 1` where `s_ui > 0`, else 0, and confidence `c_ui = w0 + alpha s_ui`.
+///
+/// - `data` (s): `(n_users, n_items)`, unitless
+/// - `observe` hears of every finished sweep
+/// - returns users `(n_users, rank)`, items `(n_items, rank)`; the users are solved once more against the final items, so
+///   with [`Solver::Exact`] each is the exact fold-in
+/// - cost per sweep: that of [`Solver`] for every row, and `O((n_users + n_items)·rank² + rank³)`, on all threads of the
+///   current rayon pool
+///
+/// Same data, parameters and CPU target: same bytes, whatever the number of threads.
+///
+/// # Errors
+/// [`FitError`] if the warm start does not fit the data, or if strengths are so far apart that the equations lose all
+/// precision.
+pub fn train(
+    data: &Interactions,
+    params: &AlsParams,
+    training: Training<'_>,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Factors, FitError> {
     let (n_users, n_items, rank) = (data.n_rows(), data.n_cols(), params.rank());
     let by_item = data.transpose();
-    let mut items = start(n_items, params, warm)?;
+    let mut items = start(n_items, params, training.warm)?;
     let mut users = vec![0f32; n_users * rank];
     let user_error = |Singular { row }| FitError::Singular { side: "user", row };
     let item_error = |Singular { row }| FitError::Singular { side: "item", row };
 
-    let mut items_held = Held::of_all(&items, params).map_err(item_error)?;
-    for index in 0..params.sweeps() {
-        half_step(data, &items_held, params, &mut users).map_err(user_error)?;
-        let users_held = Held::of_all(&users, params).map_err(user_error)?;
-        half_step(&by_item, &users_held, params, &mut items).map_err(item_error)?;
-        items_held = Held::of_all(&items, params).map_err(item_error)?;
-        observe(Sweep { index, loss: loss(data, &by_item, &users, &items, params) });
+    for done in 1..=params.sweeps() {
+        half_step(data, &items, params, &mut users).map_err(user_error)?;
+        half_step(&by_item, &users, params, &mut items).map_err(item_error)?;
+        let loss = training.losses.then(|| loss(data, &by_item, &users, &items, params));
+        observe(Progress { done, total: params.sweeps(), loss });
     }
-    half_step(data, &items_held, params, &mut users).map_err(user_error)?;
+    half_step(data, &items, params, &mut users).map_err(user_error)?;
     let shaped = |n, values| Array2::from_shape_vec((n, rank), values).unwrap_or_default();
     Ok(Factors { users: shaped(n_users, users), items: shaped(n_items, items) })
 }
@@ -121,8 +153,16 @@ fn start(
     Ok(items)
 }
 
-/// Solves every row of `data` against the side held fixed, into `out` `(n_rows, rank)`.
-fn half_step(data: &Interactions, held: &Held, params: &AlsParams, out: &mut [f32]) -> Result<(), Singular> {
+/// Solves every row of `data` against the side held fixed, `(n_cols, rank)`, into `out` `(n_rows, rank)`, from whose
+/// present rows the solvers that take steps begin.
+fn half_step(data: &Interactions, held: &[f32], params: &AlsParams, out: &mut [f32]) -> Result<(), Singular> {
+    match params.solver() {
+        Solver::Exact => exact(data, &Held::of_all(held, params)?, params, out),
+        _ => Rotated::of(held, params)?.solve(data, params, out),
+    }
+}
+
+fn exact(data: &Interactions, held: &Held, params: &AlsParams, out: &mut [f32]) -> Result<(), Singular> {
     let rank = params.rank();
     out.par_chunks_mut(ROWS_PER_TASK * rank).enumerate().try_for_each_init(
         FoldScratch::default,
@@ -136,49 +176,6 @@ fn half_step(data: &Interactions, held: &Held, params: &AlsParams, out: &mut [f3
             Ok(())
         },
     )
-}
-
-/// The objective of [`fit`]. The pairs never seen are summed at once through the two Gram matrices.
-fn loss(
-    data: &Interactions,
-    by_item: &Interactions,
-    users: &[f32],
-    items: &[f32],
-    params: &AlsParams,
-) -> f64 {
-    let (rank, w0) = (params.rank(), params.unobserved_weight());
-    let n_tasks = data.n_rows().div_ceil(ROWS_PER_TASK);
-    let seen: Vec<f64> = (0..n_tasks)
-        .into_par_iter()
-        .map(|task| {
-            let mut sum = 0.0;
-            for row in task * ROWS_PER_TASK..((task + 1) * ROWS_PER_TASK).min(data.n_rows()) {
-                let user = &users[row * rank..(row + 1) * rank];
-                let (cols, strengths) = data.row(row);
-                for (&col, &strength) in cols.iter().zip(strengths) {
-                    let item = &items[col as usize * rank..(col as usize + 1) * rank];
-                    let score = crate::vector::dot(user, item);
-                    let confidence = w0 + params.alpha() * f64::from(strength);
-                    sum += confidence * (1.0 - score) * (1.0 - score) - w0 * score * score;
-                }
-            }
-            sum
-        })
-        .collect();
-    let (gram_users, gram_items) = (upper_gram(users, rank), upper_gram(items, rank));
-    let ld = crate::simd::padded(rank);
-    let mut pairs = 0.0;
-    for a in 0..rank {
-        for b in a..rank {
-            let twice = if a == b { 1.0 } else { 2.0 };
-            pairs += twice * gram_users[a * ld + b] * gram_items[a * ld + b];
-        }
-    }
-    let norms = |factors: &[f32], of: &Interactions| -> f64 {
-        let rows = factors.chunks_exact(rank).enumerate();
-        rows.map(|(row, x)| params.lambda(of.row(row).0.len(), of.n_cols()) * crate::vector::dot(x, x)).sum()
-    };
-    seen.iter().sum::<f64>() + w0 * pairs + norms(users, data) + norms(items, by_item)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Two dense `f64` solvers for symmetric positive matrices: Cholesky for one system, and an eigenvalue
+//! Two dense solvers for symmetric positive matrices: Cholesky for one system, and an `f64` eigenvalue
 //! decomposition for a family of systems that differ by a multiple of the identity.
 
-use crate::simd::{axpy, dot};
+use crate::simd::{Real, axpy, dot};
 
 /// The matrix is not positive definite, within rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(crate) struct NotPositive;
 ///
 /// Four pivots at a time, so that the trailing matrix is read and written once per four.
 #[inline(always)]
-pub(crate) fn cholesky<const FUSED: bool>(a: &mut [f64], ld: usize) -> Result<(), NotPositive> {
+pub(crate) fn cholesky<T: Real, const FUSED: bool>(a: &mut [T], ld: usize) -> Result<(), NotPositive> {
     debug_assert!(ld.is_multiple_of(8) && ld * ld <= a.len());
     for from in (0..ld).step_by(4) {
         let (_, rest) = a.split_at_mut(from * ld);
@@ -21,13 +21,13 @@ pub(crate) fn cholesky<const FUSED: bool>(a: &mut [f64], ld: usize) -> Result<()
             let (above, row) = panel.split_at_mut(j * ld);
             let row = &mut row[from + j..ld];
             for above in above.chunks_exact(ld) {
-                axpy::<FUSED>(-above[from + j], &above[from + j..], row);
+                axpy::<T, FUSED>(-above[from + j], &above[from + j..], row);
             }
             let pivot = row[0];
-            if !(0.0 < pivot && pivot.is_finite()) {
+            if !(T::default() < pivot && pivot.finite()) {
                 return Err(NotPositive);
             }
-            let scale = 1.0 / pivot.sqrt();
+            let scale = T::ONE / pivot.root();
             row.iter_mut().for_each(|x| *x *= scale);
         }
         let (p0, panel) = panel.split_at(ld);
@@ -41,9 +41,9 @@ pub(crate) fn cholesky<const FUSED: bool>(a: &mut [f64], ld: usize) -> Result<()
             let (p2, p3) = (&p2[start..], &p3[start..]);
             for ((((x, p0), p1), p2), p3) in row.iter_mut().zip(p0).zip(p1).zip(p2).zip(p3) {
                 *x = if FUSED {
-                    m[3].mul_add(*p3, m[2].mul_add(*p2, m[1].mul_add(*p1, m[0].mul_add(*p0, *x))))
+                    m[3].fused(*p3, m[2].fused(*p2, m[1].fused(*p1, m[0].fused(*p0, *x))))
                 } else {
-                    *x + (m[0] * p0 + m[1] * p1 + m[2] * p2 + m[3] * p3)
+                    *x + (m[0] * *p0 + m[1] * *p1 + m[2] * *p2 + m[3] * *p3)
                 };
             }
         }
@@ -53,15 +53,15 @@ pub(crate) fn cholesky<const FUSED: bool>(a: &mut [f64], ld: usize) -> Result<()
 
 /// Solves `RᵀR x = b` in place, `r` as [`cholesky`] left it.
 #[inline(always)]
-pub(crate) fn solve<const FUSED: bool>(r: &[f64], ld: usize, b: &mut [f64]) {
+pub(crate) fn solve<T: Real, const FUSED: bool>(r: &[T], ld: usize, b: &mut [T]) {
     for (j, row) in r[..ld * ld].chunks_exact(ld).enumerate() {
         let (done, below) = b[..ld].split_at_mut(j + 1);
         done[j] /= row[j];
-        axpy::<FUSED>(-done[j], &row[j + 1..], below);
+        axpy::<T, FUSED>(-done[j], &row[j + 1..], below);
     }
     for (j, row) in r[..ld * ld].chunks_exact(ld).enumerate().rev() {
         let (rest, done) = b[..ld].split_at_mut(j + 1);
-        rest[j] = (rest[j] - dot::<FUSED>(&row[j + 1..], done)) / row[j];
+        rest[j] = (rest[j] - dot::<T, FUSED>(&row[j + 1..], done)) / row[j];
     }
 }
 
@@ -257,11 +257,11 @@ mod tests {
             for fused in [false, true] {
                 let (mut r, mut got) = (a.clone(), b.clone());
                 if fused {
-                    cholesky::<true>(&mut r, n).unwrap();
-                    solve::<true>(&r, n, &mut got);
+                    cholesky::<f64, true>(&mut r, n).unwrap();
+                    solve::<f64, true>(&r, n, &mut got);
                 } else {
-                    cholesky::<false>(&mut r, n).unwrap();
-                    solve::<false>(&r, n, &mut got);
+                    cholesky::<f64, false>(&mut r, n).unwrap();
+                    solve::<f64, false>(&r, n, &mut got);
                 }
                 for (got, x) in got.iter().zip(&x) {
                     assert!((got - x).abs() < 1e-8, "{n}: {got} is not {x}");
@@ -273,9 +273,9 @@ mod tests {
     #[test]
     fn a_matrix_that_is_not_positive_is_an_error() {
         let mut a = vec![0.0; 64];
-        assert_eq!(cholesky::<false>(&mut a, 8), Err(NotPositive));
+        assert_eq!(cholesky::<f64, false>(&mut a, 8), Err(NotPositive));
         a.fill(f64::NAN);
-        assert_eq!(cholesky::<false>(&mut a, 8), Err(NotPositive));
+        assert_eq!(cholesky::<f64, false>(&mut a, 8), Err(NotPositive));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Everything that learns reads this one type. It is checked when made (columns in range and unique, strengths
 //! finite and not negative), so the numeric code has nothing left to check.
 
+use std::borrow::Cow;
+
 /// Sparse `(n_rows, n_cols)` matrix of strengths `s > 0` (unitless), usually users x items.
 ///
 /// A strength of zero is the same as an absent entry and is not stored. Each entry remembers its place in the list it came
@@ -93,7 +95,10 @@ impl Interactions {
     }
 
     /// The same rows cut to their `max` strongest entries, ties to the lower column.
-    pub(crate) fn strongest(&self, max: usize) -> Self {
+    pub(crate) fn strongest(&self, max: usize) -> Cow<'_, Self> {
+        if self.row_ptr.windows(2).all(|w| w[1] - w[0] <= max) {
+            return Cow::Borrowed(self);
+        }
         let mut made = Self::empty(self.n_cols);
         for row in 0..self.n_rows {
             let (cols, vals) = self.row(row);
@@ -106,7 +111,7 @@ impl Interactions {
             }
             made.push(entries.into_iter());
         }
-        made
+        Cow::Owned(made)
     }
 
     /// Number of rows (users), empty ones included.
@@ -125,6 +130,7 @@ impl Interactions {
     }
 
     /// Columns (ascending) and strengths of one row; both empty for a row that does not exist.
+    #[inline]
     pub fn row(&self, row: usize) -> (&[u32], &[f32]) {
         if self.n_rows <= row {
             return (&[], &[]);

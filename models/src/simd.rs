@@ -4,8 +4,16 @@
 //! results are the same bytes on the same CPU target, not across targets. Within one target the order of every
 //! sum is fixed by the lengths alone, never by threads.
 
+mod lanes;
+
+pub(crate) use lanes::F8;
+
 /// Numbers in one padded row are a multiple of this, so that no loop here has a remainder in `f64`.
 pub(crate) const LANES: usize = 8;
+
+/// Bytes that travel together.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE: usize = 64;
 
 /// Smallest multiple of [`LANES`] that is at least `n`.
 pub(crate) fn padded(n: usize) -> usize {
@@ -33,14 +41,62 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     kernel.run::<false>()
 }
 
-#[inline(always)]
-fn fma64<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
+/// `f32` or `f64`.
+pub(crate) trait Real:
+    Copy
+    + PartialOrd
+    + Default
+    + std::ops::Add<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::MulAssign
+    + std::ops::DivAssign
+    + std::ops::Sub<Output = Self>
+    + std::ops::Div<Output = Self>
+    + std::ops::Neg<Output = Self>
+{
+    const ONE: Self;
+    fn fused(self, b: Self, c: Self) -> Self;
+    fn root(self) -> Self;
+    fn finite(self) -> bool;
 }
 
+macro_rules! real {
+    ($t:ty) => {
+        impl Real for $t {
+            const ONE: Self = 1.0;
+            #[inline(always)]
+            fn fused(self, b: Self, c: Self) -> Self {
+                self.mul_add(b, c)
+            }
+            #[inline(always)]
+            fn root(self) -> Self {
+                self.sqrt()
+            }
+            #[inline(always)]
+            fn finite(self) -> bool {
+                self.is_finite()
+            }
+        }
+    };
+}
+real!(f32);
+real!(f64);
+
+/// `a b + c`, rounded once if the target can.
 #[inline(always)]
-fn fma32<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
+pub(crate) fn fma<T: Real, const FUSED: bool>(a: T, b: T, c: T) -> T {
+    if FUSED { a.fused(b, c) } else { a * b + c }
+}
+
+/// Asks for memory that will soon be read: worth it where rows are read in no order that the machine could guess.
+#[inline(always)]
+pub(crate) fn prefetch<T>(row: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in row.chunks((CACHE_LINE / size_of::<T>().max(1)).max(1)) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing; SSE is part of every x86_64.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
 }
 
 #[inline(always)]
@@ -50,25 +106,25 @@ fn sum8<T: Copy + std::ops::Add<Output = T>>(v: [T; 8]) -> T {
 
 /// `y += a x` over the common length.
 #[inline(always)]
-pub(crate) fn axpy<const FUSED: bool>(a: f64, x: &[f64], y: &mut [f64]) {
+pub(crate) fn axpy<T: Real, const FUSED: bool>(a: T, x: &[T], y: &mut [T]) {
     for (y, &x) in y.iter_mut().zip(x) {
-        *y = fma64::<FUSED>(a, x, *y);
+        *y = fma::<T, FUSED>(a, x, *y);
     }
 }
 
 /// `x'y` over the common length.
 #[inline(always)]
-pub(crate) fn dot<const FUSED: bool>(x: &[f64], y: &[f64]) -> f64 {
+pub(crate) fn dot<T: Real, const FUSED: bool>(x: &[T], y: &[T]) -> T {
     let n = x.len().min(y.len());
     let (x8, x_rest) = x[..n].as_chunks::<LANES>();
     let (y8, y_rest) = y[..n].as_chunks::<LANES>();
-    let mut acc = [0f64; LANES];
+    let mut acc = [T::default(); LANES];
     for (x, y) in x8.iter().zip(y8) {
         for l in 0..LANES {
-            acc[l] = fma64::<FUSED>(x[l], y[l], acc[l]);
+            acc[l] = fma::<T, FUSED>(x[l], y[l], acc[l]);
         }
     }
-    x_rest.iter().zip(y_rest).fold(sum8(acc), |sum, (&x, &y)| fma64::<FUSED>(x, y, sum))
+    x_rest.iter().zip(y_rest).fold(sum8(acc), |sum, (&x, &y)| fma::<T, FUSED>(x, y, sum))
 }
 
 /// `x'y` in `f32` over the common length.
@@ -77,37 +133,42 @@ pub(crate) fn dot32<const FUSED: bool>(x: &[f32], y: &[f32]) -> f32 {
     let n = x.len().min(y.len());
     let (x8, x_rest) = x[..n].as_chunks::<LANES>();
     let (y8, y_rest) = y[..n].as_chunks::<LANES>();
-    let mut acc = [0f32; LANES];
+    let mut acc = F8::default();
     for (x, y) in x8.iter().zip(y8) {
-        for l in 0..LANES {
-            acc[l] = fma32::<FUSED>(x[l], y[l], acc[l]);
-        }
+        acc = F8::load::<FUSED>(x).fma::<FUSED>(F8::load::<FUSED>(y), acc);
     }
-    x_rest.iter().zip(y_rest).fold(sum8(acc), |sum, (&x, &y)| fma32::<FUSED>(x, y, sum))
+    let rest = x_rest.iter().zip(y_rest);
+    rest.fold(acc.sum::<FUSED>(), |sum, (&x, &y)| fma::<f32, FUSED>(x, y, sum))
 }
 
 /// Adds `MᵀM` of the `(n, ld)` matrix `m` to the upper triangle of the `(ld, ld)` matrix `out`.
 ///
-/// `ld` is a multiple of [`LANES`]. Works in 4 x 8 tiles held in registers, eight multiply-adds for six loads; tiles on
-/// the diagonal also write some entries below it, which nobody reads.
+/// `ld` is a multiple of `W`, the numbers of two registers: 8 of `f64`, 16 of `f32`. Works in 4 x `W` tiles held in
+/// registers, eight multiply-adds for six loads; tiles on the diagonal also write some entries below it, which nobody
+/// reads.
 #[inline(always)]
-pub(crate) fn add_gram<const FUSED: bool>(m: &[f64], n: usize, ld: usize, out: &mut [f64]) {
-    debug_assert!(ld.is_multiple_of(LANES) && n * ld <= m.len() && ld * ld <= out.len());
+pub(crate) fn add_gram<T: Real, const W: usize, const FUSED: bool>(
+    m: &[T],
+    n: usize,
+    ld: usize,
+    out: &mut [T],
+) {
+    debug_assert!(ld.is_multiple_of(W) && n * ld <= m.len() && ld * ld <= out.len());
     for a in (0..ld).step_by(4) {
-        for b in (a / LANES * LANES..ld).step_by(LANES) {
-            let mut acc = [[0f64; LANES]; 4];
+        for b in (a / W * W..ld).step_by(W) {
+            let mut acc = [[T::default(); W]; 4];
             for row in m[..n * ld].chunks_exact(ld) {
-                let (left, right) = (&row[a..a + 4], &row[b..b + LANES]);
+                let (left, right) = (&row[a..a + 4], &row[b..b + W]);
                 for i in 0..4 {
-                    for l in 0..LANES {
-                        acc[i][l] = fma64::<FUSED>(left[i], right[l], acc[i][l]);
+                    for l in 0..W {
+                        acc[i][l] = fma::<T, FUSED>(left[i], right[l], acc[i][l]);
                     }
                 }
             }
             for (i, acc) in acc.iter().enumerate() {
                 let at = (a + i) * ld + b;
-                for (out, acc) in out[at..at + LANES].iter_mut().zip(acc) {
-                    *out += acc;
+                for (out, acc) in out[at..at + W].iter_mut().zip(acc) {
+                    *out = *out + *acc;
                 }
             }
         }
@@ -136,18 +197,16 @@ impl Kernel for Scores<'_> {
             let (r1, rows) = rows.split_at(rank);
             let (r2, r3) = rows.split_at(rank);
             let rows = [r0.as_chunks(), r1.as_chunks(), r2.as_chunks(), r3.as_chunks::<LANES>()];
-            let mut acc = [[0f32; LANES]; 4];
+            let mut acc = [F8::default(); 4];
             for (k, x) in x8.iter().enumerate() {
+                let x = F8::load::<FUSED>(x);
                 for i in 0..4 {
-                    let row: &[f32; LANES] = &rows[i].0[k];
-                    for l in 0..LANES {
-                        acc[i][l] = fma32::<FUSED>(row[l], x[l], acc[i][l]);
-                    }
+                    acc[i] = F8::load::<FUSED>(&rows[i].0[k]).fma::<FUSED>(x, acc[i]);
                 }
             }
             for i in 0..4 {
                 let rest = rows[i].1.iter().zip(x_rest);
-                out[i] = rest.fold(sum8(acc[i]), |sum, (&r, &x)| fma32::<FUSED>(r, x, sum));
+                out[i] = rest.fold(acc[i].sum::<FUSED>(), |sum, (&r, &x)| fma::<f32, FUSED>(r, x, sum));
             }
         }
         for (out, row) in out_rest.iter_mut().zip(rows_rest.chunks_exact(rank)) {
@@ -179,11 +238,11 @@ mod tests {
         #[inline(always)]
         fn run<const FUSED: bool>(self) -> Self::Out {
             let mut y = self.1.to_vec();
-            axpy::<FUSED>(0.5, self.0, &mut y);
+            axpy::<f64, FUSED>(0.5, self.0, &mut y);
             let ld = self.2;
             let mut gram = vec![0.0; ld * ld];
-            add_gram::<FUSED>(self.0, self.0.len() / ld, ld, &mut gram);
-            (dot::<FUSED>(self.0, self.1), y, gram)
+            add_gram::<f64, 8, FUSED>(self.0, self.0.len() / ld, ld, &mut gram);
+            (dot::<f64, FUSED>(self.0, self.1), y, gram)
         }
     }
 

@@ -3,16 +3,18 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::json;
-use shoptide_jobs::train::{Tables, held_out, train_once};
+use shoptide_jobs::evaluate::OutFile;
+use shoptide_jobs::train::{Tables, TuneOptions, held_out, train_once};
 use shoptide_live::{Live, Metrics};
 use shoptide_store::Truth;
 
 use crate::app::{Roles, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{load_config, run};
+use crate::commands::{load_config, run, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -22,12 +24,16 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
         return run::run(Run { place: args.place, port: None }, Roles::JOBS).await;
     };
     let config = load_config(args.place.config.as_deref())?;
+    let plot = match &job {
+        Job::Tune { plot, .. } => plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?,
+        Job::Train { .. } | Job::Evaluate { .. } => None,
+    };
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
     let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth: Arc<dyn Truth> = match job {
         Job::Train { .. } => services::open_truth(&config, &data).await?,
-        Job::Evaluate { .. } => services::open_truth_to_read(&config, &data).await?,
+        Job::Evaluate { .. } | Job::Tune { .. } => services::open_truth_to_read(&config, &data).await?,
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
@@ -48,6 +54,22 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
                     trained.seconds
                 )?;
             }
+        }
+        Job::Tune { trials, budget_s, seed, json, .. } => {
+            let mut tables = Tables::default();
+            tables.advance(&*truth).await?;
+            let params = context.params.clone();
+            let file = data.tune_path();
+            let options = TuneOptions { trials: trials as usize, seed };
+            let budget = Duration::from_secs(u64::from(budget_s));
+            let tuned =
+                tokio::task::spawn_blocking(move || tune::run(&tables, &params, options, budget, &file))
+                    .await??;
+            if let Some(plot) = plot {
+                let svg = tune::draw(&tuned)?;
+                plot.write(|out| out.write_all(svg.as_bytes()))?;
+            }
+            tune::print(&tuned, json)?;
         }
         Job::Evaluate { json } => {
             let mut tables = Tables::default();

@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod config;
 pub mod dead_letters;
+pub mod evaluate;
 pub mod events;
 pub mod generate;
 pub mod import;
@@ -11,6 +12,7 @@ pub mod profile;
 pub mod provide;
 pub mod run;
 pub mod state;
+pub mod tune;
 
 use std::path::Path;
 

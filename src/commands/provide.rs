@@ -9,8 +9,8 @@ use shoptide_store::MysqlTruth;
 use crate::app::Refused;
 use crate::args::{Topics, TopicsWhat, With};
 use crate::commands::load_config;
-use crate::services::{kafka_options, mysql_options, topics_options};
 use crate::outln;
+use crate::services::{kafka_options, mysql_options, topics_options};
 
 /// Brings the tables to this version.
 pub async fn migrate(with: With) -> anyhow::Result<ExitCode> {

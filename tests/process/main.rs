@@ -9,6 +9,7 @@ mod common;
 mod damage;
 mod demo;
 mod disk;
+mod evaluate;
 mod fresh;
 mod jobs;
 mod kill;

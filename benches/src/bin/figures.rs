@@ -10,11 +10,13 @@ use serde_json::json;
 use shoptide_benches::figure::{Row, markdown};
 use shoptide_benches::machine::{Machine, load};
 use shoptide_benches::produce::Ask;
-use shoptide_benches::rows::{cached, demo, exact, one_user, quality, retailrocket, sustained, training};
+use shoptide_benches::rows::{
+    cached, demo, exact, held_out, one_user, quality, retailrocket, sustained, training,
+};
 use shoptide_benches::server::build_shoptide;
 
 /// The rows, in the order of the table.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "demo",
     "training",
     "retailrocket",
@@ -22,6 +24,7 @@ const NAMES: [&str; 9] = [
     "one-user",
     "cached",
     "fold-in",
+    "held-out",
     "quality-generated",
     "quality-movielens",
 ];
@@ -93,6 +96,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "one-user" => one_user::row(set).await.map(|r| vec![r]),
             "cached" => cached::row(&shoptide, set).await.map(|r| vec![r]),
             "fold-in" => exact::row(set).map(|r| vec![r]),
+            "held-out" => held_out::row(set).map(|r| vec![r]),
             "quality-generated" => quality::generated::row(set).await.map(|r| vec![r]),
             _ => quality::movielens::row(set).await.map(|r| vec![r]),
         };

@@ -3,6 +3,7 @@
 pub mod cached;
 pub mod demo;
 pub mod exact;
+pub mod held_out;
 pub mod one_user;
 pub mod quality;
 pub mod retailrocket;

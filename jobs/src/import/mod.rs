@@ -6,7 +6,7 @@ mod catalogue;
 mod collector;
 mod columns;
 mod fields;
-mod lines;
+pub(crate) mod lines;
 mod log_sink;
 mod mapping;
 mod mapping_check;

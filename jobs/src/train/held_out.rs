@@ -2,13 +2,15 @@
 //! rest, and every list is ranked over the full catalogue. No negatives are sampled.
 
 use shoptide_models::als::{self, ItemSide};
-use shoptide_models::blend::{BlendParams, Scorer, Scratch, Taste};
+use shoptide_models::blend::{BlendParams, Candidate, Scorer, Scratch, Taste};
 use shoptide_models::evaluate::{Mean, Quality, quality};
+use shoptide_models::hybrid::Shown;
 use shoptide_models::item_item::Neighbours;
 use shoptide_models::matrix::Interactions;
 use shoptide_models::popularity::Popularity;
 use shoptide_models::snapshot::{Kind, Snapshot, SnapshotParts};
 
+use super::feedback::SOURCES;
 use super::full::lineage;
 use super::tables::Tables;
 use super::{Measured, TrainError, TrainParams};
@@ -29,44 +31,97 @@ pub struct HeldOut {
     pub factors: Quality,
 }
 
+/// A model of what users did before a cut, and what they did after it.
+pub(super) struct Cut {
+    model: Snapshot,
+    /// What was trained on, by user.
+    rows: Vec<Vec<(u32, f32)>>,
+    hidden: Vec<Vec<u32>>,
+}
+
+impl Cut {
+    /// Hides the last fifth of each row and trains on the rest.
+    ///
+    /// # Errors
+    /// [`TrainError::Nothing`] if no row has enough items to hide one.
+    pub(super) fn of(
+        tables: &Tables,
+        params: &TrainParams,
+        mut rows: Vec<Vec<(u32, f32)>>,
+    ) -> Result<Self, TrainError> {
+        let numbers = |e: &dyn std::fmt::Display| TrainError::Numbers(e.to_string());
+        let mut hidden: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
+        for row in &mut rows {
+            let kept = (row.len() as f64 * TRAIN_SHARE).ceil() as usize;
+            hidden.push(row.split_off(kept).into_iter().map(|(item, _)| item).collect());
+        }
+        if hidden.iter().all(Vec::is_empty) {
+            return Err(TrainError::Nothing);
+        }
+        let train = Interactions::from_rows(tables.item_ids().len(), rows.iter().cloned())
+            .map_err(|e| numbers(&e))?;
+        let factors = als::fit(&train, &params.als, None, &mut |_| {}).map_err(|e| numbers(&e))?;
+        let mut popular = vec![0_f32; train.n_cols()];
+        for row in 0..train.n_rows() {
+            let (items, strengths) = train.row(row);
+            items.iter().zip(strengths).for_each(|(item, s)| popular[*item as usize] += s);
+        }
+        let trending = vec![0_f32; popular.len()];
+        let model = Snapshot::new(SnapshotParts {
+            version: 1,
+            parent: None,
+            kind: Kind::Full,
+            meta: lineage(tables, params, Measured::new()),
+            item_ids: tables.item_ids().to_vec(),
+            side: ItemSide::new(factors.items, params.als).map_err(|e| numbers(&e))?,
+            neighbours: Neighbours::fit(&train, &params.item_item),
+            popularity: Popularity::from_scores(popular, trending).map_err(|e| numbers(&e))?,
+        })?;
+        Ok(Self { model, rows, hidden })
+    }
+
+    /// What was trained on: a cut within it sees nothing of what this one hides.
+    pub(super) fn rows(&self) -> &[Vec<(u32, f32)>] {
+        &self.rows
+    }
+
+    /// Users with something hidden.
+    pub(super) fn users(&self) -> usize {
+        self.hidden.iter().filter(|hidden| !hidden.is_empty()).count()
+    }
+
+    /// The lists of all users with something hidden, `n` places each, as if they had been shown: what each source gave an
+    /// item under even weights, and whether it was among the hidden ones.
+    pub(super) fn shown(&self, blend: &BlendParams, n: usize) -> Vec<Shown> {
+        let scorer = Scorer::new(&self.model, blend);
+        let mut scratch = Scratch::default();
+        let mut shown = Vec::new();
+        for (row, hidden) in self.rows.iter().zip(&self.hidden).filter(|(_, hidden)| !hidden.is_empty()) {
+            shown.extend(list(&scorer, row, n, &mut scratch).into_iter().map(|place| Shown {
+                scores: place.parts.into_iter().take(SOURCES.len()).collect(),
+                taken: hidden.contains(&place.item),
+            }));
+        }
+        shown
+    }
+
+    /// Mean quality over every so many users.
+    pub(super) fn quality(&self, blend: &BlendParams, every: usize) -> Quality {
+        let some = |of: usize| (0..self.rows.len()).step_by(of.max(1));
+        mean(&self.model, blend, some(every).map(|user| (&self.rows[user], &self.hidden[user])))
+    }
+}
+
 /// Measures on what the tables hold.
 ///
 /// # Errors
 /// [`TrainError::Nothing`] if no user has enough items to hide one.
 pub fn held_out(tables: &Tables, params: &TrainParams) -> Result<HeldOut, TrainError> {
-    let numbers = |e: &dyn std::fmt::Display| TrainError::Numbers(e.to_string());
-    let mut rows: Vec<Vec<(u32, f32)>> = tables.rows(&params.taste).collect();
-    let mut hidden: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
-    for row in &mut rows {
-        let kept = (row.len() as f64 * TRAIN_SHARE).ceil() as usize;
-        hidden.push(row.split_off(kept).into_iter().map(|(item, _)| item).collect());
-    }
-    if hidden.iter().all(Vec::is_empty) {
-        return Err(TrainError::Nothing);
-    }
-    let train =
-        Interactions::from_rows(tables.item_ids().len(), rows.iter().cloned()).map_err(|e| numbers(&e))?;
-    let factors = als::fit(&train, &params.als, None, &mut |_| {}).map_err(|e| numbers(&e))?;
-    let mut popular = vec![0_f32; train.n_cols()];
-    for row in 0..train.n_rows() {
-        let (items, strengths) = train.row(row);
-        items.iter().zip(strengths).for_each(|(item, s)| popular[*item as usize] += s);
-    }
-    let trending = vec![0_f32; popular.len()];
-    let model = Snapshot::new(SnapshotParts {
-        version: 1,
-        parent: None,
-        kind: Kind::Full,
-        meta: lineage(tables, params, Measured::new()),
-        item_ids: tables.item_ids().to_vec(),
-        side: ItemSide::new(factors.items, params.als).map_err(|e| numbers(&e))?,
-        neighbours: Neighbours::fit(&train, &params.item_item),
-        popularity: Popularity::from_scores(popular, trending).map_err(|e| numbers(&e))?,
-    })?;
-    let alone = |f, i, p| BlendParams::new(f, i, p, 0.0).map_err(|e| numbers(&e));
-    let run = |blend: &BlendParams| mean(&model, blend, &rows, &hidden);
+    let cut = Cut::of(tables, params, tables.rows(&params.taste).collect())?;
+    let alone = |f, i, p| BlendParams::new(f, i, p, 0.0).map_err(|e| TrainError::Numbers(e.to_string()));
+    let run = |blend: &BlendParams| cut.quality(blend, 1);
     Ok(HeldOut {
-        users: hidden.iter().filter(|h| !h.is_empty()).count(),
+        users: cut.users(),
         blend: run(&params.lists.blend),
         popularity: run(&alone(0.0, 0.0, 1.0)?),
         item_item: run(&alone(0.0, 1.0, 0.0)?),
@@ -74,18 +129,25 @@ pub fn held_out(tables: &Tables, params: &TrainParams) -> Result<HeldOut, TrainE
     })
 }
 
-fn mean(model: &Snapshot, blend: &BlendParams, rows: &[Vec<(u32, f32)>], hidden: &[Vec<u32>]) -> Quality {
+fn mean<'a>(
+    model: &Snapshot,
+    blend: &BlendParams,
+    users: impl Iterator<Item = (&'a Vec<(u32, f32)>, &'a Vec<u32>)>,
+) -> Quality {
     let scorer = Scorer::new(model, blend);
     let mut scratch = Scratch::default();
     let mut mean = Mean::default();
-    for (row, targets) in rows.iter().zip(hidden).filter(|(_, t)| !t.is_empty()) {
-        let history: Vec<Taste> = row.iter().map(|(item, s)| Taste { item: *item, strength: *s }).collect();
-        let mut items: Vec<u32> = row.iter().map(|(item, _)| *item).collect();
-        items.sort_unstable();
-        let known = |item: u32| items.binary_search(&item).is_ok();
-        let list = scorer.candidates(&history, K, &known, &mut scratch);
-        let ranked: Vec<u32> = list.iter().map(|c| c.item).collect();
+    for (row, targets) in users.filter(|(_, t)| !t.is_empty()) {
+        let ranked: Vec<u32> = list(&scorer, row, K, &mut scratch).iter().map(|c| c.item).collect();
         mean.add(quality(&ranked, targets, K));
     }
     mean.get()
+}
+
+/// The best `n` items for a history, without its own.
+fn list(scorer: &Scorer<'_>, row: &[(u32, f32)], n: usize, scratch: &mut Scratch) -> Vec<Candidate> {
+    let history: Vec<Taste> = row.iter().map(|(item, s)| Taste { item: *item, strength: *s }).collect();
+    let mut items: Vec<u32> = row.iter().map(|(item, _)| *item).collect();
+    items.sort_unstable();
+    scorer.candidates(&history, n, &|item| items.binary_search(&item).is_ok(), scratch)
 }

@@ -6,11 +6,13 @@
 //! when his list is made.
 
 mod delta;
+mod feedback;
 mod full;
 mod held_out;
 mod publish;
 mod run;
 mod tables;
+mod tune;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -26,9 +28,11 @@ use shoptide_models::snapshot::SnapshotError;
 use shoptide_models::state::TasteParams;
 use shoptide_store::{StoreError, Truth};
 
+pub use feedback::Learned;
 pub use held_out::{HeldOut, held_out};
 pub use run::{TrainAsker, TrainHandle, Trained, start, train_once};
 pub use tables::Tables;
+pub use tune::{TuneOptions, TunedBlend, tune_blend, tune_key};
 pub use workers::Workers;
 
 /// What a model is trained with.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::TrainError;
 
-/// Of the kernel's 19 steps of courtesy: with 10, a busy shard gets nine times the share of a training thread.
+/// The last of the kernel's steps of courtesy: a busy shard gets nearly seventy times the share of a training thread.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+const NICE: i32 = 19;
 
 /// A pool of courteous threads. Cheap to clone.
 #[derive(Clone)]

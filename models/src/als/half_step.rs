@@ -7,7 +7,7 @@
 
 use super::params::AlsParams;
 use crate::linalg::{Eigen, NotPositive, cholesky, eigen, solve};
-use crate::simd::{Kernel, add_gram, axpy, dispatch, dot, padded};
+use crate::simd::{Kernel, LANES, add_gram, axpy, dispatch, dot, padded};
 use rayon::prelude::*;
 
 /// A row whose equations have no finite solution.
@@ -69,7 +69,7 @@ pub(crate) fn upper_gram(factors: &[f32], rank: usize) -> Vec<f64> {
                         *wide = f64::from(x);
                     }
                 }
-                add_gram::<FUSED>(&wide, rows.len() / rank, ld, &mut sum);
+                add_gram::<f64, LANES, FUSED>(&wide, rows.len() / rank, ld, &mut sum);
             }
             sum
         }
@@ -118,7 +118,7 @@ impl Held {
                 for (row, out) in rows.chunks_exact(rank).zip(out.chunks_exact_mut(padded(rank))) {
                     wide.iter_mut().zip(row).for_each(|(wide, &x)| *wide = f64::from(x));
                     for (out, vector) in out.iter_mut().zip(vectors.chunks_exact(rank)) {
-                        *out = dot::<FUSED>(vector, &wide);
+                        *out = dot::<f64, FUSED>(vector, &wide);
                     }
                 }
             }
@@ -194,12 +194,12 @@ impl Kernel for Solve<'_> {
                 let (root, against) = weigh(strength);
                 let from = m.len();
                 m.extend(row_of(item).iter().zip(scale.iter()).map(|(y, scale)| root * y * scale));
-                axpy::<FUSED>(against, &m[from..], x);
+                axpy::<f64, FUSED>(against, &m[from..], x);
             }
             identity(a, ld);
-            add_gram::<FUSED>(m, n, ld, a);
-            cholesky::<FUSED>(a, ld)?;
-            solve::<FUSED>(a, ld, x);
+            add_gram::<f64, LANES, FUSED>(m, n, ld, a);
+            cholesky::<f64, FUSED>(a, ld)?;
+            solve::<f64, FUSED>(a, ld, x);
         } else {
             // M transposed, a column per interaction, so that one product serves both cases.
             let ldn = padded(n);
@@ -215,11 +215,11 @@ impl Kernel for Solve<'_> {
                 }
             }
             identity(a, ldn);
-            add_gram::<FUSED>(m, ld, ldn, a);
-            cholesky::<FUSED>(a, ldn)?;
-            solve::<FUSED>(a, ldn, rhs);
+            add_gram::<f64, LANES, FUSED>(m, ld, ldn, a);
+            cholesky::<f64, FUSED>(a, ldn)?;
+            solve::<f64, FUSED>(a, ldn, rhs);
             for (x, column) in x.iter_mut().zip(m.chunks_exact(ldn)) {
-                *x = dot::<FUSED>(column, rhs);
+                *x = dot::<f64, FUSED>(column, rhs);
             }
         }
 
@@ -227,7 +227,7 @@ impl Kernel for Solve<'_> {
         rhs.clear();
         rhs.resize(rank, 0.0);
         for ((x, scale), vector) in x.iter().zip(scale.iter()).zip(held.basis.vectors.chunks_exact(rank)) {
-            axpy::<FUSED>(x * scale, vector, rhs);
+            axpy::<f64, FUSED>(x * scale, vector, rhs);
         }
         let mut finite = true;
         for (out, &x) in out.iter_mut().zip(rhs.iter()) {

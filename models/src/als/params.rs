@@ -2,6 +2,26 @@
 
 use crate::params::{BadParam, check};
 
+/// How [`fit`](super::fit) solves a row's normal equations. Fold-ins are exact whatever trained the model.
+///
+/// All but [`Solver::Exact`] calculate in f32 in the eigenbasis of the held side's Gram matrix, where the part of the
+/// equations that all rows share is the identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Solver {
+    /// Exactly, in f64: a trained user equals the fold-in, whatever the strengths. `O(n·rank·min(n, rank))` a row.
+    #[default]
+    Exact,
+    /// Exactly but for f32 rounding, by Cholesky; the same cost, several times faster.
+    Cholesky,
+    /// Conjugate gradient (Hestenes & Stiefel 1952) from the row's last factors, `steps` (1 to 100) of it, `O(steps·n·rank)`
+    /// a row; three are the custom of iALS (Takács, Pilászy & Tikk 2011). For large ranks and long rows.
+    ConjugateGradient { steps: usize },
+    /// Exactly in blocks of `width` (1 to 512) dimensions, one block after another from the row's last factors, as iALS++
+    /// (Rendle et al. 2021), `O(n·rank·width)` a row.
+    Subspace { width: usize },
+}
+
 /// Checked parameters of [`fit`](super::fit) and of every fold-in against its model.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "Raw", into = "Raw")]
@@ -13,6 +33,7 @@ pub struct AlsParams {
     regularization: f64,
     reg_exponent: f64,
     seed: u64,
+    solver: Solver,
 }
 
 impl AlsParams {
@@ -65,7 +86,33 @@ impl AlsParams {
                 "0 to 1",
             )?,
             seed,
+            solver: Solver::Exact,
         })
+    }
+
+    /// The same with another solver; without this it is [`Solver::Exact`].
+    ///
+    /// # Errors
+    /// [`BadParam`] if its number is out of bounds.
+    ///
+    /// ```
+    /// use shoptide_models::als::{AlsParams, Solver};
+    /// let params = AlsParams::new(64, 10, 1.0, 0.1, 0.01, 1.0, 7).unwrap();
+    /// assert!(params.with_solver(Solver::ConjugateGradient { steps: 3 }).is_ok());
+    /// let error = params.with_solver(Solver::ConjugateGradient { steps: 0 }).unwrap_err();
+    /// assert_eq!(error.to_string(), "als.solver.steps is 0, expected 1 to 100");
+    /// ```
+    pub fn with_solver(self, solver: Solver) -> Result<Self, BadParam> {
+        match solver {
+            Solver::Exact | Solver::Cholesky => {}
+            Solver::ConjugateGradient { steps } => {
+                check("als.solver.steps", steps, (1..=100).contains(&steps), "1 to 100")?;
+            }
+            Solver::Subspace { width } => {
+                check("als.solver.width", width, (1..=512).contains(&width), "1 to 512")?;
+            }
+        }
+        Ok(Self { solver, ..self })
     }
 
     pub fn rank(&self) -> usize {
@@ -89,6 +136,9 @@ impl AlsParams {
     pub fn seed(&self) -> u64 {
         self.seed
     }
+    pub fn solver(&self) -> Solver {
+        self.solver
+    }
 
     /// `λ (n_seen + w0 n_others)^ν`: the regularisation of a row with `n_seen` interactions, where the other side has
     /// `n_others` rows.
@@ -109,21 +159,30 @@ struct Raw {
     regularization: f64,
     reg_exponent: f64,
     seed: u64,
+    /// Not written where it is the default, so that what was written before there was a choice reads and compares alike.
+    #[serde(default, skip_serializing_if = "is_default")]
+    solver: Solver,
+}
+
+fn is_default(solver: &Solver) -> bool {
+    *solver == Solver::default()
 }
 
 impl TryFrom<Raw> for AlsParams {
     type Error = BadParam;
 
     fn try_from(raw: Raw) -> Result<Self, BadParam> {
-        let Raw { rank, sweeps, alpha, unobserved_weight, regularization, reg_exponent, seed } = raw;
-        Self::new(rank, sweeps, alpha, unobserved_weight, regularization, reg_exponent, seed)
+        let Raw { rank, sweeps, alpha, unobserved_weight, regularization, reg_exponent, seed, solver } = raw;
+        Self::new(rank, sweeps, alpha, unobserved_weight, regularization, reg_exponent, seed)?
+            .with_solver(solver)
     }
 }
 
 impl From<AlsParams> for Raw {
     fn from(p: AlsParams) -> Self {
-        let AlsParams { rank, sweeps, alpha, unobserved_weight, regularization, reg_exponent, seed } = p;
-        Self { rank, sweeps, alpha, unobserved_weight, regularization, reg_exponent, seed }
+        let AlsParams { rank, sweeps, alpha, unobserved_weight, regularization, reg_exponent, seed, solver } =
+            p;
+        Self { rank, sweeps, alpha, unobserved_weight, regularization, reg_exponent, seed, solver }
     }
 }
 
@@ -158,6 +217,11 @@ mod tests {
         let p = AlsParams::new(8, 3, 1.0, 0.1, 0.02, 1.0, 9).unwrap();
         let text = serde_json::to_string(&p).unwrap();
         assert_eq!(serde_json::from_str::<AlsParams>(&text).unwrap(), p);
+        assert!(!text.contains("solver"));
+        let fast = p.with_solver(Solver::Subspace { width: 32 }).unwrap();
+        let text_fast = serde_json::to_string(&fast).unwrap();
+        assert_eq!(serde_json::from_str::<AlsParams>(&text_fast).unwrap(), fast);
+        assert!(serde_json::from_str::<AlsParams>(&text_fast.replace("32", "0")).is_err());
         let bad = text.replace("\"rank\":8", "\"rank\":0");
         assert!(serde_json::from_str::<AlsParams>(&bad).unwrap_err().to_string().contains("als.rank is 0"));
     }

@@ -166,6 +166,17 @@ impl UserSide {
     }
 }
 
+impl UserSide {
+    /// Gives an item the factors that fit who turned to it, user factors held fixed: [`ItemSide::fold_in`] with the sides
+    /// changed. `users` is `(user row, strength s)`; returns `(rank,)`.
+    ///
+    /// # Errors
+    /// As [`ItemSide::fold_in`].
+    pub fn fold_in(&self, users: &[(u32, f32)], scratch: &mut FoldScratch) -> Result<Vec<f32>, FoldInError> {
+        solve_checked(&self.held, &self.params, users, scratch)
+    }
+}
+
 /// Solves some items anew, users held fixed (the item half-step of [`fit`](super::fit)):
 /// - `touched`: each item with all of its `(user row, strength)`
 /// - returns each item with its new factors `(rank,)`, in the order given
@@ -178,9 +189,7 @@ pub fn refresh_items(
 ) -> Result<Vec<(u32, Vec<f32>)>, FoldInError> {
     touched
         .par_iter()
-        .map_init(FoldScratch::default, |scratch, (item, by)| {
-            Ok((*item, solve_checked(&users.held, &users.params, by, scratch)?))
-        })
+        .map_init(FoldScratch::default, |scratch, (item, by)| Ok((*item, users.fold_in(by, scratch)?)))
         .collect()
 }
 

@@ -247,3 +247,101 @@ fn a_warm_start_goes_on_where_it_was() {
     let error = fit(&data, &p, Some(bad.view()), &mut |_| ()).unwrap_err();
     assert_eq!(error, FitError::WarmNotFinite { row: 2 });
 }
+
+const FAST: [Solver; 4] = [
+    Solver::Cholesky,
+    Solver::ConjugateGradient { steps: 3 },
+    Solver::ConjugateGradient { steps: 40 },
+    Solver::Subspace { width: 16 },
+];
+
+#[test]
+fn every_solver_lowers_the_same_objective() {
+    let data = two_groups(120, 90);
+    for rank in [3, 16, 40] {
+        let p = AlsParams::new(rank, 8, 2.0, 0.1, 0.05, 0.7, 42).unwrap();
+        let mut exact = f64::NAN;
+        fit(&data, &p, None, &mut |sweep| exact = sweep.loss).unwrap();
+        for solver in FAST {
+            let mut losses = Vec::new();
+            fit(&data, &p.with_solver(solver).unwrap(), None, &mut |sweep| losses.push(sweep.loss)).unwrap();
+            assert!(losses.windows(2).all(|w| w[1] <= w[0] * (1.0 + 1e-5)), "{solver:?} {losses:?}");
+            assert!(losses[7] <= exact * 1.06, "{solver:?}, rank {rank}: {} against {exact}", losses[7]);
+        }
+    }
+}
+
+#[test]
+fn solvers_that_end_at_the_solution_agree_with_the_exact_one() {
+    let data = two_groups(60, 50);
+    let p = AlsParams::new(20, 1, 2.0, 0.1, 0.05, 1.0, 42).unwrap();
+    let exact = fit(&data, &p, None, &mut |_| ()).unwrap();
+    for solver in [Solver::Cholesky, Solver::ConjugateGradient { steps: 40 }, Solver::Subspace { width: 512 }]
+    {
+        let got = fit(&data, &p.with_solver(solver).unwrap(), None, &mut |_| ()).unwrap();
+        for (got, want) in got.users.outer_iter().zip(exact.users.outer_iter()) {
+            let want: Vec<f64> = want.iter().map(|x| f64::from(*x)).collect();
+            assert!(relative_error(&got.to_vec(), &want) < 1e-3, "{solver:?}");
+        }
+    }
+}
+
+#[test]
+fn every_solver_gives_the_same_bytes_at_any_number_of_threads() {
+    let data = two_groups(900, 90);
+    for solver in FAST {
+        let p = params(20).with_solver(solver).unwrap();
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fit(&data, &p, None, &mut |_| ()).unwrap())
+        };
+        assert_eq!(with(1), with(3), "{solver:?}");
+    }
+}
+
+#[test]
+fn no_solver_stumbles_over_odd_data() {
+    let odd = [
+        Interactions::from_rows(0, Vec::<Vec<(u32, f32)>>::new()).unwrap(),
+        Interactions::from_rows(3, vec![vec![], vec![]]).unwrap(),
+        Interactions::from_rows(1, vec![vec![(0, 1.0)]]).unwrap(),
+        Interactions::from_rows(4, vec![vec![(2, 1.0)]; 50]).unwrap(),
+        Interactions::from_rows(40, vec![(0..40).map(|i| (i, 1.0)).collect(), vec![], vec![(3, 1e-30)]])
+            .unwrap(),
+        Interactions::from_rows(4, vec![vec![(0, f32::MAX), (1, f32::MIN_POSITIVE)], vec![(1, 1.0)]])
+            .unwrap(),
+    ];
+    for data in &odd {
+        for solver in FAST.into_iter().chain([Solver::Exact]) {
+            match fit(data, &params(9).with_solver(solver).unwrap(), None, &mut |_| ()) {
+                Ok(factors) => {
+                    assert_eq!(
+                        (factors.users.nrows(), factors.items.nrows()),
+                        (data.n_rows(), data.n_cols())
+                    );
+                    assert!(factors.users.iter().chain(&factors.items).all(|x| x.is_finite()));
+                }
+                Err(error) => assert!(matches!(error, FitError::Singular { .. }), "{solver:?} {error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_loss_is_calculated_only_on_demand() {
+    let (data, p) = (two_groups(30, 20), params(6));
+    let mut heard = Vec::new();
+    let quiet = train(&data, &p, Training::default(), &mut |progress| heard.push(progress)).unwrap();
+    assert_eq!(heard.last(), Some(&Progress { done: 5, total: 5, loss: None }));
+    assert_eq!(quiet, fit(&data, &p, None, &mut |_| ()).unwrap());
+}
+
+#[test]
+fn an_item_is_folded_in_like_a_user() {
+    let users = numbers(50, 8, 0.3);
+    let side = UserSide::new(users.view(), params(8)).unwrap();
+    let by = [(3, 1.0), (40, 2.5)];
+    let got = side.fold_in(&by, &mut FoldScratch::default()).unwrap();
+    assert!(relative_error(&got, &dense_solution(&users, &by, 50, &params(8))) < 1e-5);
+    assert!(side.fold_in(&[(50, 1.0)], &mut FoldScratch::default()).is_err());
+}

@@ -1,7 +1,7 @@
 //! What stands above the rows: which version this is, how it was made, what its columns hold.
 
 use super::corrupt;
-use crate::als::AlsParams;
+use crate::als::{AlsParams, Solver};
 use crate::snapshot::{Kind, Lineage, Snapshot, SnapshotError};
 use std::collections::BTreeMap;
 
@@ -41,6 +41,9 @@ pub(super) struct Header {
     regularization: String,
     reg_exponent: String,
     seed: u64,
+    /// None for the default, so that files without a choice keep their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    solver: Option<Solver>,
     cut: Vec<(String, u32, i64)>,
     now_ms: i64,
     config_hash: String,
@@ -73,6 +76,7 @@ impl Header {
             regularization: als.regularization().to_string(),
             reg_exponent: als.reg_exponent().to_string(),
             seed: als.seed(),
+            solver: Some(als.solver()).filter(|s| *s != Solver::default()),
             cut: meta.cut.clone(),
             now_ms: meta.now_ms,
             config_hash: meta.config_hash.clone(),
@@ -98,6 +102,7 @@ impl Header {
             number(&self.reg_exponent)?,
             self.seed,
         )
+        .and_then(|als| als.with_solver(self.solver.unwrap_or_default()))
         .map_err(corrupt)
     }
 

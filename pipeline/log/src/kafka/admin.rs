@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
@@ -124,7 +126,9 @@ pub(super) fn check(asker: &BaseConsumer, names: &Names) -> Result<u32, LogError
         let found = metadata.topics().iter().find(|known| known.name() == name && known.error().is_none());
         let count = found.map(|known| known.partitions().len()).filter(|count| 0 < *count);
         count.ok_or_else(|| {
-            LogError::Unusable(format!("topic {name} is missing; make the topics with `shoptide topics create`"))
+            LogError::Unusable(format!(
+                "topic {name} is missing; make the topics with `shoptide topics create`"
+            ))
         })
     };
     let first = count(USER_TOPICS[0])?;

@@ -101,7 +101,8 @@ impl Cursors {
             // Control records of other producers' transactions are offsets without a record.
             Err(_elapsed) if !records.is_empty() => {}
             Err(_elapsed) => {
-                let reason = format!("{topic} partition {partition} gave nothing within {} s", READ.as_secs());
+                let reason =
+                    format!("{topic} partition {partition} gave nothing within {} s", READ.as_secs());
                 return Err(LogError::Unavailable { reason });
             }
         }

@@ -48,7 +48,9 @@ fn hint(code: RDKafkaErrorCode) -> String {
         Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => {
             format!("{code}; check kafka.security, kafka.sasl, kafka.user and the password")
         }
-        Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+        Code::TopicAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::ClusterAuthorizationFailed => {
             format!("{code}; the user needs rights on the shop's topics and on kafka.group")
         }
         Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition => {

@@ -82,7 +82,8 @@ impl State {
     /// Places at offset 0 with so many records of one byte each.
     pub fn of(places: &[(Topic, usize)]) -> Self {
         let place = |&(topic, count): &(Topic, usize)| {
-            let mut place = Place { topic, partition: 0, position: 0, end: 0, records: VecDeque::new(), bytes: 0 };
+            let mut place =
+                Place { topic, partition: 0, position: 0, end: 0, records: VecDeque::new(), bytes: 0 };
             for offset in 0..count {
                 let offset = i64::try_from(offset).unwrap_or(i64::MAX);
                 let (key, value) = (Some(Bytes::from_static(b"u")), None);
@@ -115,10 +116,8 @@ impl Place {
             must = false;
             self.bytes = self.bytes.saturating_sub(bytes);
             self.position = record.offset.saturating_add(1);
-            left = ReadMax {
-                records: left.records.saturating_sub(1),
-                bytes: left.bytes.saturating_sub(bytes),
-            };
+            left =
+                ReadMax { records: left.records.saturating_sub(1), bytes: left.bytes.saturating_sub(bytes) };
             into.push(record);
         }
         left
@@ -146,7 +145,10 @@ impl Fetcher {
     ///
     /// # Errors
     /// [`LogError::Unusable`] if there can be no client or thread.
-    pub(super) fn start(core: Arc<Core>, places: Vec<(Topic, u32, i64, Watermarks)>) -> Result<Self, LogError> {
+    pub(super) fn start(
+        core: Arc<Core>,
+        places: Vec<(Topic, u32, i64, Watermarks)>,
+    ) -> Result<Self, LogError> {
         let mut config = core.options.client("reader");
         config
             // The library wants a name to assign partitions by hand; nothing is ever committed under it.
@@ -296,7 +298,9 @@ fn judge(core: &Core, shared: &Shared, error: &KafkaError, trouble: &mut Option<
                 shared.fail(failure);
             }
         }
-        (KafkaError::MessageConsumptionFatal(_), _) => shared.fail(Failure::Unusable(format!("Kafka: {error}"))),
+        (KafkaError::MessageConsumptionFatal(_), _) => {
+            shared.fail(Failure::Unusable(format!("Kafka: {error}")))
+        }
         (_, Some(code)) if needs_a_person(code) => {
             shared.fail(Failure::Unusable(format!("Kafka cannot be read: {code}")));
         }

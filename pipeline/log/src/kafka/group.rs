@@ -82,8 +82,7 @@ impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         // Owned, but not fetched here: readers begin where the store says.
-        let done =
-            if assigned { consumer.assign(&TopicPartitionList::new()) } else { consumer.unassign() };
+        let done = if assigned { consumer.assign(&TopicPartitionList::new()) } else { consumer.unassign() };
         if let Err(error) = done {
             tracing::error!(%error, "a rebalance was not taken over");
         }

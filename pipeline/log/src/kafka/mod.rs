@@ -125,7 +125,9 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, LogError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(LogError::Unavailable { reason: format!("a question to Kafka was given up: {error}") }),
+        Err(error) => {
+            Err(LogError::Unavailable { reason: format!("a question to Kafka was given up: {error}") })
+        }
     }
 }
 

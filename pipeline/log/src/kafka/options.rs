@@ -95,8 +95,12 @@ impl KafkaOptions {
         }
         let sasl = matches!(self.security, Security::SaslPlaintext | Security::SaslTls);
         match (sasl, self.user.is_some() && self.password.is_some()) {
-            (true, false) => unusable("kafka.security asks for SASL, so kafka.user and kafka.password are needed"),
-            (false, true) => unusable("kafka.user and kafka.password are given, but kafka.security does not use them"),
+            (true, false) => {
+                unusable("kafka.security asks for SASL, so kafka.user and kafka.password are needed")
+            }
+            (false, true) => {
+                unusable("kafka.user and kafka.password are given, but kafka.security does not use them")
+            }
             _ => Ok(()),
         }
     }
@@ -176,6 +180,8 @@ impl Codec {
 pub(super) fn check_partitions(topic: &str, count: usize) -> Result<u32, LogError> {
     match u32::try_from(count) {
         Ok(count) if (1..=PARTITIONS_MAX).contains(&count) => Ok(count),
-        _ => Err(LogError::Unusable(format!("{topic} has {count} partitions, expected 1 to {PARTITIONS_MAX}"))),
+        _ => {
+            Err(LogError::Unusable(format!("{topic} has {count} partitions, expected 1 to {PARTITIONS_MAX}")))
+        }
     }
 }

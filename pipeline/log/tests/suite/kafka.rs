@@ -194,7 +194,10 @@ async fn a_broker_that_is_not_there_is_said_in_time() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nowhere = KafkaOptions::new(format!("127.0.0.1:{port}"));
     let refused = tokio::time::timeout(SOON, KafkaLog::open(nowhere)).await.unwrap().err().unwrap();
-    assert!(matches!(&refused, LogError::Unavailable { reason } if reason.contains("kafka.brokers")), "{refused}");
+    assert!(
+        matches!(&refused, LogError::Unavailable { reason } if reason.contains("kafka.brokers")),
+        "{refused}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,8 +207,10 @@ async fn a_full_queue_refuses_at_once() {
     }
     let subject = Kafka::start().await;
     let log = subject.log();
-    let (first, second) =
-        tokio::join!(log.append(mixed(QUEUE_RECORDS_MAX as u32)), log.append(vec![record(Topic::Cart, 1, 1)]));
+    let (first, second) = tokio::join!(
+        log.append(mixed(QUEUE_RECORDS_MAX as u32)),
+        log.append(vec![record(Topic::Cart, 1, 1)])
+    );
     assert!(matches!(second, Err(LogError::Overloaded { max: QUEUE_RECORDS_MAX, .. })));
     assert_eq!(first.unwrap().len(), QUEUE_RECORDS_MAX);
     log.append(mixed(QUEUE_RECORDS_MAX as u32)).await.expect("the queue has room again");
@@ -301,7 +306,8 @@ async fn every_codec_is_read() {
     for (number, codec) in ["none", "gzip", "snappy", "lz4", "zstd"].into_iter().enumerate() {
         let name = subject.name(Topic::Forum);
         let text = codec.repeat(1_000);
-        subject.produce(codec, BaseRecord::to(&name).partition(1).key(b"u".as_slice()).payload(text.as_bytes()));
+        subject
+            .produce(codec, BaseRecord::to(&name).partition(1).key(b"u".as_slice()).payload(text.as_bytes()));
         let from = i64::try_from(number).unwrap();
         let read = subject.log().read(Topic::Forum, 1, from, PLENTY).await.unwrap();
         assert_eq!(read[0].value.as_deref(), Some(text.as_bytes()), "{codec}");
