@@ -19,6 +19,9 @@ pub const VARIABLE_PREFIX: &str = "SHOPTIDE_";
 /// Variables that are no keys: the data directory and the log filter, which are needed before there is a configuration.
 pub const OTHER_VARIABLES: [&str; 2] = ["SHOPTIDE_DATA", "SHOPTIDE_LOG"];
 
+/// Variables that begin so are for this project's tests.
+pub const TEST_PREFIX: &str = "SHOPTIDE_TEST_";
+
 /// A configuration file; the commented defaults take 10 KiB.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -146,7 +149,8 @@ impl Effective {
 
     fn take_variables(&mut self, env: impl Iterator<Item = (String, String)>) -> Result<(), ConfigError> {
         for (name, written) in env {
-            if !name.starts_with(VARIABLE_PREFIX) || OTHER_VARIABLES.contains(&name.as_str()) {
+            let for_others = OTHER_VARIABLES.contains(&name.as_str()) || name.starts_with(TEST_PREFIX);
+            if !name.starts_with(VARIABLE_PREFIX) || for_others {
                 continue;
             }
             let Some(entry) = self.entries.iter_mut().find(|e| variable_of(&e.key) == name) else {

@@ -207,6 +207,11 @@ impl Shard {
                         pause = RETRY_FIRST;
                         if !batch.records.is_empty() {
                             self.process(&batch.records).await?;
+                            let stored = self.fold.positions().iter();
+                            let stored: Vec<(Topic, i64)> = stored
+                                .filter_map(|(code, next)| Some((Topic::from_code((*code).into())?, *next)))
+                                .collect();
+                            reader.stored(&stored);
                         }
                         lag.set(i64::try_from(reader.lag()).unwrap_or(i64::MAX));
                     }

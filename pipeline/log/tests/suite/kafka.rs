@@ -1,5 +1,5 @@
 //! Kafka behind the suite's interface, with topics of its own for each test, and what only Kafka can do wrong.
-//! Needs a broker in `SHOPTIDE_TEST_KAFKA`, which `deploy/services up` provides; `.ci/run` fails without one.
+//! Needs a broker in `SHOPTIDE_TEST_KAFKA`, which `deploy/services` provides; with `CI` set it is a failure to have none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,6 +33,7 @@ pub struct Kafka {
 pub fn is_there() -> bool {
     let there = std::env::var_os("SHOPTIDE_TEST_KAFKA").is_some();
     if !there {
+        assert!(std::env::var_os("CI").is_none(), "SHOPTIDE_TEST_KAFKA names no broker");
         println!("skipped: SHOPTIDE_TEST_KAFKA names no broker");
     }
     there
