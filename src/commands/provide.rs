@@ -3,14 +3,12 @@
 use std::process::ExitCode;
 
 use shoptide_config::{LogKind, StoreKind};
-use shoptide_log::create_topics;
-use shoptide_store::MysqlTruth;
 
 use crate::app::Refused;
 use crate::args::{Topics, TopicsWhat, With};
 use crate::commands::load_config;
 use crate::outln;
-use crate::services::{kafka_options, mysql_options, topics_options};
+use crate::services;
 
 /// Brings the tables to this version.
 pub async fn migrate(with: With) -> anyhow::Result<ExitCode> {
@@ -19,7 +17,7 @@ pub async fn migrate(with: With) -> anyhow::Result<ExitCode> {
         let message = "store.kind is \"embedded\": its file is brought to this version whenever it is opened";
         return Err(Refused(message.to_owned()).into());
     }
-    let applied = MysqlTruth::migrate(&mysql_options(&config)).await?;
+    let applied = services::migrate(&config).await?;
     if applied.is_empty() {
         outln!("the schema is of this version already")?;
     }
@@ -36,11 +34,11 @@ pub async fn topics(args: Topics) -> anyhow::Result<ExitCode> {
     if config.log.kind != LogKind::Kafka {
         return Err(Refused("log.kind is \"embedded\": topics are made in Kafka only".to_owned()).into());
     }
-    let report = create_topics(&kafka_options(&config), &topics_options(&config)).await?;
-    for topic in report.made {
+    let (made, there_before) = services::create_topics(&config).await?;
+    for topic in made {
         outln!("made {topic}")?;
     }
-    for topic in report.there_before {
+    for topic in there_before {
         outln!("{topic} is there already")?;
     }
     Ok(ExitCode::SUCCESS)

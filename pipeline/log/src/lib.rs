@@ -2,6 +2,7 @@
 //! [`SqliteLog`], the embedded and durable one. Every behavioural test of the traits runs against each implementation.
 
 mod embedded;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
 mod reader;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use shoptide_schemas::{EventMs, Topic};
 
 pub use embedded::{SqliteLog, SqliteLogOptions};
+#[cfg(feature = "kafka")]
 pub use kafka::{
     Codec, KafkaLog, KafkaOptions, SaslMechanism, Security, TopicsOptions, TopicsReport, create_topics,
 };

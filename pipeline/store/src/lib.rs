@@ -2,6 +2,7 @@
 //! together, compare-and-set on (offset, epoch). [`Cache`] holds ready lists and is never newer than the truth.
 
 mod cache;
+#[cfg(feature = "redis")]
 mod redis;
 mod rows;
 mod sql;
@@ -10,9 +11,12 @@ use async_trait::async_trait;
 use shoptide_schemas::{ItemId, Topic, UserId};
 
 pub use cache::{Clock, LocalCache, LocalCacheOptions};
+#[cfg(feature = "redis")]
 pub use redis::{RedisCache, RedisCacheOptions, RedisPassword, RedisReport, RedisState};
 pub use rows::*;
-pub use sql::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions, SqliteTruth, SqliteTruthOptions};
+#[cfg(feature = "mysql")]
+pub use sql::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions};
+pub use sql::{SqliteTruth, SqliteTruthOptions};
 
 /// What a caller can do about a failure.
 #[derive(Debug, thiserror::Error)]

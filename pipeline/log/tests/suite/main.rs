@@ -6,6 +6,7 @@
 mod behaviour;
 mod crash;
 mod file;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod reading;
 mod subject;
@@ -56,6 +57,7 @@ suite![
     reading::the_catalogue_belongs_to_shard_zero,
 ];
 
+#[cfg(feature = "kafka")]
 /// On Kafka what neither owns the broker's clock, nor stalls it, nor locks a file.
 macro_rules! on_kafka {
     ($($behaviour:ident::$name:ident),* $(,)?) => {
@@ -70,6 +72,7 @@ macro_rules! on_kafka {
     };
 }
 
+#[cfg(feature = "kafka")]
 on_kafka![
     behaviour::offsets_count_up_within_each_partition,
     behaviour::an_append_lands_where_its_key_belongs,

@@ -6,6 +6,7 @@ mod commit;
 mod conn;
 mod dialect;
 mod erase;
+#[cfg(feature = "mysql")]
 mod mysql;
 mod pool;
 mod reads;
@@ -18,5 +19,6 @@ mod truth;
 mod value;
 mod writes;
 
+#[cfg(feature = "mysql")]
 pub use mysql::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions};
 pub use sqlite::{SqliteTruth, SqliteTruthOptions};

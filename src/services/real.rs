@@ -1,20 +1,16 @@
-//! Log, truth and cache as the configuration chooses them: files of the data directory, or Kafka and MySQL.
+//! Kafka, MySQL and Redis, opened with the patience that a restart of a whole machine asks for.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use shoptide_config::{
-    CacheKind, Config, KafkaCodec, KafkaSasl, KafkaSecurity, LogKind, MysqlTls as ConfigTls, StoreKind,
-};
+use shoptide_config::{Config, KafkaCodec, KafkaSasl, KafkaSecurity, MysqlTls as ConfigTls};
 use shoptide_log::{Codec, KafkaLog, KafkaOptions, Log, LogError, SaslMechanism, Security, TopicsOptions};
 use shoptide_store::{
-    Cache, LocalCache, LocalCacheOptions, MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions, RedisCache,
-    RedisCacheOptions, RedisPassword, StoreError, Truth,
+    Cache, MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions, RedisCache, RedisCacheOptions,
+    RedisPassword, StoreError, Truth,
 };
-
-use crate::data_dir::{DataDir, system_clock};
 
 /// How long a start waits for a server that does not answer: a restart of the machine brings all of them up at once.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,73 +18,46 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LAST: Duration = Duration::from_secs(5);
 
-/// Opens the log.
-pub async fn open_log(config: &Config, data: &DataDir) -> anyhow::Result<Arc<dyn Log>> {
-    match config.log.kind {
-        LogKind::Embedded => Ok(data.open_log(config).await?),
-        LogKind::Kafka => {
-            let options = kafka_options(config);
-            let passes = |e: &LogError| matches!(e, LogError::Unavailable { .. });
-            let log = patiently(passes, || KafkaLog::open(options.clone())).await;
-            Ok(log.with_context(|| format!("Kafka at {}", config.kafka.brokers))?)
-        }
-    }
+pub async fn open_kafka(config: &Config) -> anyhow::Result<Arc<dyn Log>> {
+    let options = kafka_options(config);
+    let passes = |e: &LogError| matches!(e, LogError::Unavailable { .. });
+    let log = patiently(passes, || KafkaLog::open(options.clone())).await;
+    Ok(log.with_context(|| format!("Kafka at {}", config.kafka.brokers))?)
 }
 
-/// Opens the truth to read and write.
-pub async fn open_truth(config: &Config, data: &DataDir) -> anyhow::Result<Arc<dyn Truth>> {
-    match config.store.kind {
-        StoreKind::Embedded => Ok(data.open_truth(config).await?),
-        StoreKind::Mysql => open_mysql(config).await,
-    }
-}
-
-/// Opens the truth for a command that runs beside others or on a shop at rest.
-pub async fn open_truth_to_read(config: &Config, data: &DataDir) -> anyhow::Result<Arc<dyn Truth>> {
-    match config.store.kind {
-        StoreKind::Embedded => Ok(data.open_truth_to_read().await?),
-        StoreKind::Mysql => open_mysql(config).await,
-    }
-}
-
-async fn open_mysql(config: &Config) -> anyhow::Result<Arc<dyn Truth>> {
+pub async fn open_mysql(config: &Config) -> anyhow::Result<Arc<dyn Truth>> {
     let options = mysql_options(config);
     let passes = |e: &StoreError| matches!(e, StoreError::Unavailable { .. });
     let truth = patiently(passes, || MysqlTruth::open(options.clone())).await;
     Ok(truth.with_context(|| format!("MySQL at {}:{}", config.mysql.host, config.mysql.port))?)
 }
 
-/// Opens the cache. `local_ttl`: how long a process of its own may show a list that it was not told to replace.
-///
 /// Redis may be away: readers are answered from the truth until it comes.
-pub async fn open_cache(
-    config: &Config,
-    entries_max: usize,
-    local_ttl: Duration,
-) -> anyhow::Result<Arc<dyn Cache>> {
-    let ms = |ttl: Duration| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
-    match config.store.cache {
-        CacheKind::Local => Ok(Arc::new(LocalCache::new(LocalCacheOptions {
-            entries_max,
-            ttl_ms: ms(local_ttl),
-            clock: system_clock(),
-        }))),
-        CacheKind::Redis => {
-            let cache = RedisCache::new(&redis_options(config)).context("Redis")?;
-            match cache.check().await {
-                Ok(report) => {
-                    for warning in &report.warnings {
-                        tracing::warn!(version = report.version, warning, "Redis should be set up otherwise");
-                    }
-                }
-                Err(error @ StoreError::Unavailable { .. }) => {
-                    tracing::warn!(%error, "no cache yet, lists are read from the store until it answers");
-                }
-                Err(error) => return Err(error).context("Redis"),
+pub async fn open_redis(config: &Config) -> anyhow::Result<Arc<dyn Cache>> {
+    let cache = RedisCache::new(&redis_options(config)).context("Redis")?;
+    match cache.check().await {
+        Ok(report) => {
+            for warning in &report.warnings {
+                tracing::warn!(version = report.version, warning, "Redis should be set up otherwise");
             }
-            Ok(cache)
         }
+        Err(error @ StoreError::Unavailable { .. }) => {
+            tracing::warn!(%error, "no cache yet, lists are read from the store until it answers");
+        }
+        Err(error) => return Err(error).context("Redis"),
     }
+    Ok(cache)
+}
+
+/// Brings the tables to this version; the versions applied.
+pub async fn migrate(config: &Config) -> anyhow::Result<Vec<i64>> {
+    Ok(MysqlTruth::migrate(&mysql_options(config)).await?)
+}
+
+/// Makes the topics that are missing; those made, and those that were there before.
+pub async fn create_topics(config: &Config) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let report = shoptide_log::create_topics(&kafka_options(config), &topics_options(config)).await?;
+    Ok((report.made, report.there_before))
 }
 
 /// Tries until it works, or fails in a way that waiting does not mend, or the patience is over.
@@ -110,7 +79,7 @@ async fn patiently<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
 }
 
 /// `[kafka]`, as the log takes it.
-pub fn kafka_options(config: &Config) -> KafkaOptions {
+fn kafka_options(config: &Config) -> KafkaOptions {
     let kafka = &config.kafka;
     KafkaOptions {
         group: kafka.group.clone(),
@@ -142,7 +111,7 @@ pub fn kafka_options(config: &Config) -> KafkaOptions {
 }
 
 /// What topics `[kafka]` and `[log]` ask for.
-pub fn topics_options(config: &Config) -> TopicsOptions {
+fn topics_options(config: &Config) -> TopicsOptions {
     let ms = |keep: Duration| u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     TopicsOptions {
         partitions: config.log.partitions,
@@ -170,7 +139,7 @@ fn redis_options(config: &Config) -> RedisCacheOptions {
 }
 
 /// `[mysql]`, as the truth takes it.
-pub fn mysql_options(config: &Config) -> MysqlTruthOptions {
+fn mysql_options(config: &Config) -> MysqlTruthOptions {
     let mysql = &config.mysql;
     let address = MysqlAddress {
         host: mysql.host.clone(),
