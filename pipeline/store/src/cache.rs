@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use quick_cache::sync;
 use shoptide_schemas::UserId;
 
+#[cfg(feature = "redis")]
 pub(crate) use self::tombstones::TOMBSTONE_MS;
 use self::tombstones::Tombstones;
 use crate::{Cache, CacheEntry, StoreError};
