@@ -283,10 +283,8 @@ async fn a_shard_that_appears_later_is_read_whole() {
     assert_eq!(tables.n_users(), known + 1);
 }
 
-#[tokio::test]
-async fn held_out_quality_finds_the_groups() {
-    let shop = Shop::new().await;
-    assert!(matches!(train_once(&shop.context).await, Err(TrainError::Nothing)));
+/// Sixty users of three groups, each at home among thirty items of its own.
+async fn three_groups(shop: &Shop) -> Tables {
     let mut events = Vec::new();
     for n in 0..1_200_usize {
         let (user, group) = (n % 60, n % 3);
@@ -295,6 +293,14 @@ async fn held_out_quality_finds_the_groups() {
     shop.fold(&events).await;
     let mut tables = Tables::default();
     tables.advance(&*shop.truth).await.unwrap();
+    tables
+}
+
+#[tokio::test]
+async fn held_out_quality_finds_the_groups() {
+    let shop = Shop::new().await;
+    assert!(matches!(train_once(&shop.context).await, Err(TrainError::Nothing)));
+    let tables = three_groups(&shop).await;
     let quality = held_out(&tables, &shop.context.params).unwrap();
     assert_eq!(quality.users, 60);
     assert!(quality.popularity.recall < quality.blend.recall, "{quality:?}");
@@ -305,14 +311,7 @@ async fn held_out_quality_finds_the_groups() {
 #[tokio::test]
 async fn tuning_finds_and_feedback_teaches_what_the_groups_show() {
     let shop = Shop::new().await;
-    let mut events = Vec::new();
-    for n in 0..1_200_usize {
-        let (user, group) = (n % 60, n % 3);
-        events.push(view(n, &format!("u{user}"), &format!("g{group} i{}", (n / 60 * 7 + user * 5) % 30)));
-    }
-    shop.fold(&events).await;
-    let mut tables = Tables::default();
-    tables.advance(&*shop.truth).await.unwrap();
+    let tables = three_groups(&shop).await;
     let options = TuneOptions { trials: 6, seed: 3 };
     let tune = || {
         let mut trials = Trials::default();

@@ -62,7 +62,7 @@ impl Neighbours {
             .into_par_iter()
             .map_init(FitScratch::default, |scratch, item| weighed.neighbours(item, params, scratch))
             .collect();
-        Self::of_checked_rows(params.k, &rows)
+        Self::of_rows(params.k, &rows)
     }
 
     /// Finds the neighbours of some items only, as [`Neighbours::fit`] would; items beyond the data have none.
@@ -98,7 +98,7 @@ impl Neighbours {
                 }
             }
         }
-        Ok(Self::of_checked_rows(k, rows))
+        Ok(Self::of_rows(k, rows))
     }
 
     /// The same lists with some replaced, for a catalogue of `n_items` (at least as many as now; new ones have none).
@@ -132,10 +132,6 @@ impl Neighbours {
 
     /// Takes rows that were made here and need no check.
     pub(crate) fn of_rows(k: usize, rows: &[Vec<(u32, f32)>]) -> Self {
-        Self::of_checked_rows(k, rows)
-    }
-
-    fn of_checked_rows(k: usize, rows: &[Vec<(u32, f32)>]) -> Self {
         let mut made = Self { k, ..Self::empty() };
         let entries = rows.iter().map(Vec::len).sum();
         made.items.reserve_exact(entries);

@@ -97,7 +97,6 @@ impl<'a> Gram<'a> {
         Self { paths, params: *params, scale }
     }
 
-    /// Column `j` of the lower triangle, regularised.
     /// Entry `(j, j)`, not regularised.
     pub(super) fn diagonal(&self, j: usize) -> f64 {
         let (users, strengths) = self.paths.by_item.row(j);

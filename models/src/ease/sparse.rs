@@ -49,8 +49,8 @@ struct Local {
 /// Finds the weights of [`Ease`](super::Ease) between each item and its nearest others: row `i` of the result is what having
 /// item `i` adds to the score of others. Weights may be negative.
 ///
-/// Cost `O(Σ_u n_u² + n_items m³)` with `m` the neighbours of an item, and what their users add, on all threads of the current rayon pool; the same bytes
-/// whatever their number. `observe` hears of every few thousand items.
+/// Cost `O(Σ_u n_u² + n_items m³)` with `m` the neighbours of an item, and for each item the users of its `m` neighbours, on all
+/// threads of the current rayon pool; the same bytes whatever their number. `observe` hears of every few thousand items.
 ///
 /// # Errors
 /// [`SparseEaseError`] if strengths are so far apart that a small system loses its rank.
