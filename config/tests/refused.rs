@@ -108,7 +108,6 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[serve]\ndrain_ms = 4001", &["serve.drain_ms is 4001, expected 0 to 4000"], Some("serve.drain_ms")),
     // Texts that say nothing known.
     ("[shop]\ncurrency = \"yuan\"", &["shop.currency is \"yuan\", expected three capital letters"], Some("shop.currency")),
-    ("[log]\nkind = \"kafka\"", &["log.kind is \"kafka\", expected \"embedded\""], Some("log.kind")),
     ("[store]\nkind = \"\"", &["store.kind is \"\""], Some("store.kind")),
     ("[serve]\nhost = \"localhost\"", &["serve.host is \"localhost\", expected an IPv4 or IPv6 address"], Some("serve.host")),
     ("[serve]\ncors_origins = [\"https://a.example/\"]", &["serve.cors_origins is \"https://a.example/\""], Some("serve.cors_origins")),
