@@ -107,6 +107,8 @@ impl Shard {
         let owes = !commit.outbox.is_empty();
         let gone = commit.lists_gone.clone();
         let deferred = !commit.todo.is_empty();
+        let mut dead: BTreeMap<String, u64> = BTreeMap::new();
+        commit.dead.iter().for_each(|letter| *dead.entry(letter.reason.clone()).or_default() += 1);
         let began = Instant::now();
         if !self.commit_surely(commit).await? {
             return Ok(false);
@@ -119,6 +121,9 @@ impl Shard {
             self.sweep.wake();
         }
         self.count(&moves, quality);
+        for (reason, n) in &dead {
+            self.metrics().dead_letters.with_label_values(&[reason]).inc_by(*n);
+        }
         self.publish(cache, &gone).await;
         let now = (self.context.clock)();
         for touch in touched.values().filter(|t| t.live && !t.gone) {
@@ -201,6 +206,9 @@ impl Shard {
         }
         for (name, n) in lists::QUALITY_METRICS.iter().zip(quality) {
             metrics.quality.with_label_values(&[name]).inc_by(n.unsigned_abs());
+        }
+        if quality.iter().any(|n| *n != 0) {
+            shoptide_live::Metrics::stamp(&metrics.quality_measured);
         }
     }
 

@@ -17,6 +17,8 @@ use shoptide_models::list::ListParams;
 use shoptide_store::{Cache, StoreError, Truth};
 use tokio::sync::{mpsc, watch};
 
+use self::shard::Started;
+
 pub use options::StreamOptions;
 
 /// Milliseconds since 1970, for freshness only: nothing that is stored depends on it.
@@ -99,10 +101,11 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
                     )
                     .await
                     {
-                        Ok(Some(handle)) => shards.insert(number, handle),
-                        Ok(None) => break 'run Ok(()),
+                        Ok(Started::Runs(handle)) => drop(shards.insert(number, handle)),
+                        Ok(Started::Stands) => {}
+                        Ok(Started::Stopping) => break 'run Ok(()),
                         Err(error) => break 'run Err(error),
-                    };
+                    }
                 }
             }
             // Not drained: what is not committed is the next owner's, and the epoch fences the rest.
@@ -111,6 +114,7 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
                     if let Some(handle) = shards.remove(&number) {
                         handle.stop().await;
                     }
+                    context.live.forget_shard(number);
                 }
             }
             Ok(Rebalance::Closed) => break Ok(()),
