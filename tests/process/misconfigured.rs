@@ -138,7 +138,6 @@ fn servers_that_do_not_answer_are_waited_for_and_then_named() {
         // A server that is down is no mistake of the configuration: whoever restarts processes may start this one again.
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(Duration::from_secs(1) < ended.took && ended.took < Duration::from_secs(20), "{ended:?}");
-        assert!(ended.err.contains("not there yet, trying again"), "{ended:?}");
         for part in says {
             assert!(ended.err.contains(part), "{part}: {ended:?}");
         }

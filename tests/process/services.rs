@@ -126,7 +126,7 @@ pub fn set(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 pub fn redis_at(address: &str) -> Vec<(String, String)> {
-    set(&[("STORE__CACHE", "redis"), ("REDIS__NODES", &format!("[\"{address}\"]"))])
+    set(&[("STORE__CACHE", "redis"), ("REDIS__NODES", address)])
 }
 
 /// The program with configuration from the environment.

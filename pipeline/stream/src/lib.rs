@@ -93,6 +93,7 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
         };
         match change {
             Ok(Rebalance::Assigned(numbers)) => {
+                let mut stands = None;
                 for number in numbers {
                     match shard::start(
                         context.clone(),
@@ -104,10 +105,17 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
                     .await
                     {
                         Ok(Started::Runs(handle)) => drop(shards.insert(number, handle)),
-                        Ok(Started::Stands) => {}
+                        Ok(Started::Stands(error)) => stands = Some(error),
                         Ok(Started::Stopping) => break 'run Ok(()),
                         Err(error) => break 'run Err(error),
                     }
+                }
+                // A log that is older than the store in all our shards is the wrong one: refused like any other mistake. One that
+                // was truncated keeps its shard waiting for a person, who is told by metrics and readiness.
+                if let Some(error @ StreamError::Log(LogError::Unusable(_))) = stands
+                    && shards.is_empty()
+                {
+                    break 'run Err(error);
                 }
             }
             // Not drained: what is not committed is the next owner's, and the epoch fences the rest.

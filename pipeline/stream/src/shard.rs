@@ -29,7 +29,7 @@ pub(crate) const RETRY_LAST: Duration = Duration::from_secs(5);
 pub(crate) enum Started {
     Runs(Handle),
     /// It stands still and is noted as down; a person must look.
-    Stands,
+    Stands(StreamError),
     /// The stop came before log and store answered.
     Stopping,
 }
@@ -99,7 +99,7 @@ pub(crate) async fn start(
             // The log does not hold what the store needs next. The other shards run on; this one waits for a person.
             Err(error @ StreamError::Log(LogError::Truncated { .. } | LogError::Unusable(_))) => {
                 stopped_on(&context.live, number, &error);
-                return Ok(Started::Stands);
+                return Ok(Started::Stands(error));
             }
             Err(error) => return Err(error),
         }

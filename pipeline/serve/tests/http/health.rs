@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use shoptide_schemas::UserId;
 use shoptide_serve::router;
-use shoptide_store::{Cache, CacheEntry, CacheHealth, CacheState, StoreError};
+use shoptide_store::{Cache, CacheEntry, CacheHealth, CacheState, StoreError, Truth};
 
 use crate::common::{Shop, ids};
 
