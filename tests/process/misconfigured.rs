@@ -189,11 +189,10 @@ async fn a_full_cache_is_named_and_recovers() {
     }
     while redis.cli(&["APPEND", "ballast:0", &ballast[..500]]).parse::<u64>().is_ok() {}
     post(&url, event("f1", "anna")).await.unwrap();
-    let health = degraded(&url, "the full cache is named", |health| health["status"] == "degraded").await;
-    assert_eq!(
-        (&health["degraded"][0]["part"], &health["degraded"][0]["state"]),
-        (&"cache".into(), &"full".into())
-    );
+    // On a busy machine a probe may be late for once, which is another state.
+    let full = |health: &Value| health["degraded"][0]["state"] == "full";
+    let health = degraded(&url, "the full cache is named", full).await;
+    assert_eq!((&health["status"], &health["degraded"][0]["part"]), (&"degraded".into(), &"cache".into()));
     assert!(
         health["degraded"][0]["message"].as_str().unwrap().contains("maxmemory-policy allkeys-lru"),
         "{health}"
