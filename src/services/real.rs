@@ -59,7 +59,7 @@ pub async fn open_redis(config: &Config) -> anyhow::Result<Arc<dyn Cache>> {
 /// Brings the tables to this version; the versions applied.
 pub async fn migrate(config: &Config) -> anyhow::Result<Vec<i64>> {
     let migrated = MysqlTruth::migrate(&mysql_options(config)).await;
-    Ok(migrated.with_context(|| format!("MySQL at {}:{}", config.mysql.host, config.mysql.port))?)
+    migrated.with_context(|| format!("MySQL at {}:{}", config.mysql.host, config.mysql.port))
 }
 
 /// Makes the topics that are missing; those made, and those that were there before.
