@@ -45,6 +45,21 @@ impl Roles {
     pub const STREAM: Roles = Roles { stream: true, serve: false, jobs: false };
     pub const SERVE: Roles = Roles { stream: false, serve: true, jobs: false };
     pub const JOBS: Roles = Roles { stream: false, serve: false, jobs: true };
+
+    /// As metrics name this process.
+    fn name(self) -> &'static str {
+        match (self.stream, self.serve, self.jobs) {
+            (true, false, false) => "stream",
+            (false, true, false) => "serve",
+            (false, false, true) => "jobs",
+            _ => "up",
+        }
+    }
+
+    /// Where a process with these roles listens, if it does.
+    pub fn address(self, config: &Config) -> Option<SocketAddr> {
+        if self.serve { Some(config.serve.address()) } else { config.serve.status_address }
+    }
 }
 
 /// One of them.
@@ -79,7 +94,7 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         let hint = match error.kind() {
             std::io::ErrorKind::AddrInUse => "it is taken; choose another with --port, or 0 for any free one",
             std::io::ErrorKind::PermissionDenied => "it is not allowed; ports from 1024 on are",
-            _ => "check serve.host and serve.port",
+            _ => "check serve.host and serve.port, or serve.status_address",
         };
         Refused(format!("cannot listen on {address}: {error}; {hint}")).into()
     })
@@ -100,7 +115,9 @@ impl App {
         let ttl = if roles.stream { config.store.cache_ttl } else { Duration::from_secs(1) };
         let cache = services::open_cache(config, config.store.cache_entries_max, ttl).await?;
         let metrics = Arc::new(Metrics::new().context("metrics")?);
-        let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
+        metrics.build_info.with_label_values(&[env!("CARGO_PKG_VERSION"), roles.name()]).set(1);
+        let live = Live::start(log.clone(), truth.clone(), data.model_files(config), metrics).await?;
+        live.watch(log.clone(), truth.clone(), cache.clone());
         let (stop, stopped) = watch::channel(false);
         let stream = roles.stream.then(|| {
             let context = StreamContext {
@@ -121,7 +138,7 @@ impl App {
             false => None,
         };
         let mut address = None;
-        let serve = match listener.filter(|_| roles.serve) {
+        let serve = match listener {
             Some(listener) => {
                 address = Some(listener.local_addr().context("the listener's address")?);
                 let context = serve_context(config, log.clone(), truth.clone(), cache, live.clone());
@@ -130,7 +147,11 @@ impl App {
                     // A closed channel is a stop as well.
                     let _ = stopped.wait_for(|stop| *stop).await;
                 };
-                Some(tokio::spawn(shoptide_serve::serve(listener, context, shutdown)))
+                // Without the API the listener is for monitors alone.
+                Some(match roles.serve {
+                    true => tokio::spawn(shoptide_serve::serve(listener, context, shutdown)),
+                    false => tokio::spawn(shoptide_serve::serve_status(listener, context, shutdown)),
+                })
             }
             None => None,
         };
@@ -278,7 +299,7 @@ pub fn train_context(
         log: log.clone(),
         truth: truth.clone(),
         live: live.clone(),
-        files: data.model_files(),
+        files: data.model_files(config),
         params: Arc::new(params),
         workers: Workers::all_cores()?,
         clock: system_clock(),

@@ -106,17 +106,18 @@ impl DataDir {
         self.0.join("truth.db")
     }
 
-    pub fn models_path(&self) -> PathBuf {
-        self.0.join("models")
-    }
-
     /// Trials of `jobs tune`, to go on from.
     pub fn tune_path(&self) -> PathBuf {
         self.0.join("tune.json")
     }
 
-    pub fn model_files(&self) -> ModelFiles {
-        ModelFiles::new(self.models_path())
+    /// Models: here alone, or in the store with copies here.
+    pub fn model_files(&self, config: &Config) -> ModelFiles {
+        let dir = self.0.join("models");
+        match config.store.kind {
+            StoreKind::Embedded => ModelFiles::new(dir),
+            StoreKind::Mysql => ModelFiles::shared(dir),
+        }
     }
 
     pub async fn open_log(&self, config: &Config) -> anyhow::Result<Arc<SqliteLog>> {

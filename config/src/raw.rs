@@ -54,6 +54,7 @@ pub(crate) struct RawStore {
     pub cache_entries_max: i64,
     pub cache_ttl_s: i64,
     pub read_connections: i64,
+    pub start_patience_s: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -150,6 +151,7 @@ pub(crate) struct RawTrain {
 pub(crate) struct RawServe {
     pub host: String,
     pub port: i64,
+    pub status_address: String,
     pub connections_max: i64,
     pub header_timeout_ms: i64,
     pub body_timeout_ms: i64,

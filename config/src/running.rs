@@ -101,6 +101,8 @@ pub struct StoreConfig {
     pub cache_ttl: Duration,
     /// Beside the one that writes.
     pub read_connections: usize,
+    /// How long a start waits for Kafka or MySQL that does not answer.
+    pub start_patience: Duration,
 }
 
 /// `[stream]`.
@@ -177,6 +179,7 @@ impl TryFrom<&RawStore> for StoreConfig {
             cache: text("store.cache", &raw.cache, "\"local\" or \"redis\"", CacheKind::read)?,
             cache_entries_max: whole("store.cache_entries_max", raw.cache_entries_max, 100..=10_000_000)?,
             cache_ttl: seconds("store.cache_ttl_s", raw.cache_ttl_s, 1..=2_592_000)?,
+            start_patience: seconds("store.start_patience_s", raw.start_patience_s, 0..=3_600)?,
             read_connections: whole("store.read_connections", raw.read_connections, 1..=64)?,
         })
     }

@@ -16,6 +16,9 @@ const CORS_ORIGINS_MAX: usize = 64;
 /// The longest a stop may wait for open requests: the whole program has 5 s to end, and must flush and close after them.
 const DRAIN_MS_MAX: i64 = 4000;
 
+/// What a status address looks like.
+const ADDRESS: &str = "an IPv4 or IPv6 address and a port, such as \"0.0.0.0:9100\", or nothing";
+
 /// Ten minutes: a longer patience is none.
 const TIMEOUT_MS_MAX: i64 = 600_000;
 
@@ -35,6 +38,8 @@ pub struct ServeConfig {
     pub host: IpAddr,
     /// 0 takes any free one.
     pub port: u16,
+    /// Where a process without the API answers monitors, if it does.
+    pub status_address: Option<SocketAddr>,
     pub connections_max: usize,
     pub header_timeout: Duration,
     pub body_timeout: Duration,
@@ -55,9 +60,14 @@ impl ServeConfig {
         let blame = |problem| effective.blame(problem);
         let timeout = |key, value| ms(key, value, 100..=TIMEOUT_MS_MAX).map_err(blame);
         let ip = |host: &str| host.parse().ok();
+        let at = |address: &str| address.parse().ok();
         let serve = Self {
             host: text("serve.host", &raw.host, "an IPv4 or IPv6 address", ip).map_err(blame)?,
             port: whole("serve.port", raw.port, 0..=65_535).map_err(blame)?,
+            status_address: match raw.status_address.as_str() {
+                "" => None,
+                _ => Some(text("serve.status_address", &raw.status_address, ADDRESS, at).map_err(blame)?),
+            },
             connections_max: whole("serve.connections_max", raw.connections_max, 1..=1_000_000)
                 .map_err(blame)?,
             header_timeout: timeout("serve.header_timeout_ms", raw.header_timeout_ms)?,

@@ -17,6 +17,7 @@ pub const STORE: &[Migration] = &[
         name: "what is published",
         sql: include_str!("../migrations/0002_published.sql"),
     },
+    Migration { version: 3, name: "model files", sql: include_str!("../migrations/0003_model_file.sql") },
 ];
 
 /// The embedded log.

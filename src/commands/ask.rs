@@ -121,7 +121,7 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     let truth = services::open_truth_to_read(&config, &data).await?;
     let cache = services::open_cache(&config, CACHE_ENTRIES, Duration::from_secs(60)).await?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
-    let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
+    let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
     let router =
         shoptide_serve::router(serve_context(&config, log.clone(), truth.clone(), cache, live.clone()));
     let request = Request::get(path).body(Body::empty())?;

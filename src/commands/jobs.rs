@@ -36,7 +36,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
         Job::Evaluate { .. } | Job::Tune { .. } => services::open_truth_to_read(&config, &data).await?,
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
-    let live = Live::start(log.clone(), truth.clone(), data.models_path(), metrics).await?;
+    let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
     let context = train_context(&config, &data, &log, &truth, &live)?;
     match job {
         Job::Train { json } => {

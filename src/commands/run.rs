@@ -13,7 +13,10 @@ pub async fn run(args: Run, roles: Roles) -> anyhow::Result<ExitCode> {
         config.serve.port = port;
     }
     let mut signals = Signals::catch()?;
-    let listener = if roles.serve { Some(listen(config.serve.address()).await?) } else { None };
+    let listener = match roles.address(&config) {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let data = DataDir::create(&args.place.data_dir)?;
     let mut app = tokio::select! {
         app = App::start(&config, &data, roles, listener) => app?,

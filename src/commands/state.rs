@@ -21,7 +21,7 @@ pub async fn run(args: State) -> anyhow::Result<ExitCode> {
     let truth = services::open_truth_to_read(&config, &data).await?;
     let scratch = tempfile::tempdir()?;
     let lists = config.list_params();
-    let files = data.model_files();
+    let files = data.model_files(&config);
     let verify = Verify {
         log: &*log,
         truth: &*truth,

@@ -12,8 +12,6 @@ use shoptide_store::{
     RedisPassword, StoreError, Truth,
 };
 
-/// How long a start waits for a server that does not answer: a restart of the machine brings all of them up at once.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Pauses between two tries, doubled from the first to the last.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LAST: Duration = Duration::from_secs(5);
@@ -21,15 +19,24 @@ const RETRY_LAST: Duration = Duration::from_secs(5);
 pub async fn open_kafka(config: &Config) -> anyhow::Result<Arc<dyn Log>> {
     let options = kafka_options(config);
     let passes = |e: &LogError| matches!(e, LogError::Unavailable { .. });
-    let log = patiently(passes, || KafkaLog::open(options.clone())).await;
-    Ok(log.with_context(|| format!("Kafka at {}", config.kafka.brokers))?)
+    let log = patiently(config, passes, || KafkaLog::open(options.clone())).await;
+    let said = match &log {
+        Err(error) if passes(error) => tried(config, "Kafka", &config.kafka.brokers, "kafka.brokers"),
+        _ => format!("Kafka at {}", config.kafka.brokers),
+    };
+    Ok(log.context(said)?)
 }
 
 pub async fn open_mysql(config: &Config) -> anyhow::Result<Arc<dyn Truth>> {
     let options = mysql_options(config);
     let passes = |e: &StoreError| matches!(e, StoreError::Unavailable { .. });
-    let truth = patiently(passes, || MysqlTruth::open(options.clone())).await;
-    Ok(truth.with_context(|| format!("MySQL at {}:{}", config.mysql.host, config.mysql.port))?)
+    let truth = patiently(config, passes, || MysqlTruth::open(options.clone())).await;
+    let address = format!("{}:{}", config.mysql.host, config.mysql.port);
+    let said = match &truth {
+        Err(error) if passes(error) => tried(config, "MySQL", &address, "mysql.host and mysql.port"),
+        _ => format!("MySQL at {address}"),
+    };
+    Ok(truth.context(said)?)
 }
 
 /// Redis may be away: readers are answered from the truth until it comes.
@@ -51,24 +58,33 @@ pub async fn open_redis(config: &Config) -> anyhow::Result<Arc<dyn Cache>> {
 
 /// Brings the tables to this version; the versions applied.
 pub async fn migrate(config: &Config) -> anyhow::Result<Vec<i64>> {
-    Ok(MysqlTruth::migrate(&mysql_options(config)).await?)
+    let migrated = MysqlTruth::migrate(&mysql_options(config)).await;
+    migrated.with_context(|| format!("MySQL at {}:{}", config.mysql.host, config.mysql.port))
 }
 
 /// Makes the topics that are missing; those made, and those that were there before.
 pub async fn create_topics(config: &Config) -> anyhow::Result<(Vec<String>, Vec<String>)> {
-    let report = shoptide_log::create_topics(&kafka_options(config), &topics_options(config)).await?;
+    let report = shoptide_log::create_topics(&kafka_options(config), &topics_options(config)).await;
+    let report = report.with_context(|| format!("Kafka at {}", config.kafka.brokers))?;
     Ok((report.made, report.there_before))
+}
+
+/// What is said of a server that never answered.
+fn tried(config: &Config, what: &str, address: &str, keys: &str) -> String {
+    let seconds = config.store.start_patience.as_secs();
+    format!("{what} at {address} did not answer within {seconds} s: check {keys} and that it runs there")
 }
 
 /// Tries until it works, or fails in a way that waiting does not mend, or the patience is over.
 async fn patiently<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
+    config: &Config,
     passes: impl Fn(&E) -> bool,
     open: impl Fn() -> F,
 ) -> Result<T, E> {
     let (began, mut pause) = (Instant::now(), RETRY_FIRST);
     loop {
         match open().await {
-            Err(error) if passes(&error) && began.elapsed() + pause < PATIENCE => {
+            Err(error) if passes(&error) && began.elapsed() + pause < config.store.start_patience => {
                 tracing::warn!(%error, "not there yet, trying again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_LAST);

@@ -238,13 +238,18 @@ fn started(made: fn(&[&str]) -> Command, role: &str, dir: &Path) -> (Running, St
     if matches!(role, "up" | "serve") {
         args.extend(["--port", "0"]);
     }
-    let running = Running::start(made(&args));
+    follow(made(&args))
+}
+
+/// A role that logs JSON, once it is up: the process, and where it listens.
+pub fn follow(command: Command) -> (Running, String) {
+    let running = Running::start(command);
     let url = running.err.find(|line| {
         let log: Value = serde_json::from_str(line).ok()?;
         let up = log.pointer("/fields/message")?.as_str()? == "shoptide is up";
         up.then(|| log.pointer("/fields/url").and_then(Value::as_str).unwrap_or_default().to_owned())
     });
-    let Some(url) = url else { panic!("{role} did not start:\n{}", running.err.text()) };
+    let Some(url) = url else { panic!("it did not start:\n{}", running.err.text()) };
     (running, url)
 }
 

@@ -15,5 +15,8 @@ mod jobs;
 mod kill;
 mod letters;
 mod loading;
+mod machines;
+mod misconfigured;
 mod real;
 mod roles;
+mod services;

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{caught_up, client, get, path, role, run, send, shop, until, up, verified};
+use crate::common::{
+    caught_up, client, follow, get, get_text, path, post, role, run, send, shop, shoptide, until, up,
+    verified,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_processes_are_one_shop() {
@@ -99,4 +102,44 @@ async fn a_signal_while_requests_are_open_ends_it_all_the_same() {
     let took = running.stop_by("INT");
     println!("ended {took:?} after SIGINT with open requests");
     drop((silent, half, kept));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_without_the_api_answers_monitors() {
+    let dir = tempfile::tempdir().unwrap();
+    // Nothing is asked to listen: nothing does.
+    let (stream, nowhere) = role("stream", dir.path());
+    assert_eq!(nowhere, "");
+    stream.stop();
+    for (name, has_shards) in [("stream", true), ("jobs", false)] {
+        let mut command = shoptide(&["--log-json", name, "--data-dir", path(dir.path())]);
+        command.env("SHOPTIDE_SERVE__STATUS_ADDRESS", "127.0.0.1:0");
+        let (running, url) = follow(command);
+        assert_eq!(get(&format!("{url}/live")).await["status"], "live");
+        assert_eq!(get(&format!("{url}/health")).await["status"], "healthy");
+        assert_eq!(get(&format!("{url}/ready")).await["checks"]["log"], "ok");
+        let metrics = until("what the process asked itself", || async {
+            let text = get_text(&format!("{url}/metrics")).await;
+            let shards = text.contains("shoptide_shard_up{");
+            (text.contains("shoptide_dependency_up{") && shards == has_shards).then_some(text)
+        })
+        .await;
+        for said in [
+            "shoptide_dependency_up{dependency=\"log\"} 1",
+            "shoptide_dependency_up{dependency=\"store\"} 1",
+            "shoptide_cache_state{state=\"ok\"} 1",
+            "shoptide_cache_state{state=\"full\"} 0",
+            "shoptide_store_connections{which=\"max\"}",
+            "shoptide_log_queue_records{which=\"waiting\"} 0",
+            &format!("roles=\"{name}\""),
+        ] {
+            assert!(metrics.contains(said), "{said} is not in\n{metrics}");
+        }
+        for path in ["/v1/trending", "/docs", "/openapi.json"] {
+            let answer = client().get(format!("{url}{path}")).send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{path}");
+        }
+        assert_eq!(post(&url, "{}".to_owned()).await.unwrap().status(), 404);
+        running.stop();
+    }
 }

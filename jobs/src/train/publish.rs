@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use shoptide_live::ModelFiles;
 use shoptide_models::snapshot::{Kind, Snapshot};
 use shoptide_models::snapshot_file::{encode, encode_delta};
 use shoptide_store::ModelRow;
@@ -22,14 +23,14 @@ pub(super) async fn publish(
         _ => encode(model)?,
     };
     let kind = if model.kind() == Kind::Delta { "delta" } else { "full" };
-    // Named for its content: of two trainers that make the same version, the loser must not replace the winner's file.
-    let file =
-        format!("model-{:012}-{kind}-{:016x}.arrow", model.version(), xxhash_rust::xxh3::xxh3_64(&bytes));
+    let file = ModelFiles::name(model.version(), kind, &bytes);
     let size = bytes.len() as u64;
     let (files, name) = (context.files.clone(), file.clone());
-    tokio::task::spawn_blocking(move || files.write(&name, &bytes))
-        .await
-        .map_err(|e| TrainError::Numbers(e.to_string()))??;
+    let write = move || files.write(&name, &bytes).map(|()| bytes);
+    let bytes =
+        tokio::task::spawn_blocking(write).await.map_err(|e| TrainError::Numbers(e.to_string()))??;
+    context.files.share(&*context.truth, model.version(), &file, &bytes).await?;
+    drop(bytes);
     let lineage = serde_json::to_vec(model.meta()).map_err(|e| TrainError::Numbers(e.to_string()))?;
     let row = ModelRow {
         version: model.version(),

@@ -4,6 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use shoptide_models::snapshot::SnapshotError;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How the names of model files begin and end.
+const PREFIX: &str = "model-";
+const SUFFIX: &str = ".arrow";
 
 /// What a caller can do: publish again, train anew, or give the disk back its space.
 #[derive(Debug, thiserror::Error)]
@@ -28,15 +33,38 @@ impl ModelFileError {
     }
 }
 
-/// The `models` folder of a data directory.
+/// The `models` folder of a data directory; where the store serves several machines, a cache of what lies there.
 #[derive(Debug, Clone)]
 pub struct ModelFiles {
     dir: PathBuf,
+    shared: bool,
+}
+
+impl From<PathBuf> for ModelFiles {
+    fn from(dir: PathBuf) -> Self {
+        Self::new(dir)
+    }
 }
 
 impl ModelFiles {
+    /// Files that only processes of this machine read.
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir }
+        Self { dir, shared: false }
+    }
+
+    /// Files that go through the store to other machines.
+    pub fn shared(dir: PathBuf) -> Self {
+        Self { dir, shared: true }
+    }
+
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// The name of a version's file. It names the content: of two trainers that make the same version, the loser must not
+    /// replace the winner's file, and who reads it elsewhere sees whether it is whole.
+    pub fn name(version: u64, kind: &str, bytes: &[u8]) -> String {
+        format!("{PREFIX}{version:012}-{kind}-{:016x}{SUFFIX}", xxh3_64(bytes))
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
@@ -57,6 +85,18 @@ impl ModelFiles {
         write_synced(&self.dir, &path, bytes).map_err(|source| ModelFileError::Io { path, source })
     }
 
+    /// Removes files of versions before `oldest`: whoever trained them has taken them out of the store.
+    pub(crate) fn remove_before(&self, oldest: u64) {
+        let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
+        for name in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
+            let version =
+                name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u64>().ok());
+            if version.is_some_and(|version| version < oldest) {
+                self.remove(&name);
+            }
+        }
+    }
+
     /// Removes a file that no list names any more; one that is gone already is no error.
     pub fn remove(&self, file: &str) {
         if let Err(error) = std::fs::remove_file(self.path(file))
@@ -65,6 +105,12 @@ impl ModelFiles {
             tracing::warn!(%error, file, "an old model file cannot be removed");
         }
     }
+}
+
+/// Whether these are the bytes that the name of the file was made of.
+pub(crate) fn is_whole(file: &str, bytes: &[u8]) -> bool {
+    let hash = file.strip_suffix(SUFFIX).and_then(|rest| rest.rsplit('-').next());
+    hash.is_some_and(|hash| hash == format!("{:016x}", xxh3_64(bytes)))
 }
 
 fn write_synced(dir: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -7,9 +7,10 @@ mod files;
 pub mod fold;
 mod metrics;
 mod model;
+mod probes;
+mod shared_files;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use shoptide_log::{Log, LogError};
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::list::Linked;
 use shoptide_models::snapshot::Snapshot;
-use shoptide_store::{StoreError, Truth};
+use shoptide_store::{Cache, StoreError, Truth};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -25,6 +26,7 @@ pub use catalogue::catalogue_at;
 pub use files::{ModelFileError, ModelFiles};
 pub use metrics::{Metrics, names};
 pub use model::load_version;
+pub use probes::probe;
 
 /// Why the live view cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -59,10 +61,10 @@ impl Live {
     pub async fn start(
         log: Arc<dyn Log>,
         truth: Arc<dyn Truth>,
-        models_dir: PathBuf,
+        files: impl Into<ModelFiles>,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Live>, LiveError> {
-        let files = ModelFiles::new(models_dir);
+        let files = files.into();
         let catalogue = Arc::new(catalogue::load(&*truth).await?);
         let model = match truth.model_pointer().await? {
             Some(version) => match load_version(&*truth, &files, version, None).await {
@@ -77,6 +79,10 @@ impl Live {
             },
             None => None,
         };
+        if let Some(model) = &model {
+            metrics.model_version.set(i64::try_from(model.version()).unwrap_or(i64::MAX));
+            Metrics::stamp(&metrics.model_adopted);
+        }
         let linked = Arc::new(Linked::new(model.clone(), catalogue.clone(), None));
         let live = Arc::new(Live {
             catalogue: watch::Sender::new(catalogue),
@@ -98,6 +104,14 @@ impl Live {
         ];
         *live.followers.lock().unwrap_or_else(PoisonError::into_inner) = followers;
         Ok(live)
+    }
+
+    /// Keeps the metrics of log, store and cache up to date from now on.
+    pub fn watch(&self, log: Arc<dyn Log>, truth: Arc<dyn Truth>, cache: Arc<dyn Cache>) {
+        let metrics = self.metrics.clone();
+        let again = move || probes::watch(metrics.clone(), log.clone(), truth.clone(), cache.clone());
+        let watching = tokio::spawn(kept_up("watch", again));
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(watching);
     }
 
     /// The catalogue as it is now.
@@ -130,10 +144,27 @@ impl Live {
         self.metrics.shard_up.with_label_values(&[&shard.to_string()]).set(i64::from(up));
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
         if up {
+            // One that is not there was never set.
+            let _ = self.metrics.shard_truncated.remove_label_values(&[&shard.to_string()]);
             down.remove(&shard)
         } else {
             down.insert(shard)
         };
+    }
+
+    /// Says that a shard stopped because the log no longer holds what the store needs next.
+    pub fn note_truncated(&self, shard: u32) {
+        self.metrics.shard_truncated.with_label_values(&[&shard.to_string()]).set(1);
+    }
+
+    /// Says that a shard is no longer this process's: what it says of it would only grow old.
+    pub fn forget_shard(&self, shard: u32) {
+        let label = shard.to_string();
+        for gauges in [&self.metrics.shard_up, &self.metrics.lag, &self.metrics.shard_truncated] {
+            // One that was never set is as good as gone.
+            let _ = gauges.remove_label_values(&[&label]);
+        }
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).remove(&shard);
     }
 
     /// Shards of this process that have stopped on an error.
@@ -156,6 +187,7 @@ impl Live {
             newer
         });
         self.metrics.model_version.set(i64::try_from(version).unwrap_or(i64::MAX));
+        Metrics::stamp(&self.metrics.model_adopted);
     }
 
     /// Stops following.

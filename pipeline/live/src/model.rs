@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shoptide_models::snapshot::Snapshot;
+use shoptide_models::snapshot::{Kind, Snapshot};
 use shoptide_models::snapshot_file::{apply_delta, decode_full};
 use shoptide_store::{ModelRow, Truth};
 
@@ -39,18 +39,18 @@ pub async fn load_version(
             None => break None,
         }
     };
-    let files = files.clone();
-    let chain: Vec<ModelRow> = chain.into_iter().rev().cloned().collect();
+    let mut steps: Vec<(std::path::PathBuf, Vec<u8>)> = Vec::with_capacity(chain.len());
+    for row in chain.into_iter().rev() {
+        steps.push((files.path(&row.file), files.fetch(truth, row).await?));
+    }
     // Decoding megabytes is no work for a thread that serves requests.
     let loaded = tokio::task::spawn_blocking(move || {
-        for row in chain {
-            let bytes = files.read(&row.file)?;
+        for (path, bytes) in steps {
             let read = match &model {
                 Some(parent) => apply_delta(parent, &bytes),
                 None => decode_full(&bytes),
             };
-            let snapshot =
-                read.map_err(|source| ModelFileError::Content { path: files.path(&row.file), source })?;
+            let snapshot = read.map_err(|source| ModelFileError::Content { path, source })?;
             model = Some(Arc::new(snapshot));
         }
         model.ok_or(ModelFileError::Unknown { version })
@@ -81,8 +81,13 @@ pub(crate) async fn follow(live: Arc<Live>, truth: Arc<dyn Truth>, files: ModelF
         // A delta of the version in use saves the whole chain; a full version begins its own.
         match load_version(&*truth, &files, version, current.as_ref()).await {
             Ok(model) => {
+                let full = model.kind() == Kind::Full;
                 live.adopt(model);
                 failed = None;
+                // Whoever trained them has forgotten the old ones here; elsewhere they would stay for ever.
+                if full && files.is_shared() {
+                    forget_copies(&*truth, &files).await;
+                }
             }
             Err(error) => {
                 live.metrics().model_failures.with_label_values(&["load"]).inc();
@@ -94,4 +99,13 @@ pub(crate) async fn follow(live: Arc<Live>, truth: Arc<dyn Truth>, files: ModelF
             }
         }
     }
+}
+
+/// Removes the copies of versions that the store no longer names.
+async fn forget_copies(truth: &dyn Truth, files: &ModelFiles) {
+    let Ok(rows) = truth.models().await else { return };
+    let Some(oldest) = rows.iter().map(|row| row.version).min() else { return };
+    let files = files.clone();
+    // A copy that stays costs its bytes and is removed the next time.
+    let _ = tokio::task::spawn_blocking(move || files.remove_before(oldest)).await;
 }

@@ -57,6 +57,13 @@ pub struct Watermarks {
     pub next: i64,
 }
 
+/// Room of the queue in front of the log, in records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Queue {
+    pub waiting: usize,
+    pub max: usize,
+}
+
 /// What one read returns: records of one shard, in offset order within each topic.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -134,6 +141,11 @@ pub trait Log: Send + Sync {
 
     /// Waits until `topic`/`partition` holds offset `next` or a later one (true), or for `within_ms` (false).
     async fn wait_beyond(&self, topic: Topic, partition: u32, next: i64, within_ms: u64) -> bool;
+
+    /// How full the queue of appends is, for metrics.
+    fn queue(&self) -> Queue {
+        Queue::default()
+    }
 
     /// Flushes what is queued and closes; later appends fail as unavailable.
     async fn close(&self);

@@ -7,6 +7,7 @@
 mod app;
 mod body;
 mod budgets;
+mod checks;
 mod collect;
 mod error;
 mod gate;
@@ -30,4 +31,4 @@ pub use app::ServeContext;
 pub use openapi::openapi;
 pub use options::{ApiKey, CONNECTIONS_MAX, Cors, ServeOptions};
 pub use router::{router, routes};
-pub use server::{ServeError, serve};
+pub use server::{ServeError, serve, serve_status};

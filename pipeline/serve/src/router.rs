@@ -21,6 +21,9 @@ use crate::{collect, items, legacy, openapi, profile, recommend, similar, status
 /// Preflight answers are asked again after ten minutes.
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(600);
 
+/// What monitors ask of any process.
+const STATUS: [&str; 4] = ["/live", "/ready", "/metrics", "/health"];
+
 pub(crate) struct Route {
     pub method: Method,
     pub path: &'static str,
@@ -64,14 +67,27 @@ pub fn routes() -> Vec<(String, &'static str)> {
     table().into_iter().map(|route| (route.method.to_string(), route.path)).collect()
 }
 
+fn routed(app: &Arc<App>, routes: impl Iterator<Item = Route>) -> Router<Arc<App>> {
+    routes.fold(Router::new(), |router, Route { method, path, access, handler }| {
+        let gate = Gate::new(app.clone(), access, &method, path);
+        router.route(path, handler.route_layer(from_fn_with_state(gate, pass)))
+    })
+}
+
+/// Only what monitors ask, for a process that has no API.
+pub(crate) fn status_router(context: ServeContext) -> Router {
+    let app = App::new(context);
+    let asked = |route: &Route| STATUS.contains(&route.path);
+    routed(&app, table().into_iter().filter(asked))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .with_state(app)
+}
+
 /// The whole HTTP side as a service.
 pub fn router(context: ServeContext) -> Router {
     let app = App::new(context);
-    let mut router = Router::new();
-    for Route { method, path, access, handler } in table() {
-        let gate = Gate::new(app.clone(), access, &method, path);
-        router = router.route(path, handler.route_layer(from_fn_with_state(gate, pass)));
-    }
+    let router = routed(&app, table().into_iter());
     let docs = SwaggerUi::new("/docs").config(Config::from("/openapi.json"));
     let router = router
         .merge(docs)

@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::ServeContext;
-use crate::router::router;
+use crate::options::ServeOptions;
+use crate::router::{router, status_router};
 use crate::seats::{Seat, Seats};
 
 /// The longest a stop waits for open requests, whatever is configured: the program has 5 s to end in all.
@@ -35,6 +36,19 @@ pub enum ServeError {
     Listener(#[from] io::Error),
 }
 
+/// Serves only what monitors ask, for a process without the API.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_status(
+    listener: TcpListener,
+    context: ServeContext,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let options = context.options.clone();
+    run(listener, status_router(context), options, shutdown).await
+}
+
 /// Serves until `shutdown` resolves, then lets open requests end within the configured drain.
 ///
 /// # Errors
@@ -44,9 +58,18 @@ pub async fn serve(
     context: ServeContext,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr()?;
     let options = context.options.clone();
-    let service = TowerToHyperService::new(router(context));
+    run(listener, router(context), options, shutdown).await
+}
+
+async fn run(
+    listener: TcpListener,
+    router: axum::Router,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr()?;
+    let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.header_timeout).max_buf_size(HEAD_BYTES_MAX);
     let seats = Seats::new(options.connections_max);

@@ -2,6 +2,7 @@
 //! together, compare-and-set on (offset, epoch). [`Cache`] holds ready lists and is never newer than the truth.
 
 mod cache;
+mod health;
 #[cfg(feature = "redis")]
 mod redis;
 mod rows;
@@ -11,12 +12,16 @@ use async_trait::async_trait;
 use shoptide_schemas::{ItemId, Topic, UserId};
 
 pub use cache::{Clock, LocalCache, LocalCacheOptions};
+pub use health::{CacheFailures, CacheHealth, CacheState, Connections};
 #[cfg(feature = "redis")]
 pub use redis::{RedisCache, RedisCacheOptions, RedisPassword, RedisReport, RedisState};
 pub use rows::*;
 #[cfg(feature = "mysql")]
 pub use sql::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions};
 pub use sql::{SqliteTruth, SqliteTruthOptions};
+
+/// Bytes of one part of a model file: a row that any server takes in one packet, beside what else is written.
+pub const MODEL_PART_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a caller can do about a failure.
 #[derive(Debug, thiserror::Error)]
@@ -136,10 +141,31 @@ pub trait Truth: Send + Sync {
     async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError>;
     async fn model_pointer(&self) -> Result<Option<u64>, StoreError>;
     async fn models(&self) -> Result<Vec<ModelRow>, StoreError>;
+    /// With the rows go the parts of their files.
     async fn forget_models(&self, versions: &[u64]) -> Result<(), StoreError>;
+
+    /// Keeps one part of a model file for processes on other machines. Nobody sees it before [`Truth::publish_model`] names
+    /// the file; if that never happens, the next publish takes it away.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] for a part of more than [`MODEL_PART_BYTES_MAX`].
+    async fn put_model_part(&self, part: ModelPart) -> Result<(), StoreError> {
+        Err(StoreError::Unusable(format!("this store keeps no model files, {} among them", part.file)))
+    }
+
+    /// One part of a model file, if it is kept.
+    async fn model_part(&self, version: u64, file: &str, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let _ = (version, file, part);
+        Ok(None)
+    }
 
     /// A cheap round trip, for readiness.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Connections in use now, for metrics.
+    fn connections(&self) -> Connections {
+        Connections::default()
+    }
     async fn close(&self);
 }
 
@@ -163,4 +189,9 @@ pub trait Cache: Send + Sync {
 
     /// Forgets every list, not the removals.
     async fn clear(&self) -> Result<(), StoreError>;
+
+    /// How it is now, without asking: for health and metrics. One in this process is always well.
+    fn health(&self) -> CacheHealth {
+        CacheHealth::default()
+    }
 }

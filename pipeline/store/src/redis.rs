@@ -4,6 +4,7 @@ mod breaker;
 mod check;
 mod clear;
 mod connect;
+mod count;
 mod failure;
 mod link;
 mod options;
@@ -21,10 +22,11 @@ use tokio::time::Instant;
 
 use self::clear::Walk;
 use self::connect::Target;
+use self::count::Counts;
 use self::failure::Failure;
 use self::link::{Conn, Link};
 use self::script::{Call, Done, Script, Scripts};
-use crate::{Cache, CacheEntry, StoreError};
+use crate::{Cache, CacheEntry, CacheHealth, StoreError};
 
 pub use check::RedisReport;
 pub use options::{RedisCacheOptions, RedisPassword};
@@ -71,6 +73,7 @@ pub struct RedisCache {
     connect_timeout: Duration,
     read_timeout: Duration,
     write_timeout: Duration,
+    counts: Counts,
 }
 
 impl std::fmt::Debug for RedisCache {
@@ -99,6 +102,7 @@ impl RedisCache {
             connect_timeout: checked.connect_timeout,
             read_timeout: checked.read_timeout,
             write_timeout: checked.write_timeout,
+            counts: Counts::default(),
         }))
     }
 
@@ -209,7 +213,8 @@ impl Cache for RedisCache {
             let found: Option<Vec<u8>> = redis::cmd("GET").arg(key).query_async(&mut conn).await?;
             Ok::<_, Failure>(found)
         };
-        let found = self.link.run(key, Instant::now() + self.read_timeout, get).await?;
+        let found = self.link.run(key, Instant::now() + self.read_timeout, get).await;
+        let found = self.counts.of(found)?;
         Ok(found.and_then(|found| value::unpack(key, &found)))
     }
 
@@ -229,13 +234,14 @@ impl Cache for RedisCache {
         if tally.full || 0 < tally.written {
             self.link.took(!tally.full);
         }
-        refused.map_or_else(|| tally.end(), Err)
+        self.counts.of(refused.map_or_else(|| tally.end(), Err))
     }
 
     async fn remove(&self, shard: u32, user: &UserId) -> Result<(), StoreError> {
         let key = value::key(&self.prefix, shard, user);
         let call = Call { value: value::tombstone(&key), key, ttl_ms: self.tombstone_ms };
-        self.run(&self.scripts.remove, vec![call], Instant::now() + self.write_timeout).await.end()
+        self.counts
+            .of(self.run(&self.scripts.remove, vec![call], Instant::now() + self.write_timeout).await.end())
     }
 
     /// Takes as long as the server has keys; each step within `write_timeout_ms`. Tombstones stay.
@@ -256,5 +262,10 @@ impl Cache for RedisCache {
                 keys.into_iter().map(|key| Call { key, value: Vec::new(), ttl_ms: 0 }).collect::<Vec<_>>();
             self.run(&self.scripts.clear, calls, Instant::now() + self.write_timeout).await.end()?;
         }
+    }
+
+    fn health(&self) -> CacheHealth {
+        self.link.wake();
+        CacheHealth { state: self.link.state().seen(), failed: self.counts.seen() }
     }
 }

@@ -179,6 +179,16 @@ pub struct Budget {
     pub updated_ms: i64,
 }
 
+/// A part of the file of a model that is about to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelPart {
+    pub version: u64,
+    pub file: String,
+    /// Counted from 0.
+    pub part: u32,
+    pub data: Vec<u8>,
+}
+
 /// A published model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelRow {

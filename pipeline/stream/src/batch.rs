@@ -108,6 +108,8 @@ impl Shard {
         let owes = !commit.outbox.is_empty();
         let gone = commit.lists_gone.clone();
         let deferred = !commit.todo.is_empty();
+        let mut dead: BTreeMap<String, u64> = BTreeMap::new();
+        commit.dead.iter().for_each(|letter| *dead.entry(letter.reason.clone()).or_default() += 1);
         let (before, began) = (self.fold.positions().clone(), Instant::now());
         if !self.commit_surely(commit).await? {
             return Ok(false);
@@ -120,6 +122,9 @@ impl Shard {
             self.sweep.wake();
         }
         self.count(&moves, quality);
+        for (reason, n) in &dead {
+            self.metrics().dead_letters.with_label_values(&[reason]).inc_by(*n);
+        }
         let made_at = tokio::time::Instant::now();
         self.late.made(cache.iter().map(|entry| &entry.user), made_at);
         self.late.put_off(late.clone(), before, made_at);
@@ -214,6 +219,9 @@ impl Shard {
         }
         for (name, n) in lists::QUALITY_METRICS.iter().zip(quality) {
             metrics.quality.with_label_values(&[name]).inc_by(n.unsigned_abs());
+        }
+        if quality.iter().any(|n| *n != 0) {
+            shoptide_live::Metrics::stamp(&metrics.quality_measured);
         }
     }
 }

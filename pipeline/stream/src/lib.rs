@@ -19,6 +19,8 @@ use shoptide_models::list::ListParams;
 use shoptide_store::{Cache, StoreError, Truth};
 use tokio::sync::{mpsc, watch};
 
+use self::shard::Started;
+
 pub use options::StreamOptions;
 
 /// Milliseconds since 1970, for freshness only: nothing that is stored depends on it.
@@ -91,6 +93,7 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
         };
         match change {
             Ok(Rebalance::Assigned(numbers)) => {
+                let mut stands = None;
                 for number in numbers {
                     match shard::start(
                         context.clone(),
@@ -101,10 +104,18 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
                     )
                     .await
                     {
-                        Ok(Some(handle)) => shards.insert(number, handle),
-                        Ok(None) => break 'run Ok(()),
+                        Ok(Started::Runs(handle)) => drop(shards.insert(number, handle)),
+                        Ok(Started::Stands(error)) => stands = Some(error),
+                        Ok(Started::Stopping) => break 'run Ok(()),
                         Err(error) => break 'run Err(error),
-                    };
+                    }
+                }
+                // A log that is older than the store in all our shards is the wrong one: refused like any other mistake. One that
+                // was truncated keeps its shard waiting for a person, who is told by metrics and readiness.
+                if let Some(error @ StreamError::Log(LogError::Unusable(_))) = stands
+                    && shards.is_empty()
+                {
+                    break 'run Err(error);
                 }
             }
             // Not drained: what is not committed is the next owner's, and the epoch fences the rest.
@@ -113,6 +124,7 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
                     if let Some(handle) = shards.remove(&number) {
                         handle.stop().await;
                     }
+                    context.live.forget_shard(number);
                 }
             }
             Ok(Rebalance::Closed) => break Ok(()),

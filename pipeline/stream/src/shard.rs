@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use shoptide_live::Live;
 use shoptide_live::fold::ShardFold;
 use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
@@ -23,6 +24,15 @@ use crate::{StreamContext, StreamError};
 /// Pauses after a dependency failed, doubled from the first to the last.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(crate) const RETRY_LAST: Duration = Duration::from_secs(5);
+
+/// What became of taking a shard over.
+pub(crate) enum Started {
+    Runs(Handle),
+    /// It stands still and is noted as down; a person must look.
+    Stands(StreamError),
+    /// The stop came before log and store answered.
+    Stopping,
+}
 
 /// A running shard.
 pub(crate) struct Handle {
@@ -66,14 +76,14 @@ pub(crate) enum Stand {
 }
 
 /// Takes a shard over and runs it on a thread of its own: ranking is work for a core, not for the runtime's workers.
-/// `fallen` hears of a panic, some seconds later. `None` if `stop` turned true before log and store answered.
+/// `fallen` hears of a panic, some seconds later.
 pub(crate) async fn start(
     context: StreamContext,
     membership: &mut dyn Membership,
     number: u32,
     mut stopping: watch::Receiver<bool>,
     fallen: mpsc::Sender<u32>,
-) -> Result<Option<Handle>, StreamError> {
+) -> Result<Started, StreamError> {
     let (stop, stopped) = watch::channel(false);
     let (tell_done, done) = oneshot::channel();
     let mut pause = RETRY_FIRST;
@@ -83,8 +93,13 @@ pub(crate) async fn start(
             Err(error) if error.passes() => {
                 tracing::warn!(shard = number, %error, "the shard cannot be taken over, retrying");
                 if !rested(&mut stopping, &mut pause).await {
-                    return Ok(None);
+                    return Ok(Started::Stopping);
                 }
+            }
+            // The log does not hold what the store needs next. The other shards run on; this one waits for a person.
+            Err(error @ StreamError::Log(LogError::Truncated { .. } | LogError::Unusable(_))) => {
+                stopped_on(&context.live, number, &error);
+                return Ok(Started::Stands(error));
             }
             Err(error) => return Err(error),
         }
@@ -107,10 +122,7 @@ pub(crate) async fn start(
         .spawn(move || {
             match catch_unwind(AssertUnwindSafe(|| runtime.block_on(shard.run(reader)))) {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    live.note_shard(number, false);
-                    tracing::error!(shard = number, %error, "the shard stopped, a person must look");
-                }
+                Ok(Err(error)) => stopped_on(&live, number, &error),
                 // All it held is gone with it; what it did not commit is in the log.
                 Err(_) => {
                     live.note_shard(number, false);
@@ -126,7 +138,16 @@ pub(crate) async fn start(
             let _ = tell_done.send(());
         })
         .map_err(|e| StreamError::Thread { shard: number, reason: e.to_string() })?;
-    Ok(Some(Handle { stop, done }))
+    Ok(Started::Runs(Handle { stop, done }))
+}
+
+/// Notes that a shard stands still until a person has looked.
+pub(crate) fn stopped_on(live: &Live, shard: u32, error: &StreamError) {
+    live.note_shard(shard, false);
+    if matches!(error, StreamError::Log(LogError::Truncated { .. })) {
+        live.note_truncated(shard);
+    }
+    tracing::error!(shard, %error, "the shard stopped, a person must look");
 }
 
 async fn begin(

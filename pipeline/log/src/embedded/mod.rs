@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::reader::{Member, Source, read_slot, wait_beyond};
 use crate::slots::{Slots, TailMax, closed};
-use crate::{Clock, Log, LogError, Membership, NewRecord, Position, ReadMax, Record, Watermarks};
+use crate::{Clock, Log, LogError, Membership, NewRecord, Position, Queue, ReadMax, Record, Watermarks};
 use reads::Reads;
 use writer::{Command, Job, Unplaced, Writer};
 
@@ -249,6 +249,11 @@ impl Log for SqliteLog {
 
     async fn wait_beyond(&self, topic: Topic, partition: u32, next: i64, within_ms: u64) -> bool {
         wait_beyond(&*self.core, topic, partition, next, within_ms).await
+    }
+
+    fn queue(&self) -> Queue {
+        let waiting = self.core.queue_max.saturating_sub(self.core.queue.available_permits());
+        Queue { waiting, max: self.core.queue_max }
     }
 
     async fn close(&self) {

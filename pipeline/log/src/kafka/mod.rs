@@ -25,7 +25,7 @@ use shoptide_schemas::topic::ALL_TOPICS;
 use shoptide_schemas::{Topic, USER_TOPICS};
 
 use crate::slots::closed;
-use crate::{Log, LogError, Membership, NewRecord, Position, ReadMax, Record, Watermarks};
+use crate::{Log, LogError, Membership, NewRecord, Position, Queue, ReadMax, Record, Watermarks};
 use cursors::Cursors;
 use errors::unavailable;
 use producer::Producer;
@@ -178,6 +178,10 @@ impl Log for KafkaLog {
         }
         let within = Duration::from_millis(within_ms);
         tokio::time::timeout(within, self.cursors.wait_beyond(topic, partition, next)).await.unwrap_or(false)
+    }
+
+    fn queue(&self) -> Queue {
+        self.producer.queue()
     }
 
     async fn close(&self) {

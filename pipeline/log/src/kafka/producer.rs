@@ -15,7 +15,7 @@ use super::Core;
 use super::errors::{of_client, unavailable};
 use crate::embedded::{QUEUE_UNIT_BYTES, take_room};
 use crate::slots::closed;
-use crate::{LogError, NewRecord, Position};
+use crate::{LogError, NewRecord, Position, Queue};
 
 /// How long the library tries to deliver a record. Longer than an outage of one broker, which takes seconds.
 const DELIVERY_MS: &str = "15000";
@@ -106,6 +106,11 @@ impl Producer {
         let client = connect(&core)?;
         let queue = Arc::new(Semaphore::new(core.options.queue_records_max));
         Ok(Self { core, client: RwLock::new(Some(client)), queue })
+    }
+
+    pub(super) fn queue(&self) -> Queue {
+        let max = self.core.options.queue_records_max;
+        Queue { waiting: max.saturating_sub(self.queue.available_permits()), max }
     }
 
     pub(super) async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError> {

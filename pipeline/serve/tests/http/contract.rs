@@ -195,6 +195,10 @@ async fn browsers_of_listed_origins_may_call() {
 async fn metrics_can_be_switched_off_and_ready_is_ready() {
     let shop = Shop::with(|options| options.metrics = false).await;
     assert_eq!(shop.get("/metrics").await.error().0, 404);
-    assert_eq!(shop.get("/ready").await.json(), json!({"status": "ready"}));
+    let checks = json!({"cache": "ok", "catalogue": "ok", "log": "ok", "shards": "ok", "store": "ok"});
+    assert_eq!(shop.get("/ready").await.json(), json!({"status": "ready", "checks": checks}));
+    let health =
+        json!({"status": "healthy", "model_loaded": false, "num_users": 0, "num_items": 0, "degraded": []});
+    assert_eq!(shop.get("/health").await.json(), health);
     assert_eq!(shop.get("/live").await.json(), json!({"status": "live"}));
 }

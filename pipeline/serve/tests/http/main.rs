@@ -5,6 +5,7 @@
 mod collecting;
 mod common;
 mod contract;
+mod health;
 mod ids;
 mod json;
 mod outages;

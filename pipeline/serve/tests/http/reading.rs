@@ -372,7 +372,10 @@ async fn older_clients_get_what_they_expect() {
         assert_eq!(recommend(body.clone()).await.error(), (422, code.to_owned()), "{body}");
     }
     let health = shop.get("/health").await.json();
-    assert_eq!(health, json!({"status": "healthy", "model_loaded": false, "num_users": 1, "num_items": 12}));
+    assert_eq!(
+        health,
+        json!({"status": "healthy", "model_loaded": false, "num_users": 1, "num_items": 12, "degraded": []})
+    );
     assert_eq!(shop.get("/users").await.json(), json!({"users": ["7"], "total": 1}));
 }
 

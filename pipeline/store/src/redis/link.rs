@@ -26,6 +26,8 @@ const RETRY_MAX: Duration = Duration::from_millis(500);
 const GRACE: Duration = Duration::from_millis(100);
 /// Probes of a shut gate until the whole connection is made anew: its idea of the cluster may be what is wrong.
 const PROBES_MAX: u32 = 8;
+/// For how long a refused list says that the server is full: a stream writes far more often.
+const FULL_REMEMBERED_MS: i64 = 60_000;
 
 /// What the log says once when an outage begins.
 const AWAY: &str = "the cache is away, readers ask the store";
@@ -48,6 +50,8 @@ pub(super) struct Link {
     breaker: Breaker,
     /// When the server was full for the first time, 0 if it is not.
     full_since_ms: AtomicI64,
+    /// When it refused a list last.
+    full_last_ms: AtomicI64,
     read_timeout: Duration,
     me: Weak<Link>,
 }
@@ -61,6 +65,7 @@ impl Link {
             keeping: AtomicBool::new(false),
             made: AtomicU64::new(0),
             full_since_ms: AtomicI64::new(0),
+            full_last_ms: AtomicI64::new(0),
             read_timeout,
             me: me.clone(),
         })
@@ -77,12 +82,21 @@ impl Link {
     pub fn state(&self) -> RedisState {
         match &*self.phase.borrow() {
             Phase::Connecting => return RedisState::Connecting,
+            Phase::Broken { since_ms, failure: failure @ (Failure::Unusable(_) | Failure::NoWrites(_)) } => {
+                return RedisState::Refused { since_ms: *since_ms, reason: failure.reason() };
+            }
             Phase::Broken { since_ms, failure } => {
                 return RedisState::Broken { since_ms: *since_ms, reason: failure.reason() };
             }
             Phase::Ready { .. } => {}
         }
-        let since_ms = self.full_since_ms.load(Ordering::Relaxed);
+        let refused = self.full_last_ms.load(Ordering::Relaxed);
+        // A process that has had nothing to write since cannot say that there is no room.
+        let since_ms = if refused.saturating_add(FULL_REMEMBERED_MS) < now_ms() {
+            0
+        } else {
+            self.full_since_ms.load(Ordering::Relaxed)
+        };
         match self.breaker.all_shut() {
             (gates, Some(shut)) => RedisState::Partly {
                 slots: u32::try_from(gates).unwrap_or(u32::MAX).saturating_mul(SLOTS_A_GATE.into()),
@@ -134,9 +148,15 @@ impl Link {
         }
     }
 
+    /// Has the background connect if nobody has called yet, so that an idle process knows how its cache is.
+    pub fn wake(&self) {
+        self.keep();
+    }
+
     /// Notes whether the server took a list.
     pub fn took(&self, took: bool) {
         let since_ms = if took { 0 } else { now_ms() };
+        self.full_last_ms.store(since_ms, Ordering::Relaxed);
         if took != (self.full_since_ms.load(Ordering::Relaxed) == 0) {
             self.full_since_ms.store(since_ms, Ordering::Relaxed);
             if !took {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::CacheState;
+
 /// What to do about a full server.
 pub(super) const FULL: &str = "cache is full: set maxmemory-policy allkeys-lru";
 
@@ -13,6 +15,11 @@ pub enum RedisState {
     Connecting,
     /// Does not answer; tried again in the background.
     Broken {
+        since_ms: i64,
+        reason: String,
+    },
+    /// Answers that it cannot be used so, such as with another password; tried again in the background.
+    Refused {
         since_ms: i64,
         reason: String,
     },
@@ -28,12 +35,27 @@ pub enum RedisState {
     },
 }
 
+impl RedisState {
+    /// As any cache says it.
+    pub(super) fn seen(&self) -> CacheState {
+        match self {
+            Self::Connected => CacheState::Ok,
+            Self::Connecting => CacheState::Connecting,
+            Self::Broken { .. } => CacheState::Away,
+            Self::Refused { .. } => CacheState::Refused,
+            Self::Partly { .. } => CacheState::Partly,
+            Self::Full { .. } => CacheState::Full,
+        }
+    }
+}
+
 impl fmt::Display for RedisState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected => f.write_str("connected"),
             Self::Connecting => f.write_str("connecting"),
             Self::Broken { reason, .. } => write!(f, "cache cannot be reached: {reason}"),
+            Self::Refused { reason, .. } => write!(f, "cache refuses: {reason}"),
             Self::Partly { slots, reason, .. } => {
                 write!(f, "{slots} slots of the cache cannot be reached: {reason}")
             }

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::conn::{Connect, SqlConn};
-use crate::StoreError;
+use crate::{Connections, StoreError};
 
 /// The connections that nobody uses now; made when first needed.
 pub struct Pool<C: Connect> {
@@ -91,6 +91,11 @@ impl<C: Connect> Pool<C> {
     /// The right to one connection, held while it is used.
     pub async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed::<C>())
+    }
+
+    /// Connections at work now, and the most there may be.
+    pub fn used(&self) -> Connections {
+        Connections { busy: self.count.saturating_sub(self.permits.available_permits()), max: self.count }
     }
 
     /// Waits for the reads under way and closes the connections.

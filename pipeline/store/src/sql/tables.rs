@@ -59,4 +59,5 @@ pub(super) const ITEM: Target =
 pub(super) const VERSION: Target = target("item_version", &["num", "from_off", "data"], 2, Replace);
 pub(super) const MODEL: Target =
     target("model", &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage"], 1, Replace);
+pub(super) const MODEL_FILE: Target = target("model_file", &["version", "file", "part", "data"], 3, Replace);
 pub(super) const POINTER: Target = target("pointer", &["name", "value"], 1, Replace);

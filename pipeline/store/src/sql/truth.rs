@@ -10,10 +10,10 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{reads, reports, tables};
+use super::{model_files, reads, reports, tables};
 use crate::{
-    Budget, Commit, DeadLetter, DeadPage, FoldedTable, ItemCount, ItemRow, ListHead, ModelRow, OffsetRow,
-    OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
+    Budget, Commit, Connections, DeadLetter, DeadPage, FoldedTable, ItemCount, ItemRow, ListHead, ModelPart,
+    ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -205,8 +205,23 @@ impl<B: Backend> Truth for B {
         self.write(Write::ForgetModels(versions.to_vec())).await.map(drop)
     }
 
+    async fn put_model_part(&self, part: ModelPart) -> Result<(), StoreError> {
+        self.write(Write::ModelPart(Box::new(part))).await.map(drop)
+    }
+
+    async fn model_part(&self, version: u64, file: &str, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let file = file.to_owned();
+        self.readers()
+            .read(move |c| Box::pin(async move { model_files::part(c, version, &file, part).await }))
+            .await
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
         self.readers().read(|c| Box::pin(async move { c.query("SELECT 1", &[]).await.map(drop) })).await
+    }
+
+    fn connections(&self) -> Connections {
+        self.readers().used()
     }
 
     async fn close(&self) {

@@ -6,8 +6,8 @@ use super::batch::{self, Rows};
 use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::value::Value;
-use super::{erase, reads, tables};
-use crate::{Budget, Commit, ModelRow, OffsetRow, StoreError};
+use super::{erase, model_files, reads, tables};
+use crate::{Budget, Commit, ModelPart, ModelRow, OffsetRow, StoreError};
 
 /// The pointer that a publish flips.
 pub(super) const MODEL_POINTER: &[u8] = b"model";
@@ -21,6 +21,7 @@ pub enum Write {
     SetBudget { shard: u32, user: UserId, budget: Option<Budget> },
     PublishModel(Box<ModelRow>),
     ForgetModels(Vec<u64>),
+    ModelPart(Box<ModelPart>),
 }
 
 /// What it gives back: the offset rows of an assignment, else nothing.
@@ -40,6 +41,7 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         }
         Write::PublishModel(row) => publish_model(conn, row).await?,
         Write::ForgetModels(versions) => forget_models(conn, versions).await?,
+        Write::ModelPart(part) => model_files::put(conn, part).await?,
     }
     Ok(Vec::new())
 }
@@ -119,7 +121,8 @@ async fn publish_model<C: SqlConn>(conn: &mut C, row: &ModelRow) -> Result<(), S
     batch::upsert(conn, &tables::MODEL, &rows).await?;
     let mut rows = Rows::with_capacity(tables::POINTER.columns.len(), 1);
     rows.push([Value::Bytes(MODEL_POINTER), version]);
-    batch::upsert(conn, &tables::POINTER, &rows).await
+    batch::upsert(conn, &tables::POINTER, &rows).await?;
+    model_files::drop_unpublished(conn, row).await
 }
 
 async fn forget_models<C: SqlConn>(conn: &mut C, versions: &[u64]) -> Result<(), StoreError> {
@@ -133,5 +136,6 @@ async fn forget_models<C: SqlConn>(conn: &mut C, versions: &[u64]) -> Result<(),
     for version in versions {
         keys.push([at_rest("model version", *version)?]);
     }
-    batch::execute_among(conn, "DELETE FROM model WHERE", &[], &["version"], &keys).await
+    batch::execute_among(conn, "DELETE FROM model WHERE", &[], &["version"], &keys).await?;
+    batch::execute_among(conn, "DELETE FROM model_file WHERE", &[], &["version"], &keys).await
 }

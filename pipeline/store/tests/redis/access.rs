@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use shoptide_store::{Cache, RedisCache, RedisCacheOptions, RedisPassword, StoreError};
+use shoptide_store::{Cache, CacheState, RedisCache, RedisCacheOptions, RedisPassword, StoreError};
 
 use crate::server::{Server, patient};
 use crate::{entry, holds, user};
@@ -16,6 +16,9 @@ async fn said(options: &RedisCacheOptions) -> String {
     let error = cache.check().await.unwrap_err();
     assert!(matches!(error, StoreError::Unusable(_)), "{error}");
     let read = cache.get(0, &user("a")).await.unwrap_err();
+    let health = cache.health();
+    assert_eq!(health.state, CacheState::Refused, "{:?}", cache.state());
+    assert_eq!(health.failed.unusable + health.failed.unavailable, 1, "{health:?}");
     let said = format!("{error}");
     for text in [&said, &format!("{error:?} {read:?} {options:?} {cache:?} {:?}", cache.state())] {
         assert!(!text.contains(SECRET), "{text}");

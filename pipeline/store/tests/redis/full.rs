@@ -1,6 +1,6 @@
 //! No room, and other people's keys.
 
-use shoptide_store::{Cache, RedisCache, RedisCacheOptions, RedisState, StoreError};
+use shoptide_store::{Cache, CacheState, RedisCache, RedisCacheOptions, RedisState, StoreError};
 
 use crate::server::Server;
 use crate::{entry, holds, sized, user};
@@ -27,6 +27,9 @@ async fn a_full_server_that_evicts_nothing_is_named_and_still_erases() {
     assert!(matches!(error, StoreError::Full { .. }) && error.to_string().contains(ADVICE), "{error}");
     assert!(matches!(cache.state(), RedisState::Full { since_ms: 1.. }), "{:?}", cache.state());
     assert_eq!(cache.state().to_string(), ADVICE);
+    let health = cache.health();
+    assert_eq!(health.state, CacheState::Full);
+    assert!(1 <= health.failed.full && health.failed.unusable == 0, "{health:?}");
     // A newer list takes the place of the one that is held: it never stays for lack of room.
     cache.set_if_newer(vec![sized(1, 2, 9_000)]).await.unwrap();
     assert_eq!(cache.get(0, &user(1)).await.unwrap(), Some(sized(1, 2, 9_000).data));
@@ -39,7 +42,7 @@ async fn a_full_server_that_evicts_nothing_is_named_and_still_erases() {
     // Room again: no longer full, and who was removed stays so.
     server.cli(&["CONFIG", "SET", "maxmemory", "64mb"]);
     cache.set_if_newer(vec![sized(0, 1, 9_000), sized("never", 1, 9_000), entry("a", 1)]).await.unwrap();
-    assert_eq!(cache.state(), RedisState::Connected);
+    assert_eq!((cache.state(), cache.health().state), (RedisState::Connected, CacheState::Ok));
     assert!(holds(&cache, "a", 1).await);
     assert_eq!(cache.get(0, &user(0)).await.unwrap(), None);
     assert_eq!(cache.get(0, &user("never")).await.unwrap(), None);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use shoptide_schemas::{Currency, Micros, Topic};
-use shoptide_store::{Budget, Commit, DeadPage, ModelRow, StoreError, Tally, Truth};
+use shoptide_store::{
+    Budget, Commit, DeadPage, MODEL_PART_BYTES_MAX, ModelPart, ModelRow, StoreError, Tally, Truth,
+};
 
 use crate::rows::*;
 
@@ -198,6 +200,45 @@ pub async fn models_are_published_in_order(truth: Arc<dyn Truth>) {
     assert_eq!(
         (truth.model_pointer().await.unwrap(), truth.models().await.unwrap()),
         (Some(3), vec![model(3)])
+    );
+}
+
+fn piece(version: u64, file: &str, part: u32, bytes: usize) -> ModelPart {
+    let fill = |n: usize| u8::try_from((n + version as usize + part as usize) % 251).unwrap();
+    ModelPart { version, file: file.into(), part, data: (0..bytes).map(fill).collect() }
+}
+
+pub async fn parts_of_models_come_and_go_with_their_row(truth: Arc<dyn Truth>) {
+    let held = async |file: &str, of: &ModelPart| {
+        let found = truth.model_part(of.version, file, of.part).await.unwrap();
+        found.map(|data| assert!(data == of.data, "part {} of {file} is another", of.part)).is_some()
+    };
+    let (first, second) = (piece(1, "1.arrow", 0, MODEL_PART_BYTES_MAX), piece(1, "1.arrow", 1, 3));
+    for wanted in [&first, &second, &first] {
+        truth.put_model_part(wanted.clone()).await.unwrap();
+    }
+    assert!(held("1.arrow", &first).await && held("1.arrow", &second).await);
+    assert_eq!(truth.model_part(1, "1.arrow", 2).await.unwrap(), None);
+    assert_eq!(truth.model_part(2, "1.arrow", 0).await.unwrap(), None);
+    let large = truth.put_model_part(piece(1, "1.arrow", 2, MODEL_PART_BYTES_MAX + 1)).await;
+    assert!(large.unwrap_err().to_string().contains("expected at most 1048576"));
+    // Two trainers that never published: one of this version, one that is already on its way to the next.
+    let (lost, coming) = (piece(1, "other.arrow", 0, 10), piece(2, "2.arrow", 0, 10));
+    truth.put_model_part(lost.clone()).await.unwrap();
+    truth.put_model_part(coming.clone()).await.unwrap();
+    // Nothing is published by its parts.
+    assert_eq!((truth.model_pointer().await.unwrap(), truth.models().await.unwrap()), (None, vec![]));
+    truth.publish_model(model(1)).await.unwrap();
+    assert!(
+        held("1.arrow", &first).await && held("1.arrow", &second).await && held("2.arrow", &coming).await
+    );
+    assert!(!held("other.arrow", &lost).await, "nobody will ever publish it");
+    truth.publish_model(model(2)).await.unwrap();
+    assert!(truth.forget_models(&[2]).await.is_err());
+    assert!(held("2.arrow", &coming).await && held("1.arrow", &first).await);
+    truth.forget_models(&[1]).await.unwrap();
+    assert!(
+        held("2.arrow", &coming).await && !held("1.arrow", &first).await && !held("1.arrow", &second).await
     );
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::{Value, json};
-use shoptide_log::{SqliteLog, SqliteLogOptions};
+use shoptide_log::{MemoryLog, MemoryLogOptions, SqliteLog, SqliteLogOptions};
 use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::{Commit, OffsetMove, Tally, Truth};
 use tempfile::TempDir;
@@ -190,4 +190,55 @@ async fn a_shard_that_panics_is_named_and_taken_over_again() {
     running.stop().await.unwrap();
     assert!(shop.list("berta").await.is_some());
     shop.prove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_truncated_log_stops_its_shard_and_no_other() {
+    let clock = Arc::new(AtomicI64::new(NOW_MS));
+    let time = clock.clone();
+    let log = MemoryLog::new(MemoryLogOptions {
+        partitions: 4,
+        clock: Arc::new(move || time.load(Ordering::Relaxed)),
+        queue_records_max: 1_000,
+    });
+    let shop = Shop::over(log.clone(), 4, clock, TempDir::new().unwrap()).await;
+    shop.stock_up(5).await;
+    let running = shop.run();
+    // One user a shard.
+    let named = |shard: u32| (0..).map(|n| format!("u{n}")).find(|u| shop.shard_of(u) == shard).unwrap();
+    let users: Vec<String> = (0..4).map(named).collect();
+    for (n, user) in users.iter().enumerate() {
+        shop.send(Topic::Browse, &[view(n, user, 1)]).await;
+    }
+    shop.settled().await;
+    running.stop().await.unwrap();
+    // While nobody reads, more is written to shard 2 than its log keeps.
+    shop.send(Topic::Browse, &[view(10, &users[2], 2), view(11, &users[2], 3)]).await;
+    log.truncate_below(Topic::Browse, 2, 2).await.unwrap();
+    let before = shop.truth.offsets().await.unwrap();
+    let running = shop.run();
+    for (n, user) in users.iter().enumerate().filter(|(n, _)| *n != 2) {
+        shop.send(Topic::Browse, &[view(20 + n, user, 4)]).await;
+    }
+    shop.until("the other shards run on", || async {
+        let rows = shop.truth.offsets().await.unwrap();
+        rows.iter().filter(|r| r.topic == Topic::Browse && r.shard != 2).all(|r| r.next_off == 2)
+    })
+    .await;
+    assert_eq!(shop.live.shards_down(), [2]);
+    let text = shop.live.metrics().text();
+    for said in ["shard_truncated{shard=\"2\"} 1", "shard_up{shard=\"2\"} 0", "shard_up{shard=\"1\"} 1"] {
+        assert!(text.contains(said), "{said} is not in\n{text}");
+    }
+    // It never jumps.
+    let browse = |rows: &[shoptide_store::OffsetRow]| {
+        rows.iter().find(|r| (r.shard, r.topic) == (2, Topic::Browse)).map(|r| (r.next_off, r.tally))
+    };
+    assert_eq!(browse(&shop.truth.offsets().await.unwrap()), browse(&before));
+    running.stop().await.unwrap();
+    // Whoever no longer has the shard says nothing about it.
+    shop.live.forget_shard(2);
+    assert!(shop.live.shards_down().is_empty());
+    let text = shop.live.metrics().text();
+    assert!(!text.contains("shard=\"2\""), "{text}");
 }
