@@ -16,7 +16,7 @@ use shoptide_schemas::{EventMs, Topic};
 use tokio::sync::Notify;
 
 use super::Core;
-use super::errors::{needs_a_person, of_client};
+use super::errors::{is_unreadable, needs_a_person, of_client};
 use crate::slots::closed;
 use crate::{LogError, ReadMax, Record, Watermarks};
 
@@ -125,13 +125,17 @@ impl Place {
 
     fn put(&mut self, record: Record) {
         // After a reconnect the library may hand out again what it did not count as taken.
-        let expected = self.records.back().map_or(self.position, |last| last.offset.saturating_add(1));
-        if record.offset < expected {
+        if record.offset < self.wanted() {
             return;
         }
         self.end = self.end.max(record.offset.saturating_add(1));
         self.bytes = self.bytes.saturating_add(record.bytes());
         self.records.push_back(record);
+    }
+
+    /// Offset of the record that the library is to bring next.
+    fn wanted(&self) -> i64 {
+        self.records.back().map_or(self.position, |last| last.offset.saturating_add(1))
     }
 
     /// Records that are in the log and were not taken.
@@ -301,6 +305,20 @@ fn judge(core: &Core, shared: &Shared, error: &KafkaError, trouble: &mut Option<
         (KafkaError::MessageConsumptionFatal(_), _) => {
             shared.fail(Failure::Unusable(format!("Kafka: {error}")))
         }
+        // The library would go on behind the batch, or ask for it for ever. Acknowledged events may be in it, and another
+        // replica may hold it whole: neither is ours to decide.
+        (_, Some(code)) if is_unreadable(code) => {
+            let named: Vec<String> = shared
+                .lock()
+                .places
+                .iter()
+                .map(|p| format!("{} partition {} at {}", p.topic, p.partition, p.wanted()))
+                .collect();
+            shared.fail(Failure::Unusable(format!(
+                "Kafka holds a batch that cannot be read ({code}), in one of {}; see docs/operations.md",
+                named.join(", ")
+            )));
+        }
         (_, Some(code)) if needs_a_person(code) => {
             shared.fail(Failure::Unusable(format!("Kafka cannot be read: {code}")));
         }
@@ -314,12 +332,8 @@ fn judge(core: &Core, shared: &Shared, error: &KafkaError, trouble: &mut Option<
 
 /// Which partition no longer has what this reader needs next.
 fn lost(core: &Core, shared: &Shared) -> Option<Failure> {
-    let wanted: Vec<(Topic, u32, i64)> = shared
-        .lock()
-        .places
-        .iter()
-        .map(|p| (p.topic, p.partition, p.records.back().map_or(p.position, |last| last.offset + 1)))
-        .collect();
+    let wanted: Vec<(Topic, u32, i64)> =
+        shared.lock().places.iter().map(|p| (p.topic, p.partition, p.wanted())).collect();
     wanted.into_iter().find_map(|(topic, partition, asked)| match core.watermarks(topic, partition) {
         Ok(Watermarks { first, .. }) if asked < first => {
             Some(Failure::Truncated { topic, partition, asked, first })
