@@ -24,6 +24,7 @@ pub async fn run(args: State) -> anyhow::Result<ExitCode> {
         LogKind::Kafka => None,
     };
     let truth = services::open_truth_to_read(&config, &data).await?;
+    shoptide_live::stand(&*truth, &*log).await?;
     let scratch = tempfile::tempdir()?;
     let lists = config.list_params();
     let files = data.model_files();

@@ -8,5 +8,6 @@
 #[path = "../process/common.rs"]
 mod common;
 mod foreign;
+mod grown;
 mod poison;
 mod shop;

@@ -5,6 +5,7 @@
 mod catalogue;
 mod files;
 pub mod fold;
+mod generation;
 mod metrics;
 mod model;
 
@@ -23,6 +24,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub use catalogue::catalogue_at;
 pub use files::{ModelFileError, ModelFiles};
+pub use generation::stand;
 pub use metrics::{Metrics, names};
 pub use model::load_version;
 
@@ -62,6 +64,7 @@ impl Live {
         models_dir: PathBuf,
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Live>, LiveError> {
+        stand(&*truth, &*log).await?;
         let files = ModelFiles::new(models_dir);
         let catalogue = Arc::new(catalogue::load(&*truth).await?);
         let model = match truth.model_pointer().await? {
@@ -88,8 +91,12 @@ impl Live {
         });
         let followers = vec![
             tokio::spawn(kept_up("catalogue", {
-                let live = live.clone();
+                let (live, log) = (live.clone(), log.clone());
                 move || catalogue::follow(live.clone(), log.clone())
+            })),
+            tokio::spawn(kept_up("generation", {
+                let truth = truth.clone();
+                move || generation::follow(truth.clone(), log.clone())
             })),
             tokio::spawn(kept_up("model", {
                 let live = live.clone();

@@ -148,6 +148,8 @@ fn offsets(fold: &ShardFold) -> Vec<(Topic, i64)> {
 
 /// Raises the epoch and reads where the shard stands. Shard 0 also owns the catalogue.
 pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<ShardFold, StreamError> {
+    // Raising an epoch in a generation that is left already would fence whoever folds the next.
+    context.log.stand_in(context.truth.generation().await?).await?;
     let mut topics = USER_TOPICS.to_vec();
     topics.extend((shard == 0).then_some(Topic::Catalogue));
     let mut bases = Vec::with_capacity(topics.len());
@@ -158,7 +160,8 @@ pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Sha
     let epoch = rows.iter().map(|r| r.epoch).max().unwrap_or(0);
     let positions: BTreeMap<u8, i64> = rows.iter().map(|r| (r.topic.code(), r.next_off)).collect();
     let catalogue = if shard == 0 { Some(stored_catalogue(context).await?) } else { None };
-    let partitions = context.log.partitions(USER_TOPICS[0]);
+    let stands = rows.iter().find(|row| row.topic.is_user()).map_or(0, |row| row.next_off);
+    let partitions = context.log.partitions_at(USER_TOPICS[0], stands);
     let users_max = context.options.users_cached_max;
     Ok(ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), users_max)
         .with_inspect(context.inspect.clone()))

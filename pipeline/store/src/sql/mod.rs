@@ -6,6 +6,7 @@ mod commit;
 mod conn;
 mod dialect;
 mod erase;
+mod grow;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod pool;
