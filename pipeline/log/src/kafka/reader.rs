@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shoptide_schemas::Topic;
+use shoptide_schemas::{Topic, USER_TOPICS};
 
 use super::fetcher::{Fetcher, Place, State};
 use super::group::Progress;
@@ -29,6 +29,9 @@ impl Reader {
         progress: Arc<Progress>,
     ) -> Result<Self, LogError> {
         core.check_open()?;
+        if from.is_empty() {
+            core.check_partition(USER_TOPICS[0], shard, core.folded(USER_TOPICS[0]))?;
+        }
         let mut places: Vec<(Topic, i64)> = Vec::with_capacity(from.len());
         for &(topic, position) in from {
             core.check_partition(topic, shard, generation_of(position))?;

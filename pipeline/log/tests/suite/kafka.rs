@@ -25,7 +25,7 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub struct Kafka {
-    options: KafkaOptions,
+    pub options: KafkaOptions,
     log: Arc<KafkaLog>,
 }
 
@@ -59,7 +59,7 @@ impl Kafka {
         admin(&self.options)
     }
 
-    fn name(&self, topic: Topic) -> String {
+    pub fn name(&self, topic: Topic) -> String {
         format!("{}{}", self.options.prefix, topic.name())
     }
 
