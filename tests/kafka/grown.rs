@@ -119,6 +119,23 @@ fn late(shop: &Shop) -> Option<RDKafkaErrorCode> {
     *told
 }
 
+/// An event in a transaction of another producer: it leaves a mark behind it that is an offset and no record.
+fn in_transaction(shop: &Shop, topic: &str, user: &str) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &shop.kafka)
+        .set("partitioner", "murmur2_random")
+        .set("transactional.id", &shop.name)
+        .create()
+        .unwrap();
+    producer.init_transactions(PATIENCE).unwrap();
+    producer.begin_transaction().unwrap();
+    let event = json!({ "event_id": "e-tx", "type": "forum_like", "user_id": user, "thread_id": "t", "occurred_at": now_ms() });
+    let topic = shop.topic(topic);
+    let event = event.to_string();
+    producer.send(BaseRecord::to(&topic).key(user).payload(&event)).map_err(|(error, _)| error).unwrap();
+    producer.commit_transaction(PATIENCE).unwrap();
+}
+
 async fn erase(url: &str, user: &str) {
     let answer = client().delete(format!("{url}/v1/users/{user}")).send().await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
@@ -171,6 +188,7 @@ async fn a_shop_grows_under_load_and_kills() {
         "partitioner=murmur2_random",
     ]);
     Shop::fed(kcat, &[format!("{spender}\t{}", json!({ "event_id": "bad", "type": "teleport" }))]);
+    in_transaction(&shop, "forum", &spender);
     acked(&load, LEG).await;
 
     // The command is killed as soon as the old topics are sealed, and a stream process with it.

@@ -197,12 +197,25 @@ pub(super) async fn check_settings(
     let user = (1..).zip(counts).flat_map(|(generation, _)| USER_TOPICS.map(|topic| (topic, generation)));
     let all: Vec<(Topic, String)> =
         user.chain([(Topic::Catalogue, 1)]).map(|(topic, of)| (topic, names.of(topic, of))).collect();
+    let mut alone: Vec<&str> = Vec::new();
     for ((topic, name), answer) in all.iter().zip(settings(options, &all).await?) {
         match answer {
-            Ok(config) => check_topic(*topic, name, &config)?,
+            Ok(config) => {
+                check_topic(*topic, name, &config)?;
+                if config.get("min.insync.replicas").is_some_and(|entry| entry.value.as_deref() == Some("1"))
+                {
+                    alone.push(name);
+                }
+            }
             // A user without the right to look may still have those to read and write.
             Err(code) => tracing::warn!(topic = name, %code, "the topic's settings cannot be checked"),
         }
+    }
+    if !alone.is_empty() {
+        tracing::warn!(
+            topics = alone.join(", "),
+            "min.insync.replicas is 1: an event counts as acknowledged when a single broker has it, expected 2"
+        );
     }
     Ok(())
 }
@@ -238,12 +251,6 @@ fn check_topic(topic: Topic, name: &str, config: &ConfigResource) -> Result<(), 
         tracing::warn!(
             topic = name,
             "unclean.leader.election.enable is true: a stale replica may take over and lose acknowledged events"
-        );
-    }
-    if value("min.insync.replicas") == "1" {
-        tracing::warn!(
-            topic = name,
-            "min.insync.replicas is 1: an event counts as acknowledged when a single broker has it"
         );
     }
     if topic == Topic::Catalogue && value("retention.ms") != "-1" {

@@ -89,7 +89,7 @@ impl Cursors {
                 if left.records == 0 || waiting && !records.is_empty() {
                     break;
                 }
-                if before == records.len() {
+                if before == records.len() && cursor.position < marks.next {
                     news.await;
                 }
             }
