@@ -346,7 +346,8 @@ fn judge(core: &Core, shared: &Shared, error: &KafkaError, trouble: &mut Option<
                 .map(|p| format!("{} partition {} at {}", p.topic, p.partition, p.wanted()))
                 .collect();
             shared.fail(Failure::Unusable(format!(
-                "Kafka holds a batch that cannot be read ({code}), in one of {}; see docs/operations.md",
+                "Kafka holds a batch that cannot be read ({code}), in one of {}; let another replica lead that \
+                 partition, or restore its file",
                 named.join(", ")
             )));
         }
