@@ -84,6 +84,25 @@ pub enum TopicsWhat {
         #[command(flatten)]
         with: With,
     },
+    /// More partitions: larger topics beside the old ones, which are sealed, folded to their end, and then left.
+    ///
+    /// Run it while everything runs. Events are taken in all the time (a collector may answer 503 for a second), lists stand still
+    /// while users move to their new shards. If it is stopped, the same command goes on where it was.
+    Grow {
+        /// Of each user topic: a multiple of what there is. Left out, a growth that was stopped goes on.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+        partitions: Option<u32>,
+        /// Longest time to wait until the old topics are folded; beyond it, say it again to go on.
+        #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+        wait_s: u64,
+        #[command(flatten)]
+        with: With,
+    },
+    /// Generations of the user topics: which is written and which is folded. Exit code 1 if one needs a person.
+    Status {
+        #[command(flatten)]
+        with: With,
+    },
 }
 
 /// Where the data is and how it is configured.

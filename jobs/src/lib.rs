@@ -1,6 +1,8 @@
-//! Everything that runs beside the stream: the generated shop, imports of real data, the trainer, verification.
+//! Everything that runs beside the stream: the generated shop, imports of real data, the trainer, verification,
+//! the growth of the log.
 
 pub mod evaluate;
+pub mod grow;
 pub mod import;
 pub mod plot;
 pub mod shop;

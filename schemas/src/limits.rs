@@ -2,6 +2,9 @@
 
 /// An event as JSON. Kafka's default `max.message.bytes` is 1 MiB; one event that large is a mistake, not an event.
 pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// What a dead letter keeps of a record's key and of its value. A batch of 1 MiB may unpack to gigabytes, which no statement to a
+/// database can carry; whatever could be retried is shorter.
+pub const DEAD_FIELD_BYTES_MAX: usize = 1024 * 1024;
 /// Events of one request: enough to amortise a round trip, few enough to answer each one.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
 /// A request body after decompression, so that a gzip bomb costs at most this much memory.

@@ -6,6 +6,7 @@ pub mod dead_letters;
 pub mod evaluate;
 pub mod events;
 pub mod generate;
+pub mod grow;
 pub mod import;
 pub mod jobs;
 pub mod profile;

@@ -29,7 +29,13 @@ pub async fn migrate(with: With) -> anyhow::Result<ExitCode> {
 
 /// Makes the topics that are missing.
 pub async fn topics(args: Topics) -> anyhow::Result<ExitCode> {
-    let TopicsWhat::Create { with } = args.what;
+    let with = match args.what {
+        TopicsWhat::Create { with } => with,
+        TopicsWhat::Grow { partitions, wait_s, with } => {
+            return super::grow::grow(partitions, wait_s, with).await;
+        }
+        TopicsWhat::Status { with } => return super::grow::status(with).await,
+    };
     let config = load_config(with.config.as_deref())?;
     if config.log.kind != LogKind::Kafka {
         return Err(Refused("log.kind is \"embedded\": topics are made in Kafka only".to_owned()).into());

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use shoptide_config::LogKind;
 use shoptide_jobs::verify::{Report, Verify};
 
 use crate::args::{State, StateWhat};
@@ -16,9 +17,14 @@ pub async fn run(args: State) -> anyhow::Result<ExitCode> {
     let config = load_config(place.config.as_deref())?;
     let data = DataDir::with_truth_of(&config, &place.data_dir)?;
     let log = services::open_log(&config, &data).await?;
-    // The owner's lock: nothing may be folded while the proof is made.
-    let owner = shoptide_log::Log::join(&*log).await?;
+    // Nothing may be folded while the proof is made: the embedded log has an owner's lock for that. In Kafka's group another
+    // member would take shards away from those who fold, so there the proof only looks on.
+    let owner = match config.log.kind {
+        LogKind::Embedded => Some(shoptide_log::Log::join(&*log).await?),
+        LogKind::Kafka => None,
+    };
     let truth = services::open_truth_to_read(&config, &data).await?;
+    shoptide_live::stand(&*truth, &*log).await?;
     let scratch = tempfile::tempdir()?;
     let lists = config.list_params();
     let files = data.model_files(&config);

@@ -15,6 +15,8 @@ use self::absent as real;
 use crate::data_dir::{DataDir, system_clock};
 
 pub use real::{create_topics, migrate};
+#[cfg(feature = "services")]
+pub use real::{generations, grow_topics, partition_ends, seal_topics};
 
 /// Opens the log.
 pub async fn open_log(config: &Config, data: &DataDir) -> anyhow::Result<Arc<dyn Log>> {

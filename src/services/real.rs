@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use shoptide_config::{Config, KafkaCodec, KafkaSasl, KafkaSecurity, MysqlTls as ConfigTls};
-use shoptide_log::{Codec, KafkaLog, KafkaOptions, Log, LogError, SaslMechanism, Security, TopicsOptions};
+use shoptide_log::{
+    Codec, Generation, KafkaLog, KafkaOptions, Log, LogError, SaslMechanism, Security, TopicsOptions,
+};
+use shoptide_schemas::Topic;
 use shoptide_store::{
     Cache, MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions, RedisCache, RedisCacheOptions,
     RedisPassword, StoreError, Truth,
@@ -73,6 +76,30 @@ pub async fn create_topics(config: &Config) -> anyhow::Result<(Vec<String>, Vec<
 fn tried(config: &Config, what: &str, address: &str, keys: &str) -> String {
     let seconds = config.store.start_patience.as_secs();
     format!("{what} at {address} did not answer within {seconds} s: check {keys} and that it runs there")
+}
+
+/// The generations of topics that are whole.
+pub async fn generations(config: &Config) -> anyhow::Result<Vec<Generation>> {
+    Ok(shoptide_log::generations(&kafka_options(config)).await?)
+}
+
+/// Makes the topics of a generation; those made.
+pub async fn grow_topics(config: &Config, generation: u32, partitions: u32) -> anyhow::Result<Vec<String>> {
+    let topics = TopicsOptions { partitions, ..topics_options(config) };
+    Ok(shoptide_log::grow_topics(&kafka_options(config), &topics, generation).await?.made)
+}
+
+/// Lets the brokers refuse every append to a generation.
+pub async fn seal_topics(config: &Config, generation: u32) -> anyhow::Result<()> {
+    Ok(shoptide_log::seal_topics(&kafka_options(config), generation).await?)
+}
+
+/// Where each partition of a generation ends now.
+pub async fn partition_ends(
+    config: &Config,
+    generation: &Generation,
+) -> anyhow::Result<Vec<(Topic, u32, i64)>> {
+    Ok(shoptide_log::partition_ends(&kafka_options(config), generation).await?)
 }
 
 /// Tries until it works, or fails in a way that waiting does not mend, or the patience is over.

@@ -5,6 +5,7 @@
 mod catalogue;
 mod files;
 pub mod fold;
+mod generation;
 mod metrics;
 mod model;
 mod probes;
@@ -24,6 +25,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub use catalogue::catalogue_at;
 pub use files::{ModelFileError, ModelFiles};
+pub use generation::stand;
 pub use metrics::{Metrics, names};
 pub use model::load_version;
 pub use probes::probe;
@@ -65,6 +67,7 @@ impl Live {
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Live>, LiveError> {
         let files = files.into();
+        stand(&*truth, &*log).await?;
         let catalogue = Arc::new(catalogue::load(&*truth).await?);
         let model = match truth.model_pointer().await? {
             Some(version) => match load_version(&*truth, &files, version, None).await {
@@ -94,8 +97,12 @@ impl Live {
         });
         let followers = vec![
             tokio::spawn(kept_up("catalogue", {
-                let live = live.clone();
+                let (live, log) = (live.clone(), log.clone());
                 move || catalogue::follow(live.clone(), log.clone())
+            })),
+            tokio::spawn(kept_up("generation", {
+                let truth = truth.clone();
+                move || generation::follow(truth.clone(), log.clone())
             })),
             tokio::spawn(kept_up("model", {
                 let live = live.clone();

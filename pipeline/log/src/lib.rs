@@ -2,6 +2,7 @@
 //! [`SqliteLog`], the embedded and durable one. Every behavioural test of the traits runs against each implementation.
 
 mod embedded;
+mod generation;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
@@ -13,9 +14,11 @@ use bytes::Bytes;
 use shoptide_schemas::{EventMs, Topic};
 
 pub use embedded::{SqliteLog, SqliteLogOptions};
+pub use generation::{first_offset, generation_of};
 #[cfg(feature = "kafka")]
 pub use kafka::{
-    Codec, KafkaLog, KafkaOptions, SaslMechanism, Security, TopicsOptions, TopicsReport, create_topics,
+    Codec, Generation, KafkaLog, KafkaOptions, SaslMechanism, Security, TopicsOptions, TopicsReport,
+    create_topics, generations, grow_topics, partition_ends, seal_topics,
 };
 pub use memory::{MemoryLog, MemoryLogOptions};
 
@@ -116,8 +119,28 @@ pub trait Log: Send + Sync {
     /// [`LogError::Unavailable`] any of the records may be in the log, as when an answer is lost on its way.
     async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, LogError>;
 
-    /// Partitions of a topic; equal for all user topics, 1 for the catalogue.
+    /// Partitions of a topic in the generation that the truth stands in; equal for all user topics, 1 for the catalogue.
     fn partitions(&self, topic: Topic) -> u32;
+
+    /// Partitions of a topic in the generation that an offset lies in.
+    fn partitions_at(&self, topic: Topic, offset: i64) -> u32 {
+        let _ = offset;
+        self.partitions(topic)
+    }
+
+    /// Hears which generation of topics the truth folds. Members follow it: they give back all shards and are assigned those of
+    /// that generation. Nothing happens if it is the one already.
+    ///
+    /// # Errors
+    /// [`LogError::Unusable`] if the log has no such generation.
+    async fn stand_in(&self, generation: u32) -> Result<(), LogError> {
+        match generation {
+            1 => Ok(()),
+            _ => Err(LogError::Unusable(format!(
+                "the truth folds generation {generation} of the topics, but this log has only one"
+            ))),
+        }
+    }
 
     async fn watermarks(&self, topic: Topic, partition: u32) -> Result<Watermarks, LogError>;
 

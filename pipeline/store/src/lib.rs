@@ -2,6 +2,7 @@
 //! together, compare-and-set on (offset, epoch). [`Cache`] holds ready lists and is never newer than the truth.
 
 mod cache;
+mod growth;
 mod health;
 #[cfg(feature = "redis")]
 mod redis;
@@ -13,6 +14,7 @@ use shoptide_schemas::{ItemId, Topic, UserId};
 
 pub use cache::{Clock, LocalCache, LocalCacheOptions};
 pub use health::{CacheFailures, CacheHealth, CacheState, Connections};
+pub use growth::Growth;
 #[cfg(feature = "redis")]
 pub use redis::{RedisCache, RedisCacheOptions, RedisPassword, RedisReport, RedisState};
 pub use rows::*;
@@ -157,6 +159,41 @@ pub trait Truth: Send + Sync {
     async fn model_part(&self, version: u64, file: &str, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
         let _ = (version, file, part);
         Ok(None)
+    }
+
+    /// The generation of topics that is folded, from 1.
+    async fn generation(&self) -> Result<u32, StoreError> {
+        Ok(1)
+    }
+
+    /// Where the partitions of a former generation ended.
+    async fn ended(&self, generation: u32) -> Result<Vec<(Topic, u32, i64)>, StoreError> {
+        let _ = generation;
+        Ok(Vec::new())
+    }
+
+    /// Moves the users of a shard who will live elsewhere to where that is. May be repeated.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] if the shard is no longer the caller's, by the epoch of his assignment.
+    async fn move_users(&self, shard: u32, epoch: i64, growth: &Growth) -> Result<(), StoreError> {
+        let _ = (shard, epoch, growth);
+        Err(StoreError::Unusable("this store cannot grow".to_owned()))
+    }
+
+    /// One transaction: the new generation is what is folded. A repeat does nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] if a shard is not at its end, or of another epoch.
+    async fn enter_generation(&self, growth: &Growth, epochs: &[(u32, i64)]) -> Result<(), StoreError> {
+        let _ = (growth, epochs);
+        Err(StoreError::Unusable("this store cannot grow".to_owned()))
+    }
+
+    /// Budgets that readers set in the shards of before while the generation changed.
+    async fn move_late_budgets(&self, growth: &Growth) -> Result<(), StoreError> {
+        let _ = growth;
+        Ok(())
     }
 
     /// A cheap round trip, for readiness.

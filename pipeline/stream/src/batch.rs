@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use shoptide_live::fold::{Decoded, Folded, Narrow, Touch, decode};
 use shoptide_log::Record;
-use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
+use shoptide_schemas::{EventMs, UserId};
 use shoptide_store::{CacheEntry, Commit, StoreError};
 
 use crate::shard::{Shard, Stand};
@@ -15,8 +15,9 @@ use crate::{StreamError, lists};
 impl Shard {
     /// Takes a batch to the truth, whatever it takes; a record that panics is tried alone, then buried.
     pub(crate) async fn process(&mut self, records: &[Record]) -> Result<(), StreamError> {
-        let partitions = self.context.log.partitions(USER_TOPICS[0]);
-        let decoded: Vec<Decoded> = records.iter().map(|r| decode(r, partitions)).collect();
+        let log = &self.context.log;
+        let partitions = |record: &Record| log.partitions_at(record.topic, record.offset);
+        let decoded: Vec<Decoded> = records.iter().map(|r| decode(r, partitions(r))).collect();
         self.metrics().batch_records.observe(records.len() as f64);
         let mut narrow = Narrow::new(records.len());
         let mut bury = false;

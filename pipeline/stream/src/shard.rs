@@ -182,6 +182,8 @@ pub(crate) struct Taken {
 
 /// Raises the epoch and reads where the shard stands. Shard 0 also owns the catalogue.
 pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Taken, StreamError> {
+    // Raising an epoch in a generation that is left already would fence whoever folds the next.
+    context.log.stand_in(context.truth.generation().await?).await?;
     let mut topics = USER_TOPICS.to_vec();
     topics.extend((shard == 0).then_some(Topic::Catalogue));
     let mut bases = Vec::with_capacity(topics.len());
@@ -192,7 +194,8 @@ pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Tak
     let epoch = rows.iter().map(|r| r.epoch).max().unwrap_or(0);
     let positions: BTreeMap<u8, i64> = rows.iter().map(|r| (r.topic.code(), r.next_off)).collect();
     let catalogue = if shard == 0 { Some(stored_catalogue(context).await?) } else { None };
-    let partitions = context.log.partitions(USER_TOPICS[0]);
+    let stands = rows.iter().find(|row| row.topic.is_user()).map_or(0, |row| row.next_off);
+    let partitions = context.log.partitions_at(USER_TOPICS[0], stands);
     let users_max = context.options.users_cached_max;
     let fold = ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), users_max)
         .with_inspect(context.inspect.clone());

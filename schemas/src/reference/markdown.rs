@@ -206,9 +206,15 @@ Kafka, and every log holds the records it reads to them:
 - Partition: `murmur2(key) & 0x7fffffff` modulo the topic's partitions, as Kafka's Java client does. librdkafka and its bindings
   (Python, Go, .NET, Rust) default to CRC32: set `partitioner=murmur2_random`. A record in another partition is a dead
   letter `wrong_partition`, because it would give a user two owners.
-- Every user topic has the same number of partitions; it never changes while the topics live.
+- Every user topic has the same number of partitions; it never changes while the topics live. A shop that grows
+  (`shoptide topics grow`) makes topics beside them, `shop.browse.g2` and so on, and seals the old ones: the broker then answers
+  `MESSAGE_TOO_LARGE` (10) to whatever is sent there. A producer that hears it of a record of ordinary size goes on with the
+  next generation's topics, and sends what was refused again: the event ids make a repeat harmless.
 - Topic: that of the table above, else `wrong_topic`. `identify` and `user_erased` go into every user topic.
-- Producer: `acks=all`, `enable.idempotence=true`.
+- Producer: `acks=all`, `enable.idempotence=true`. Any codec; a batch of at most 8 MiB unpacked. Transactions are read when
+  they are committed.
+- Time: the log's own (`LogAppendTime`), whatever the record says; `occurred_at` is the event's.
+- Headers are not read. Whatever else is in a topic becomes a dead letter with its reason, and disturbs nothing.
 
 "
     .to_owned()

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use shoptide_log::Record;
 use shoptide_models::catalogue::CatalogueBuilder;
 use shoptide_models::state::{Act, Change, Decision, Facts, RecordAt, decide};
+use shoptide_schemas::limits::DEAD_FIELD_BYTES_MAX;
 use shoptide_schemas::topic::PARTS;
 use shoptide_schemas::{Code, ItemId, Reject, ShopEvent, Topic, UserId};
 use shoptide_store::{
@@ -214,7 +215,7 @@ impl ShardFold {
             Outcome::Dead(reject) => {
                 step.tally.dead += 1;
                 // A dead letter is found by its key when its user is erased.
-                let key = record.key.as_ref().map(|k| k.to_vec());
+                let key = record.key.as_ref().map(|k| head(k).to_vec());
                 let key = key.or_else(|| event.map(|e| e.user.as_bytes().to_vec()));
                 let erased = self.is_erased(record);
                 sum.folded.commit.dead.push(DeadLetter {
@@ -226,7 +227,7 @@ impl ShardFold {
                     field: reject.field.into_owned(),
                     message: reject.message,
                     key: key.filter(|_| !erased),
-                    payload: record.value.as_ref().filter(|_| !erased).map(|v| v.to_vec()),
+                    payload: record.value.as_ref().filter(|_| !erased).map(|v| head(v).to_vec()),
                 });
             }
         }
@@ -267,6 +268,11 @@ impl ShardFold {
         commit.lists_gone.extend(folded.touched.iter().filter(|(_, t)| t.gone).map(|(id, _)| id.clone()));
         folded
     }
+}
+
+/// What a dead letter keeps of a key or a payload.
+fn head(bytes: &[u8]) -> &[u8] {
+    bytes.get(..DEAD_FIELD_BYTES_MAX).unwrap_or(bytes)
 }
 
 /// Test-then-learn: was this event's item, new to the user, in the list he had? Over the full catalogue.

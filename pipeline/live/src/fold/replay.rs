@@ -26,7 +26,7 @@ pub enum ReplayError {
     Codec(#[from] CodecError),
 }
 
-/// Replays one shard topic by topic up to `until` (next offset by topic) into `truth`, which must be empty.
+/// Replays one shard topic by topic from where `truth` stands, which began empty, up to `until` (next offset by topic).
 /// `bases`: where the counting began; `inspect`: what the stream was given, if anything.
 ///
 /// # Errors
@@ -39,18 +39,25 @@ pub async fn replay(
     until: &BTreeMap<u8, i64>,
     inspect: Option<Inspect>,
 ) -> Result<(), ReplayError> {
-    let partitions = log.partitions(USER_TOPICS[0]);
     let rows = truth.assign(shard, bases).await?;
     let epoch = rows.iter().map(|r| r.epoch).max().unwrap_or(0);
-    let positions = rows.iter().map(|r| (r.topic.code(), r.next_off)).collect();
+    let stands = rows.iter().find(|row| row.topic.is_user()).map_or(0, |row| row.next_off);
+    let partitions = log.partitions_at(USER_TOPICS[0], stands);
+    let positions: BTreeMap<u8, i64> = rows.iter().map(|r| (r.topic.code(), r.next_off)).collect();
     let catalogue = Catalogue::default();
     let owns_catalogue = bases.iter().any(|(t, _)| *t == Topic::Catalogue);
-    let mut fold =
-        ShardFold::new(shard, epoch, partitions, positions, owns_catalogue.then_some(&catalogue), USERS_MAX)
-            .with_inspect(inspect);
+    let mut fold = ShardFold::new(
+        shard,
+        epoch,
+        partitions,
+        positions.clone(),
+        owns_catalogue.then_some(&catalogue),
+        USERS_MAX,
+    )
+    .with_inspect(inspect);
     for (topic, base) in bases {
         let end = until.get(&topic.code()).copied().unwrap_or(*base);
-        let mut next = *base;
+        let mut next = positions.get(&topic.code()).copied().unwrap_or(*base);
         while next < end {
             let mut records = log.read(*topic, shard, next, READ).await?;
             records.retain(|r| r.offset < end);

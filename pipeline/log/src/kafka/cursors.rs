@@ -10,6 +10,7 @@ use shoptide_schemas::Topic;
 use super::fetcher::Fetcher;
 use super::reader::{held, take_one};
 use super::{Core, blocking};
+use crate::generation::generation_of;
 use crate::{LogError, ReadMax, Record};
 
 /// Consumers kept between reads: the catalogue's follower and a few tails or a verification. Each has a few threads.
@@ -62,8 +63,8 @@ impl Cursors {
         from: i64,
         max: ReadMax,
     ) -> Result<Vec<Record>, LogError> {
-        let core = Arc::clone(&self.core);
-        let marks = blocking(move || core.watermarks(topic, partition)).await?;
+        let (core, generation) = (Arc::clone(&self.core), generation_of(from));
+        let marks = blocking(move || core.watermarks(topic, partition, generation)).await?;
         if from < marks.first {
             return Err(LogError::Truncated { topic, partition, asked: from, first: marks.first });
         }
@@ -81,14 +82,14 @@ impl Cursors {
                 let (rest, waiting, position) = cursor.fetcher.look(|state| {
                     let rest = take_one(state, left, &mut records);
                     let waiting = state.places.first().is_some_and(|place| !place.is_empty());
-                    (rest, waiting, state.places.first().map_or(from, |place| place.position))
+                    (rest, waiting, state.places.first().map_or(from, |place| place.stands()))
                 })?;
                 (left, cursor.position) = (rest, position);
                 // What is left over did not fit.
                 if left.records == 0 || waiting && !records.is_empty() {
                     break;
                 }
-                if before == records.len() {
+                if before == records.len() && cursor.position < marks.next {
                     news.await;
                 }
             }
@@ -113,8 +114,8 @@ impl Cursors {
     /// Resolves once the partition holds `next` or a later offset; false if that cannot be known.
     pub(super) async fn wait_beyond(&self, topic: Topic, partition: u32, next: i64) -> bool {
         loop {
-            let core = Arc::clone(&self.core);
-            let marks = match blocking(move || core.watermarks(topic, partition)).await {
+            let (core, generation) = (Arc::clone(&self.core), generation_of(next));
+            let marks = match blocking(move || core.watermarks(topic, partition, generation)).await {
                 Ok(marks) => marks,
                 Err(LogError::Unavailable { .. }) => {
                     tokio::time::sleep(ASK_AGAIN).await;
@@ -158,7 +159,7 @@ impl Cursors {
         }
         let core = Arc::clone(&self.core);
         let fetcher = blocking(move || {
-            let marks = core.watermarks(topic, partition)?;
+            let marks = core.watermarks(topic, partition, generation_of(from))?;
             held(topic, partition, from, marks)?;
             Fetcher::start(core, vec![(topic, partition, from, marks)])
         })

@@ -42,6 +42,13 @@ pub(super) fn needs_a_person(code: RDKafkaErrorCode) -> bool {
     )
 }
 
+/// Whether a batch itself is what cannot be read: damaged at rest, packed by a codec that this build lacks, or unpacked
+/// larger than any answer of a broker may be.
+pub(super) fn is_unreadable(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(code, Code::BadMessage | Code::BadCompression | Code::NotImplemented)
+}
+
 fn hint(code: RDKafkaErrorCode) -> String {
     use RDKafkaErrorCode as Code;
     match code {

@@ -16,7 +16,8 @@ use shoptide_schemas::{EventMs, Topic};
 use tokio::sync::Notify;
 
 use super::Core;
-use super::errors::{needs_a_person, of_client};
+use super::errors::{is_unreadable, needs_a_person, of_client};
+use crate::generation::{first_offset, generation_of};
 use crate::slots::closed;
 use crate::{LogError, ReadMax, Record, Watermarks};
 
@@ -56,6 +57,8 @@ pub(super) struct Place {
     pub position: i64,
     /// Offset that the next record of the log will get, as far as known.
     pub end: i64,
+    /// Before this offset there is nothing beyond what is held here; a reader of one partition learns that at its end.
+    over: i64,
     records: VecDeque<Record>,
     bytes: usize,
 }
@@ -82,8 +85,15 @@ impl State {
     /// Places at offset 0 with so many records of one byte each.
     pub fn of(places: &[(Topic, usize)]) -> Self {
         let place = |&(topic, count): &(Topic, usize)| {
-            let mut place =
-                Place { topic, partition: 0, position: 0, end: 0, records: VecDeque::new(), bytes: 0 };
+            let mut place = Place {
+                topic,
+                partition: 0,
+                position: 0,
+                end: 0,
+                over: 0,
+                records: VecDeque::new(),
+                bytes: 0,
+            };
             for offset in 0..count {
                 let offset = i64::try_from(offset).unwrap_or(i64::MAX);
                 let (key, value) = (Some(Bytes::from_static(b"u")), None);
@@ -125,13 +135,22 @@ impl Place {
 
     fn put(&mut self, record: Record) {
         // After a reconnect the library may hand out again what it did not count as taken.
-        let expected = self.records.back().map_or(self.position, |last| last.offset.saturating_add(1));
-        if record.offset < expected {
+        if record.offset < self.wanted() {
             return;
         }
         self.end = self.end.max(record.offset.saturating_add(1));
         self.bytes = self.bytes.saturating_add(record.bytes());
         self.records.push_back(record);
+    }
+
+    /// Offset of the record that the library is to bring next.
+    fn wanted(&self) -> i64 {
+        self.records.back().map_or(self.position, |last| last.offset.saturating_add(1))
+    }
+
+    /// Where whoever has taken all that is held stands: behind the marks that end other producers' transactions as well.
+    pub fn stands(&self) -> i64 {
+        if self.is_empty() { self.position.max(self.over) } else { self.position }
     }
 
     /// Records that are in the log and were not taken.
@@ -164,11 +183,15 @@ impl Fetcher {
             .set("queued.max.messages.kbytes", LIBRARY_AHEAD_KIB)
             .set("fetch.max.bytes", "4194304")
             .set("fetch.message.max.bytes", "1048576")
-            .set("receive.message.max.bytes", "8388608");
+            .set("receive.message.max.bytes", "8388608")
+            // The library names only the number of a partition that ended.
+            .set("enable.partition.eof", (places.len() == 1).to_string());
         let consumer: BaseConsumer = config.create().map_err(of_client)?;
         let mut list = TopicPartitionList::with_capacity(places.len());
         for (topic, partition, from, _) in &places {
-            list.add_partition_offset(core.names.of(*topic), number(*partition), Offset::Offset(*from))
+            let generation = generation_of(*from);
+            let offset = Offset::Offset(from.saturating_sub(first_offset(generation)));
+            list.add_partition_offset(&core.names.of(*topic, generation), number(*partition), offset)
                 .map_err(of_client)?;
         }
         consumer.assign(&list).map_err(of_client)?;
@@ -177,6 +200,7 @@ impl Fetcher {
             partition,
             position,
             end: marks.next,
+            over: 0,
             records: VecDeque::new(),
             bytes: 0,
         };
@@ -256,14 +280,20 @@ fn run(core: &Core, consumer: &BaseConsumer, shared: &Shared) {
                 trouble = None;
                 take_over(core, consumer, shared, &message);
             }
-            Some(Err(error)) => judge(core, shared, &error, &mut trouble),
+            Some(Err(error)) => {
+                // What ended, ended there.
+                if matches!(error, KafkaError::PartitionEOF(_)) {
+                    learn_ends(core, consumer, shared);
+                }
+                judge(core, shared, &error, &mut trouble);
+            }
             None => learn_ends(core, consumer, shared),
         }
     }
 }
 
 fn take_over(core: &Core, consumer: &BaseConsumer, shared: &Shared, message: &BorrowedMessage<'_>) {
-    let (Some(topic), Ok(partition)) =
+    let (Some((topic, generation)), Ok(partition)) =
         (core.names.topic(message.topic()), u32::try_from(message.partition()))
     else {
         return;
@@ -272,12 +302,12 @@ fn take_over(core: &Core, consumer: &BaseConsumer, shared: &Shared, message: &Bo
     let record = Record {
         topic,
         partition,
-        offset: message.offset(),
+        offset: first_offset(generation).saturating_add(message.offset()),
         appended: EventMs(message.timestamp().to_millis().unwrap_or(0)),
         key: copied(message.key()),
         value: copied(message.payload()),
     };
-    let end = known_end(core, consumer, topic, partition);
+    let end = known_end(core, consumer, topic, partition, generation);
     let mut state = shared.lock();
     let place = state.places.iter_mut().find(|p| p.topic == topic && p.partition == partition);
     if let Some(place) = place {
@@ -292,7 +322,12 @@ fn take_over(core: &Core, consumer: &BaseConsumer, shared: &Shared, message: &Bo
 fn judge(core: &Core, shared: &Shared, error: &KafkaError, trouble: &mut Option<RDKafkaErrorCode>) {
     let code = error.rdkafka_error_code();
     match (error, code) {
-        (KafkaError::PartitionEOF(_), _) => {}
+        (KafkaError::PartitionEOF(_), _) => {
+            if let [place] = shared.lock().places.as_mut_slice() {
+                place.over = place.over.max(place.end);
+            }
+            shared.news.notify_waiters();
+        }
         (_, Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)) => {
             if let Some(failure) = lost(core, shared) {
                 shared.fail(failure);
@@ -300,6 +335,21 @@ fn judge(core: &Core, shared: &Shared, error: &KafkaError, trouble: &mut Option<
         }
         (KafkaError::MessageConsumptionFatal(_), _) => {
             shared.fail(Failure::Unusable(format!("Kafka: {error}")))
+        }
+        // The library would go on behind the batch, or ask for it for ever. Acknowledged events may be in it, and another
+        // replica may hold it whole: neither is ours to decide.
+        (_, Some(code)) if is_unreadable(code) => {
+            let named: Vec<String> = shared
+                .lock()
+                .places
+                .iter()
+                .map(|p| format!("{} partition {} at {}", p.topic, p.partition, p.wanted()))
+                .collect();
+            shared.fail(Failure::Unusable(format!(
+                "Kafka holds a batch that cannot be read ({code}), in one of {}; let another replica lead that \
+                 partition, or restore its file",
+                named.join(", ")
+            )));
         }
         (_, Some(code)) if needs_a_person(code) => {
             shared.fail(Failure::Unusable(format!("Kafka cannot be read: {code}")));
@@ -314,13 +364,10 @@ fn judge(core: &Core, shared: &Shared, error: &KafkaError, trouble: &mut Option<
 
 /// Which partition no longer has what this reader needs next.
 fn lost(core: &Core, shared: &Shared) -> Option<Failure> {
-    let wanted: Vec<(Topic, u32, i64)> = shared
-        .lock()
-        .places
-        .iter()
-        .map(|p| (p.topic, p.partition, p.records.back().map_or(p.position, |last| last.offset + 1)))
-        .collect();
-    wanted.into_iter().find_map(|(topic, partition, asked)| match core.watermarks(topic, partition) {
+    let wanted: Vec<(Topic, u32, i64)> =
+        shared.lock().places.iter().map(|p| (p.topic, p.partition, p.wanted())).collect();
+    let marks = |topic, partition, asked| core.watermarks(topic, partition, generation_of(asked));
+    wanted.into_iter().find_map(|(topic, partition, asked)| match marks(topic, partition, asked) {
         Ok(Watermarks { first, .. }) if asked < first => {
             Some(Failure::Truncated { topic, partition, asked, first })
         }
@@ -333,9 +380,10 @@ fn lost(core: &Core, shared: &Shared) -> Option<Failure> {
 
 /// A quiet partition's end moves too: with transactions of other producers, without a record.
 fn learn_ends(core: &Core, consumer: &BaseConsumer, shared: &Shared) {
-    let places: Vec<(Topic, u32)> = shared.lock().places.iter().map(|p| (p.topic, p.partition)).collect();
-    for (topic, partition) in places {
-        if let Some(end) = known_end(core, consumer, topic, partition) {
+    let place = |p: &Place| (p.topic, p.partition, generation_of(p.position));
+    let places: Vec<(Topic, u32, u32)> = shared.lock().places.iter().map(place).collect();
+    for (topic, partition, generation) in places {
+        if let Some(end) = known_end(core, consumer, topic, partition, generation) {
             let mut state = shared.lock();
             let place = state.places.iter_mut().find(|p| p.topic == topic && p.partition == partition);
             if let Some(place) = place {
@@ -351,8 +399,9 @@ fn known_end(
     consumer: &BaseConsumer<DefaultConsumerContext>,
     topic: Topic,
     partition: u32,
+    generation: u32,
 ) -> Option<i64> {
-    let name = CString::new(core.names.of(topic)).ok()?;
+    let name = CString::new(core.names.of(topic, generation)).ok()?;
     let (mut low, mut high) = (-1, -1);
     // SAFETY: the client outlives the call, the name ends with a zero, both numbers are ours.
     let answer = unsafe {
@@ -364,7 +413,8 @@ fn known_end(
             &raw mut high,
         )
     };
-    (answer == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && 0 <= high).then_some(high)
+    let known = answer == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && 0 <= high;
+    known.then(|| first_offset(generation).saturating_add(high))
 }
 
 pub(super) fn number(partition: u32) -> i32 {

@@ -2,7 +2,7 @@
 //! and is never stalled, and what it commits is for people who watch lag: the truth's offsets count.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc as blocking_mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use super::errors::{needs_a_person, of_client};
 use super::fetcher::number;
 use super::reader::Reader;
 use super::{Core, subscribed};
+use crate::generation::{first_offset, generation_of};
 use crate::{LogError, Membership, Rebalance, ShardReader};
 
 /// Without a word for this long a member counts as gone, and its shards go to others.
@@ -69,6 +70,8 @@ pub(super) struct Member {
 struct Context {
     core: Arc<Core>,
     assignment: watch::Sender<Assignment>,
+    /// The generation whose topics are subscribed to.
+    subscribed: AtomicU32,
 }
 
 impl ClientContext for Context {
@@ -86,7 +89,8 @@ impl ConsumerContext for Context {
         if let Err(error) = done {
             tracing::error!(%error, "a rebalance was not taken over");
         }
-        let of_first = self.core.names.of(USER_TOPICS[0]);
+        let generation = self.subscribed.load(Ordering::Acquire);
+        let of_first = self.core.names.of(USER_TOPICS[0], generation);
         let elements = list.elements();
         let ours = elements.iter().filter(|e| assigned && e.topic() == of_first);
         let shards: BTreeSet<u32> = ours.filter_map(|e| u32::try_from(e.partition()).ok()).collect();
@@ -94,7 +98,7 @@ impl ConsumerContext for Context {
         let mut failure = None;
         if assigned {
             for topic in USER_TOPICS {
-                let name = self.core.names.of(topic);
+                let name = self.core.names.of(topic, generation);
                 let of_topic = elements.iter().filter(|e| e.topic() == name);
                 let of_topic: BTreeSet<u32> =
                     of_topic.filter_map(|e| u32::try_from(e.partition()).ok()).collect();
@@ -136,16 +140,17 @@ impl Member {
             .set("session.timeout.ms", SESSION_MS)
             .set("heartbeat.interval.ms", HEARTBEAT_MS)
             .set("max.poll.interval.ms", POLL_MAX_MS);
-        let context = Context { core: Arc::clone(&core), assignment: tell };
+        let context = Context { core: Arc::clone(&core), assignment: tell, subscribed: AtomicU32::new(0) };
         let consumer: BaseConsumer<Context> = config.create_with_context(context).map_err(of_client)?;
-        consumer.subscribe(&subscribed(&core.names)).map_err(of_client)?;
+        let stands = core.stands.subscribe();
+        subscribe(&core, &consumer, *stands.borrow()).map_err(of_client)?;
         let (stop, progress) = (Arc::new(AtomicBool::new(false)), Arc::new(Progress::default()));
         let (tell_left, left) = blocking_mpsc::sync_channel(1);
         let (stopped, noted, shared) = (Arc::clone(&stop), Arc::clone(&progress), Arc::clone(&core));
         std::thread::Builder::new()
             .name("kafka-group".to_owned())
             .spawn(move || {
-                run(&shared, &consumer, &stopped, &noted);
+                run(&shared, &consumer, stands, &stopped, &noted);
                 // Leaves the group, which may take as long as a session while no broker answers.
                 drop(consumer);
                 // Nobody waits any more if that took too long.
@@ -165,10 +170,33 @@ impl Drop for Member {
     }
 }
 
-fn run(core: &Core, consumer: &BaseConsumer<Context>, stop: &AtomicBool, progress: &Progress) {
+/// Whatever was assigned of another generation is given back by this.
+fn subscribe(core: &Core, consumer: &BaseConsumer<Context>, generation: u32) -> Result<(), KafkaError> {
+    let names = subscribed(&core.names, generation);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    consumer.context().subscribed.store(generation, Ordering::Release);
+    consumer.subscribe(&names)
+}
+
+fn run(
+    core: &Core,
+    consumer: &BaseConsumer<Context>,
+    mut stands: watch::Receiver<u32>,
+    stop: &AtomicBool,
+    progress: &Progress,
+) {
     let mut committed = Instant::now();
     let mut trouble: Option<RDKafkaErrorCode> = None;
     while !stop.load(Ordering::Acquire) && core.check_open().is_ok() {
+        let generation = *stands.borrow_and_update();
+        if generation != consumer.context().subscribed.load(Ordering::Acquire) {
+            tracing::info!(generation, "the group goes on with a larger generation of topics");
+            // Tried again at the next turn.
+            if let Err(error) = subscribe(core, consumer, generation) {
+                consumer.context().subscribed.store(0, Ordering::Release);
+                tracing::error!(%error, generation, "the topics of the generation cannot be subscribed to");
+            }
+        }
         match consumer.poll(POLL) {
             // Nothing is assigned here, so nothing is fetched.
             Some(Ok(_)) | None => trouble = None,
@@ -206,9 +234,13 @@ fn commit(core: &Core, consumer: &BaseConsumer<Context>, progress: &Progress) {
     let ours = consumer.context().assignment.borrow().shards.clone();
     let mut list = TopicPartitionList::new();
     for ((topic, shard), next) in progress.take() {
+        let (generation, subscribed) =
+            (generation_of(next), consumer.context().subscribed.load(Ordering::Acquire));
+        let offset = Offset::Offset(next.saturating_sub(first_offset(generation)));
         if ours.contains(&shard)
+            && (generation == subscribed || !topic.is_user())
             && let Err(error) =
-                list.add_partition_offset(core.names.of(topic), number(shard), Offset::Offset(next))
+                list.add_partition_offset(&core.names.of(topic, generation), number(shard), offset)
         {
             tracing::debug!(%error, %topic, shard, "an offset cannot be committed");
         }

@@ -10,27 +10,31 @@ mod cursors;
 mod errors;
 mod fetcher;
 mod group;
+mod grow;
+mod names;
 mod options;
 mod producer;
 mod reader;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use shoptide_schemas::topic::ALL_TOPICS;
 use shoptide_schemas::{Topic, USER_TOPICS};
+use tokio::sync::watch;
 
+use crate::generation::{first_offset, generation_of};
 use crate::slots::closed;
 use crate::{Log, LogError, Membership, NewRecord, Position, Queue, ReadMax, Record, Watermarks};
 use cursors::Cursors;
 use errors::unavailable;
+use names::Names;
 use producer::Producer;
 
 pub use admin::{TopicsOptions, TopicsReport, create_topics};
+pub use grow::{Generation, generations, grow_topics, partition_ends, seal_topics};
 pub use options::{Codec, KafkaOptions, SaslMechanism, Security};
 
 /// How long a broker may take to say where a partition begins and ends, or which partitions there are.
@@ -47,28 +51,29 @@ pub struct KafkaLog {
 pub(crate) struct Core {
     options: KafkaOptions,
     names: Names,
-    partitions: u32,
+    shape: RwLock<Shape>,
+    /// The generation that the truth folds, for members.
+    stands: watch::Sender<u32>,
+    /// When the topics were last looked at because an append was refused.
+    looked: tokio::sync::Mutex<Option<Instant>>,
     /// In no group; asked for metadata and watermarks only.
     asker: BaseConsumer,
     closed: AtomicBool,
 }
 
-/// Names of topics in the cluster.
-pub(crate) struct Names(BTreeMap<Topic, String>);
-
-impl Names {
-    fn new(prefix: &str) -> Self {
-        Self(ALL_TOPICS.into_iter().map(|topic| (topic, format!("{prefix}{}", topic.name()))).collect())
-    }
-
-    fn of(&self, topic: Topic) -> &str {
-        self.0.get(&topic).map_or("", String::as_str)
-    }
-
-    fn topic(&self, name: &str) -> Option<Topic> {
-        self.0.iter().find(|(_, known)| *known == name).map(|(topic, _)| *topic)
-    }
+/// Which generations of the user topics there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shape {
+    /// Partitions of the user topics, by generation.
+    counts: Vec<u32>,
+    /// Appends go here: the newest whose predecessor is sealed.
+    written: u32,
+    /// The truth folds this one.
+    folded: u32,
 }
+
+/// Refused appends ask for new topics at most so often.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 impl KafkaLog {
     /// Connects and checks the topics. What is dangerous but works is said in the log.
@@ -80,42 +85,84 @@ impl KafkaLog {
         options.check()?;
         let names = Names::new(&options.prefix);
         let asker: BaseConsumer = options.client("asker").create().map_err(errors::of_client)?;
-        let (asker, partitions) = blocking(move || {
-            let partitions = admin::check(&asker, &names)?;
-            Ok((asker, partitions))
+        let asked = names.clone();
+        let (asker, counts) = blocking(move || {
+            let counts = admin::check(&asker, &asked)?;
+            Ok((asker, counts))
         })
         .await?;
-        admin::check_settings(&options, &Names::new(&options.prefix)).await?;
-        let names = Names::new(&options.prefix);
-        let core = Arc::new(Core { names, partitions, asker, closed: AtomicBool::new(false), options });
+        admin::check_settings(&options, &names, &counts).await?;
+        let written = grow::written(&options, &names, &counts).await?;
+        // Until somebody who knows the truth says otherwise.
+        let shape = RwLock::new(Shape { counts, written, folded: written });
+        let (stands, looked) = (watch::Sender::new(written), tokio::sync::Mutex::default());
+        let core =
+            Arc::new(Core { names, shape, stands, looked, asker, closed: AtomicBool::new(false), options });
         let producer = Producer::new(Arc::clone(&core))?;
         Ok(Arc::new(Self { cursors: Cursors::new(Arc::clone(&core)), producer, core }))
     }
 }
 
 impl Core {
-    fn partitions_of(&self, topic: Topic) -> u32 {
-        if topic.is_user() { self.partitions } else { 1 }
+    fn shape(&self) -> Shape {
+        self.shape.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The generation of a topic that the truth folds.
+    fn folded(&self, topic: Topic) -> u32 {
+        if topic.is_user() { self.shape.read().unwrap_or_else(PoisonError::into_inner).folded } else { 1 }
+    }
+
+    /// Partitions in a generation; none if there is no such generation.
+    fn partitions_in(&self, topic: Topic, generation: u32) -> u32 {
+        if !topic.is_user() {
+            return u32::from(generation == 1);
+        }
+        let shape = self.shape.read().unwrap_or_else(PoisonError::into_inner);
+        let place = usize::try_from(generation.saturating_sub(1)).ok();
+        place.and_then(|place| shape.counts.get(place).copied()).unwrap_or(0)
+    }
+
+    /// Looks for generations that were made since.
+    async fn look_again(self: &Arc<Self>) -> Result<(), LogError> {
+        let mut looked = self.looked.lock().await;
+        if looked.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
+            return Ok(());
+        }
+        let core = Arc::clone(self);
+        let counts = blocking(move || admin::check(&core.asker, &core.names)).await?;
+        let written = grow::written(&self.options, &self.names, &counts).await?;
+        let mut shape = self.shape.write().unwrap_or_else(PoisonError::into_inner);
+        if shape.written < written {
+            tracing::info!(generation = written, "events go to a larger generation of topics from now on");
+        }
+        (shape.written, shape.counts) = (shape.written.max(written), counts);
+        *looked = Some(Instant::now());
+        Ok(())
     }
 
     fn check_open(&self) -> Result<(), LogError> {
         if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
     }
 
-    fn check_partition(&self, topic: Topic, partition: u32) -> Result<(), LogError> {
-        let count = self.partitions_of(topic);
+    fn check_partition(&self, topic: Topic, partition: u32, generation: u32) -> Result<(), LogError> {
+        let count = self.partitions_in(topic, generation);
         if partition < count {
             return Ok(());
         }
-        Err(LogError::Unusable(format!("partition is {partition}, but {topic} has {count}, counted from 0")))
+        let of = if generation == 1 { String::new() } else { format!(" of generation {generation}") };
+        Err(LogError::Unusable(format!(
+            "partition is {partition}, but {topic}{of} has {count}, counted from 0"
+        )))
     }
 
     /// Asks the partition's leader; blocks for at most [`ASK`].
-    fn watermarks(&self, topic: Topic, partition: u32) -> Result<Watermarks, LogError> {
+    fn watermarks(&self, topic: Topic, partition: u32, generation: u32) -> Result<Watermarks, LogError> {
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
-        let (first, next) =
-            self.asker.fetch_watermarks(self.names.of(topic), number, ASK).map_err(unavailable)?;
-        Ok(Watermarks { first, next })
+        let name = self.names.of(topic, generation);
+        let (low, high) = self.asker.fetch_watermarks(&name, number, ASK).map_err(unavailable)?;
+        let base = first_offset(generation);
+        Ok(Watermarks { first: base.saturating_add(low), next: base.saturating_add(high) })
     }
 }
 
@@ -139,14 +186,38 @@ impl Log for KafkaLog {
     }
 
     fn partitions(&self, topic: Topic) -> u32 {
-        self.core.partitions_of(topic)
+        self.core.partitions_in(topic, self.core.folded(topic))
+    }
+
+    fn partitions_at(&self, topic: Topic, offset: i64) -> u32 {
+        self.core.partitions_in(topic, generation_of(offset))
+    }
+
+    async fn stand_in(&self, generation: u32) -> Result<(), LogError> {
+        let shape = self.core.shape();
+        if shape.folded == generation {
+            return Ok(());
+        }
+        if self.core.partitions_in(USER_TOPICS[0], generation) == 0 {
+            self.core.look_again().await?;
+        }
+        if self.core.partitions_in(USER_TOPICS[0], generation) == 0 {
+            return Err(LogError::Unusable(format!(
+                "the truth folds generation {generation} of the topics, but Kafka has {}: is this another cluster?",
+                self.core.shape().counts.len()
+            )));
+        }
+        self.core.shape.write().unwrap_or_else(PoisonError::into_inner).folded = generation;
+        self.core.stands.send_replace(generation);
+        Ok(())
     }
 
     async fn watermarks(&self, topic: Topic, partition: u32) -> Result<Watermarks, LogError> {
         self.core.check_open()?;
-        self.core.check_partition(topic, partition)?;
+        let generation = self.core.folded(topic);
+        self.core.check_partition(topic, partition, generation)?;
         let core = Arc::clone(&self.core);
-        blocking(move || core.watermarks(topic, partition)).await
+        blocking(move || core.watermarks(topic, partition, generation)).await
     }
 
     async fn read(
@@ -157,7 +228,7 @@ impl Log for KafkaLog {
         max: ReadMax,
     ) -> Result<Vec<Record>, LogError> {
         self.core.check_open()?;
-        self.core.check_partition(topic, partition)?;
+        self.core.check_partition(topic, partition, generation_of(from))?;
         self.cursors.read(topic, partition, from, max).await
     }
 
@@ -167,13 +238,15 @@ impl Log for KafkaLog {
     }
 
     async fn wait_beyond(&self, topic: Topic, partition: u32, next: i64, within_ms: u64) -> bool {
-        if self.core.check_partition(topic, partition).is_err() {
+        let generation = generation_of(next);
+        if self.core.check_open().is_err() || self.core.check_partition(topic, partition, generation).is_err()
+        {
             return false;
         }
         // Looked at once, however short the wait.
-        if let Ok(marks) = self.watermarks(topic, partition).await
-            && next < marks.next
-        {
+        let core = Arc::clone(&self.core);
+        let marks = blocking(move || core.watermarks(topic, partition, generation)).await;
+        if marks.is_ok_and(|marks| next < marks.next) {
             return true;
         }
         let within = Duration::from_millis(within_ms);
@@ -193,6 +266,6 @@ impl Log for KafkaLog {
 
 /// The topics that a group subscribes to: with `range`, partition p of each goes to the same member, and the catalogue's
 /// only one to whoever has shard 0.
-fn subscribed(names: &Names) -> Vec<&str> {
-    USER_TOPICS.into_iter().chain([Topic::Catalogue]).map(|topic| names.of(topic)).collect()
+fn subscribed(names: &Names, generation: u32) -> Vec<String> {
+    USER_TOPICS.into_iter().chain([Topic::Catalogue]).map(|topic| names.of(topic, generation)).collect()
 }

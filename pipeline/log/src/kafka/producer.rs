@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::error::KafkaError;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use shoptide_schemas::Topic;
 use shoptide_schemas::partition::partition_of;
+use shoptide_schemas::topic::ALL_TOPICS;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::Core;
 use super::errors::{of_client, unavailable};
+use super::{Core, grow};
 use crate::embedded::{QUEUE_UNIT_BYTES, take_room};
+use crate::generation::first_offset;
 use crate::slots::closed;
 use crate::{LogError, NewRecord, Position, Queue};
 
@@ -53,6 +56,8 @@ struct BatchState {
 /// One record of an append.
 struct Ticket {
     index: usize,
+    /// First offset of the generation that it goes to.
+    base: i64,
     batch: Arc<Batch>,
 }
 
@@ -94,7 +99,7 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
         let offset = match result {
-            Ok(message) => Ok(message.offset()),
+            Ok(message) => Ok(ticket.base.saturating_add(message.offset())),
             Err((error, _)) => Err(error.clone()),
         };
         ticket.batch.answered(ticket.index, offset);
@@ -126,13 +131,31 @@ impl Producer {
             Ok(Ok(Ok(positions))) => Ok(positions),
             Ok(Ok(Err(error))) => {
                 self.renew(&client);
-                Err(unavailable(error))
+                Err(self.refused(error).await)
             }
             Ok(Err(_gone)) => Err(closed()),
             Err(_elapsed) => {
                 let reason = format!("Kafka did not acknowledge within {} ms", ANSWER.as_millis());
                 Err(LogError::Unavailable { reason })
             }
+        }
+    }
+
+    /// A sealed topic takes nothing of any size: a larger generation has taken its place, or is about to.
+    async fn refused(&self, error: KafkaError) -> LogError {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+            return unavailable(error);
+        }
+        let before = self.core.shape().written;
+        if let Err(error) = self.core.look_again().await {
+            return error;
+        }
+        // Every record here is shorter than what an open topic takes, unless somebody has changed that.
+        if self.core.shape().written == before && !grow::is_growing(&self.core).await {
+            return unavailable(error);
+        }
+        LogError::Unavailable {
+            reason: "Kafka: the topics are growing, the next try goes to the new ones".to_owned(),
         }
     }
 
@@ -143,10 +166,15 @@ impl Producer {
         records: &[NewRecord],
         room: OwnedSemaphorePermit,
     ) -> oneshot::Receiver<Result<Vec<Position>, KafkaError>> {
+        let written = self.core.shape().written;
+        let generation = |topic: Topic| if topic.is_user() { written } else { 1 };
         let place = |r: &NewRecord| {
-            let partition = partition_of(&r.key, self.core.partitions_of(r.topic));
-            Position { topic: r.topic, partition, offset: -1 }
+            let count = self.core.partitions_in(r.topic, generation(r.topic));
+            Position { topic: r.topic, partition: partition_of(&r.key, count), offset: -1 }
         };
+        let names = ALL_TOPICS.map(|topic| (topic, self.core.names.of(topic, generation(topic))));
+        let name =
+            |topic: Topic| names.iter().find(|(of, _)| *of == topic).map_or("", |(_, name)| name.as_str());
         let positions: Vec<Position> = records.iter().map(place).collect();
         let places: Vec<(Topic, u32)> = positions.iter().map(|p| (p.topic, p.partition)).collect();
         let (tell, answered) = oneshot::channel();
@@ -154,8 +182,9 @@ impl Producer {
         let state = BatchState { room, left: positions.len(), positions, failure: None, tell };
         let batch = Arc::new(Batch(Mutex::new(state)));
         for (index, (record, (topic, partition))) in records.iter().zip(places).enumerate() {
-            let ticket = Box::new(Ticket { index, batch: Arc::clone(&batch) });
-            let message = BaseRecord::with_opaque_to(self.core.names.of(topic), ticket)
+            let base = first_offset(generation(topic));
+            let ticket = Box::new(Ticket { index, base, batch: Arc::clone(&batch) });
+            let message = BaseRecord::with_opaque_to(name(topic), ticket)
                 .partition(i32::try_from(partition).unwrap_or(i32::MAX))
                 .key(record.key.as_ref())
                 .payload(record.value.as_ref());

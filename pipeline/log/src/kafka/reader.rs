@@ -9,6 +9,7 @@ use shoptide_schemas::{Topic, USER_TOPICS};
 use super::fetcher::{Fetcher, Place, State};
 use super::group::Progress;
 use super::{Core, blocking};
+use crate::generation::generation_of;
 use crate::{Batch, LogError, ReadMax, ShardReader, Watermarks};
 
 pub(super) struct Reader {
@@ -28,10 +29,12 @@ impl Reader {
         progress: Arc<Progress>,
     ) -> Result<Self, LogError> {
         core.check_open()?;
-        core.check_partition(USER_TOPICS[0], shard)?;
+        if from.is_empty() {
+            core.check_partition(USER_TOPICS[0], shard, core.folded(USER_TOPICS[0]))?;
+        }
         let mut places: Vec<(Topic, i64)> = Vec::with_capacity(from.len());
         for &(topic, position) in from {
-            core.check_partition(topic, shard)?;
+            core.check_partition(topic, shard, generation_of(position))?;
             if places.iter().any(|(known, _)| *known == topic) {
                 return Err(LogError::Unusable(format!(
                     "{topic} is named twice in the offsets of shard {shard}"
@@ -42,7 +45,7 @@ impl Reader {
         let core = Arc::clone(core);
         let fetcher = blocking(move || {
             let placed = places.into_iter().map(|(topic, from)| {
-                let marks = core.watermarks(topic, shard)?;
+                let marks = core.watermarks(topic, shard, generation_of(from))?;
                 held(topic, shard, from, marks)?;
                 Ok((topic, shard, from, marks))
             });

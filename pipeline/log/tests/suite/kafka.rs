@@ -25,7 +25,7 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub struct Kafka {
-    options: KafkaOptions,
+    pub options: KafkaOptions,
     log: Arc<KafkaLog>,
 }
 
@@ -59,7 +59,7 @@ impl Kafka {
         admin(&self.options)
     }
 
-    fn name(&self, topic: Topic) -> String {
+    pub fn name(&self, topic: Topic) -> String {
         format!("{}{}", self.options.prefix, topic.name())
     }
 
@@ -313,4 +313,43 @@ async fn every_codec_is_read() {
         let read = subject.log().read(Topic::Forum, 1, from, PLENTY).await.unwrap();
         assert_eq!(read[0].value.as_deref(), Some(text.as_bytes()), "{codec}");
     }
+}
+
+/// Other producers' transactions leave marks that are offsets and no records, at the end of a partition too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_of_transactions_are_no_records() {
+    if !is_there() {
+        return;
+    }
+    let subject = Kafka::start().await;
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &subject.options.brokers)
+        .set("transactional.id", &subject.options.prefix)
+        .create()
+        .unwrap();
+    producer.init_transactions(MINUTE).unwrap();
+    let name = subject.name(Topic::Forum);
+    for (value, kept) in [(b"kept", true), (b"gone", false), (b"last", true)] {
+        producer.begin_transaction().unwrap();
+        let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&name).partition(1).payload(value);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+        producer.flush(MINUTE).unwrap();
+        let ended =
+            if kept { producer.commit_transaction(MINUTE) } else { producer.abort_transaction(MINUTE) };
+        ended.unwrap();
+    }
+    let log = subject.log();
+    // The last mark is written after its transaction is told to be over.
+    let began = std::time::Instant::now();
+    while log.watermarks(Topic::Forum, 1).await.unwrap().next < 6 {
+        assert!(began.elapsed() < MINUTE, "no mark");
+    }
+    let read = async |from| {
+        let read = tokio::time::timeout(Duration::from_secs(5), log.read(Topic::Forum, 1, from, PLENTY));
+        let records = read.await.expect("an end is known, not waited for").unwrap();
+        records.iter().map(|r| (r.offset, r.value.as_deref().unwrap().to_vec())).collect::<Vec<_>>()
+    };
+    assert_eq!(read(0).await, [(0, b"kept".to_vec()), (4, b"last".to_vec())]);
+    assert_eq!(read(5).await, []);
+    assert_eq!(read(1).await, [(4, b"last".to_vec())]);
 }

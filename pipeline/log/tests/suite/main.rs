@@ -10,6 +10,8 @@ mod file;
 mod kafka;
 mod reading;
 mod subject;
+#[cfg(feature = "kafka")]
+mod unreadable;
 
 /// One test a behaviour and implementation.
 macro_rules! suite {

@@ -6,6 +6,7 @@ mod commit;
 mod conn;
 mod dialect;
 mod erase;
+mod grow;
 mod model_files;
 #[cfg(feature = "mysql")]
 mod mysql;

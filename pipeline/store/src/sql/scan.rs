@@ -87,6 +87,13 @@ pub(super) async fn parts<C: SqlConn>(
             None => shard_parts(conn, *shard, Some(topics), chunks).await?,
         }
     }
+    // Shards that the cut does not know came with a larger generation of topics, behind those that it knows.
+    let mut above = since.keys().last().copied();
+    while let (Some(known), Some(shard)) = (above, next_shard(conn, "user_part", above).await?) {
+        debug_assert!(known < shard, "shards are walked in order");
+        shard_parts(conn, shard, None, chunks).await?;
+        above = Some(shard);
+    }
     chunks.flush().await
 }
 

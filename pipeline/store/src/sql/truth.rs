@@ -10,10 +10,10 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{model_files, reads, reports, tables};
+use super::{grow, model_files, reads, reports, tables};
 use crate::{
-    Budget, Commit, Connections, DeadLetter, DeadPage, FoldedTable, ItemCount, ItemRow, ListHead, ModelPart,
-    ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
+    Budget, Commit, Connections, DeadLetter, DeadPage, FoldedTable, Growth, ItemCount, ItemRow, ListHead,
+    ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -214,6 +214,42 @@ impl<B: Backend> Truth for B {
         self.readers()
             .read(move |c| Box::pin(async move { model_files::part(c, version, &file, part).await }))
             .await
+    }
+
+    async fn generation(&self) -> Result<u32, StoreError> {
+        self.readers().read(|c| Box::pin(grow::generation(c, false))).await
+    }
+
+    async fn ended(&self, generation: u32) -> Result<Vec<(Topic, u32, i64)>, StoreError> {
+        self.readers().read(move |c| Box::pin(grow::ended(c, generation))).await
+    }
+
+    async fn move_users(&self, shard: u32, epoch: i64, growth: &Growth) -> Result<(), StoreError> {
+        let mut place = grow::Place::first();
+        while let Some(moves) = grow::next_moves(self.readers(), shard, &mut place, growth).await? {
+            for step in moves {
+                self.write(Write::Move { shard, epoch: Some(epoch), step: Box::new(step) }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn enter_generation(&self, growth: &Growth, epochs: &[(u32, i64)]) -> Result<(), StoreError> {
+        let (growth, epochs) = (Box::new(growth.clone()), epochs.to_vec());
+        self.write(Write::Enter { growth, epochs }).await.map(drop)
+    }
+
+    async fn move_late_budgets(&self, growth: &Growth) -> Result<(), StoreError> {
+        for shard in 0..growth.from {
+            let mut place = grow::Place::budgets();
+            while !place.past_users() {
+                let moves = grow::next_moves(self.readers(), shard, &mut place, growth).await?;
+                for step in moves.into_iter().flatten() {
+                    self.write(Write::Move { shard, epoch: None, step: Box::new(step) }).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -5,9 +5,10 @@ use shoptide_schemas::{Topic, UserId};
 use super::batch::{self, Rows};
 use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
+use super::grow::{self, Move};
 use super::value::Value;
 use super::{erase, model_files, reads, tables};
-use crate::{Budget, Commit, ModelPart, ModelRow, OffsetRow, StoreError};
+use crate::{Budget, Commit, Growth, ModelPart, ModelRow, OffsetRow, StoreError};
 
 /// The pointer that a publish flips.
 pub(super) const MODEL_POINTER: &[u8] = b"model";
@@ -22,6 +23,8 @@ pub enum Write {
     PublishModel(Box<ModelRow>),
     ForgetModels(Vec<u64>),
     ModelPart(Box<ModelPart>),
+    Move { shard: u32, epoch: Option<i64>, step: Box<Move> },
+    Enter { growth: Box<Growth>, epochs: Vec<(u32, i64)> },
 }
 
 /// What it gives back: the offset rows of an assignment, else nothing.
@@ -42,13 +45,15 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         Write::PublishModel(row) => publish_model(conn, row).await?,
         Write::ForgetModels(versions) => forget_models(conn, versions).await?,
         Write::ModelPart(part) => model_files::put(conn, part).await?,
+        Write::Move { shard, epoch, step } => grow::carry_out(conn, *shard, *epoch, step).await?,
+        Write::Enter { growth, epochs } => grow::enter(conn, growth, epochs).await?,
     }
     Ok(Vec::new())
 }
 
 /// All topics of an assignment get one epoch, greater than any the shard has seen, so that one number fences a commit
 /// over all of them.
-async fn assign<C: SqlConn>(
+pub(super) async fn assign<C: SqlConn>(
     conn: &mut C,
     shard: u32,
     bases: &[(Topic, i64)],
