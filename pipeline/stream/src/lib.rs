@@ -7,7 +7,7 @@ mod outbox;
 mod shard;
 mod sweep;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shoptide_live::Live;
@@ -77,7 +77,7 @@ const SHARDS_FALLEN_MAX: usize = 256;
 /// fails is logged and stays down until the next assignment; the others run on, and readiness names it.
 pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Result<(), StreamError> {
     let mut membership = context.log.join().await?;
-    let mut shards: HashMap<u32, shard::Handle> = HashMap::new();
+    let mut shards: BTreeMap<u32, shard::Handle> = BTreeMap::new();
     let (fallen, mut fell) = mpsc::channel(SHARDS_FALLEN_MAX);
     let outcome = 'run: loop {
         let change = tokio::select! {

@@ -2,10 +2,12 @@
 //! everything in memory is dropped and the shard taken over again.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use shoptide_faults::{Break, Point};
 use shoptide_live::fold::ShardFold;
 use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
@@ -96,29 +98,35 @@ pub(crate) async fn start(
     };
     let live = shard.context.live.clone();
     live.note_shard(number, true);
+    let spawner = runtime.clone();
+    let life = async move {
+        match AssertUnwindSafe(shard.run(reader)).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                live.note_shard(number, false);
+                tracing::error!(shard = number, %error, "the shard stopped, a person must look");
+            }
+            // All it held is gone with it; what it did not commit is in the log.
+            Err(_) => {
+                live.note_shard(number, false);
+                tracing::error!(shard = number, "the shard panicked, it will be taken over again");
+                spawner.spawn(async move {
+                    tokio::time::sleep(RETRY_LAST).await;
+                    // Nobody listens any more if the process is ending.
+                    let _ = fallen.send(number).await;
+                });
+            }
+        }
+        // Nobody waits any more if the process is ending.
+        let _ = tell_done.send(());
+    };
+    if shoptide_faults::simulated() {
+        runtime.spawn(life);
+        return Ok(Some(Handle { stop, done }));
+    }
     std::thread::Builder::new()
         .name(format!("shard-{number}"))
-        .spawn(move || {
-            match catch_unwind(AssertUnwindSafe(|| runtime.block_on(shard.run(reader)))) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    live.note_shard(number, false);
-                    tracing::error!(shard = number, %error, "the shard stopped, a person must look");
-                }
-                // All it held is gone with it; what it did not commit is in the log.
-                Err(_) => {
-                    live.note_shard(number, false);
-                    tracing::error!(shard = number, "the shard panicked, it will be taken over again");
-                    runtime.spawn(async move {
-                        tokio::time::sleep(RETRY_LAST).await;
-                        // Nobody listens any more if the process is ending.
-                        let _ = fallen.send(number).await;
-                    });
-                }
-            }
-            // Nobody waits any more if the process is ending.
-            let _ = tell_done.send(());
-        })
+        .spawn(move || runtime.block_on(life))
         .map_err(|e| StreamError::Thread { shard: number, reason: e.to_string() })?;
     Ok(Some(Handle { stop, done }))
 }
@@ -129,8 +137,19 @@ async fn begin(
     number: u32,
 ) -> Result<(ShardFold, Box<dyn ShardReader>), StreamError> {
     let fold = take_over(context, number).await?;
-    let reader = membership.open(number, &offsets(&fold)).await?;
+    let mut from = offsets(&fold);
+    if shoptide_faults::broken(Break::GroupOffsets) {
+        for (topic, offset) in &mut from {
+            *offset = context.log.watermarks(*topic, number).await?.next;
+        }
+    }
+    let reader = membership.open(number, &from).await?;
     Ok((fold, reader))
+}
+
+/// Resolves when the shard is to stop, or nobody is left who could say so.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 /// Waits and doubles the pause. False if the wait ended because of a stop.
@@ -198,7 +217,7 @@ impl Shard {
             let (due, relay_due) = (self.sweep.due(), self.relay.due());
             tokio::select! {
                 biased;
-                _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+                () = told(&mut stopped) => return Ok(()),
                 () = tokio::time::sleep_until(relay_due), if self.relay.busy() => {
                     self.relay.step(&self.context, self.fold.shard()).await;
                 }
@@ -207,6 +226,7 @@ impl Shard {
                         pause = RETRY_FIRST;
                         if !batch.records.is_empty() {
                             self.process(&batch.records).await?;
+                            shoptide_faults::pass(Point::W5Offsets).await;
                             let stored = self.fold.positions().iter();
                             let stored: Vec<(Topic, i64)> = stored
                                 .filter_map(|(code, next)| Some((Topic::from_code((*code).into())?, *next)))

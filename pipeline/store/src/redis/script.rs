@@ -1,6 +1,7 @@
 //! The three scripts. Each touches one key, so that a cluster runs them, and each may run twice or late without harm.
 
 use redis::{Cmd, RedisResult, Value};
+use shoptide_faults::{Break, broken};
 
 use super::failure::Failure;
 use super::link::Conn;
@@ -62,6 +63,9 @@ impl Scripts {
 /// Sets only if newer; the same version again stays longer, unless it was removed. Version and echo are compared as strings: a
 /// head that is not this key's counts as nothing held.
 fn set_text() -> String {
+    if broken(Break::CacheUnversioned) {
+        return "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\nreturn 2".to_owned();
+    }
     format!(
         "local head = redis.call('GETRANGE', KEYS[1], 0, {last})
 local new = string.sub(ARGV[1], 1, {version})
@@ -85,6 +89,9 @@ return 2",
 /// Leaves the head of what was held, or the one that comes with the call. A full server allows the SET only because DEL, which
 /// it always allows, went before: an erasure works even then.
 fn remove_text() -> String {
+    if broken(Break::NoGraves) {
+        return "redis.call('DEL', KEYS[1])\nreturn 2".to_owned();
+    }
     format!(
         "local head = redis.call('GETRANGE', KEYS[1], 0, {last})
 redis.call('DEL', KEYS[1])
