@@ -61,6 +61,7 @@ names! {
         UnknownIsFailed = "unknown-is-failed", "W4: a commit of unknown outcome is taken for failed and folded again";
         UnknownIsDone = "unknown-is-done", "W4: a commit of unknown outcome is taken for done";
         NoRepublish = "no-republish", "W5: what a crash kept from the cache is never published again";
+        WriteForgotten = "write-forgotten", "W5: a list that the cache did not take is not brought again";
         GroupOffsets = "group-offsets", "W5: the shard begins at the end of the log, as a group without offsets would";
         NoEpochTest = "no-epoch-test", "W6: the commit compares offsets, not the epoch";
         NoOffsetTest = "no-offset-test", "W6: the commit compares the epoch, not the offsets";

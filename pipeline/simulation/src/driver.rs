@@ -112,6 +112,8 @@ struct Run<'a> {
     dir: PathBuf,
     dice: Dice,
     partitions: u32,
+    /// Lists at each event, or put off for a while.
+    list_every_ms: u64,
     processes: Vec<Process>,
     clients: Clients,
     /// When the next processes start.
@@ -125,6 +127,7 @@ impl<'a> Run<'a> {
     fn new(lab: &'a Lab, world: Arc<World>, store: Arc<SqliteTruth>, dir: PathBuf, seed: u64) -> Self {
         let mut dice = Dice::new(!seed);
         let partitions = dice.between(2, 4) as u32;
+        let list_every_ms = if dice.chance(50.0) { 0 } else { dice.between(20, 1_500) };
         let time = world.clone();
         let clock: shoptide_store::Clock = Arc::new(move || time.now_ms());
         let log =
@@ -144,6 +147,7 @@ impl<'a> Run<'a> {
             dir,
             dice,
             partitions,
+            list_every_ms,
             processes: Vec::new(),
             clients: Clients::default(),
             boots,
@@ -230,7 +234,14 @@ impl<'a> Run<'a> {
         };
         let cache = SimCache { shared: self.cache.clone(), process };
         world.note(process, || "boots".to_owned());
-        self.processes.push(Process::boot(&self.lab.setup, log, truth, cache, self.dir.join("models")));
+        self.processes.push(Process::boot(
+            &self.lab.setup,
+            log,
+            truth,
+            cache,
+            self.dir.join("models"),
+            self.list_every_ms,
+        ));
     }
 
     /// As `kill -9`: its tasks go where they stand, nobody hears of it before its session ends.

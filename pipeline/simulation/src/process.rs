@@ -72,7 +72,14 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn boot(setup: &Setup, log: SimLog, truth: SimTruth, cache: SimCache, models: PathBuf) -> Self {
+    pub fn boot(
+        setup: &Setup,
+        log: SimLog,
+        truth: SimTruth,
+        cache: SimCache,
+        models: PathBuf,
+        list_every_ms: u64,
+    ) -> Self {
         let id = log.process;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -81,6 +88,7 @@ impl Process {
         let world = log.world.clone();
         let life = live_on(Parts {
             lists: setup.lists.clone(),
+            list_every_ms,
             train: setup.train.clone(),
             workers: setup.workers.clone(),
             log,
@@ -151,6 +159,8 @@ impl Process {
 
 struct Parts {
     lists: ListParams,
+    /// As in the configuration.
+    list_every_ms: u64,
     train: TrainParams,
     workers: Workers,
     log: SimLog,
@@ -163,7 +173,8 @@ struct Parts {
 
 /// As `shoptide up` does.
 async fn live_on(parts: Parts) {
-    let Parts { lists, train, workers, log, truth, cache, models, up, mut stopped } = parts;
+    let parts_every = parts.list_every_ms;
+    let Parts { lists, train, workers, log, truth, cache, models, up, mut stopped, .. } = parts;
     let world = log.world.clone();
     let (log, truth, cache) = (Arc::new(log), Arc::new(truth), Arc::new(cache));
     let time = world.clone();
@@ -212,6 +223,7 @@ async fn live_on(parts: Parts) {
             users_cached_max: 6,
             list_versions_behind_max: 10,
             sweep_lists_per_s: 2_000,
+            list_every_ms: parts_every,
         },
         clock,
         inspect: Some(shop::poison()),

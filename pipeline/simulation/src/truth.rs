@@ -116,6 +116,10 @@ impl Truth for SimTruth {
         self.ask("todo", |t| async move { t.todo(shard, limit).await }).await
     }
 
+    async fn owed(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError> {
+        self.ask("owed", |t| async move { t.owed(shard, limit).await }).await
+    }
+
     async fn lists_after(
         &self,
         shard: u32,

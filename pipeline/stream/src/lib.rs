@@ -1,9 +1,11 @@
 //! The log becomes the truth: each shard is one owner, one thread, one loop of read, fold, rank, commit, publish.
 
 mod batch;
+mod late;
 mod lists;
 mod options;
 mod outbox;
+mod publish;
 mod shard;
 mod sweep;
 
@@ -56,6 +58,11 @@ pub enum StreamError {
 }
 
 impl StreamError {
+    /// Whether another owner had the shard meanwhile.
+    fn was_taken(&self) -> bool {
+        matches!(self, StreamError::Store(StoreError::Fenced { .. }) | StreamError::Moved { .. })
+    }
+
     /// Whether the same step may succeed later. Taking a shard over again after an unknown outcome only raises its epoch
     /// once more.
     fn passes(&self) -> bool {
@@ -67,7 +74,7 @@ impl StreamError {
     }
 }
 
-/// Shards that wait to be taken over again after a panic: as many as a topic may have partitions.
+/// Shards that wait to be taken over again after a panic or a fence: as many as a topic may have partitions.
 const SHARDS_FALLEN_MAX: usize = 256;
 
 /// Joins the log and runs the shards it is given until `stop` turns true.
@@ -83,7 +90,7 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
         let change = tokio::select! {
             biased;
             _ = stop.wait_for(|stopped| *stopped) => break Ok(()),
-            // One that panicked is taken over again, if it is still ours.
+            // One that panicked or was fenced is taken over again, if it is still ours.
             Some(number) = fell.recv() => Ok(Rebalance::Assigned(Vec::from_iter(shards.remove(&number).map(|_| number)))),
             change = membership.next() => change,
         };

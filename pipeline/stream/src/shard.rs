@@ -15,8 +15,10 @@ use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::OffsetMove;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::late::Late;
 use crate::lists::Ranker;
 use crate::outbox::Relay;
+use crate::publish::Publisher;
 use crate::sweep::Sweep;
 use crate::{StreamContext, StreamError};
 
@@ -52,6 +54,8 @@ pub(crate) struct Shard {
     pub(crate) sweep: Sweep,
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) relay: Relay,
+    pub(crate) publisher: Publisher,
+    pub(crate) late: Late,
 }
 
 /// Where a shard that was taken over again stands.
@@ -75,7 +79,7 @@ pub(crate) async fn start(
     let (stop, stopped) = watch::channel(false);
     let (tell_done, done) = oneshot::channel();
     let mut pause = RETRY_FIRST;
-    let (fold, reader) = loop {
+    let (taken, reader) = loop {
         match begin(&context, &mut *membership, number).await {
             Ok(begun) => break begun,
             Err(error) if error.passes() => {
@@ -91,31 +95,46 @@ pub(crate) async fn start(
     let mut shard = Shard {
         ranker: Ranker::new(&context),
         sweep: Sweep::new(&context),
+        publisher: Publisher::new(&context, taken.published, taken.fold.positions()),
+        late: Late::new(context.options.list_every_ms),
         context,
-        fold,
+        fold: taken.fold,
         stopped,
         relay: Relay::new(),
     };
     let live = shard.context.live.clone();
     live.note_shard(number, true);
-    let spawner = runtime.clone();
+    let (spawner, told_to_stop) = (runtime.clone(), shard.stopped.clone());
     let life = async move {
-        match AssertUnwindSafe(shard.run(reader)).catch_unwind().await {
-            Ok(Ok(())) => {}
+        let again = match AssertUnwindSafe(shard.run(reader)).catch_unwind().await {
+            Ok(Ok(())) => false,
+            // An owner of before us who was slow to take it over: the group, which knows whose it is, gave him nothing since.
+            Ok(Err(error)) if error.was_taken() => {
+                live.note_shard(number, false);
+                tracing::warn!(shard = number, %error, "another owner had the shard, it is taken over again if it stays ours");
+                true
+            }
             Ok(Err(error)) => {
                 live.note_shard(number, false);
                 tracing::error!(shard = number, %error, "the shard stopped, a person must look");
+                false
             }
             // All it held is gone with it; what it did not commit is in the log.
             Err(_) => {
                 live.note_shard(number, false);
                 tracing::error!(shard = number, "the shard panicked, it will be taken over again");
-                spawner.spawn(async move {
-                    tokio::time::sleep(RETRY_LAST).await;
+                true
+            }
+        };
+        if again {
+            spawner.spawn(async move {
+                tokio::time::sleep(RETRY_LAST).await;
+                // Told to stop, or followed by another: it is not this one's to give back.
+                if !*told_to_stop.borrow() && told_to_stop.has_changed().is_ok() {
                     // Nobody listens any more if the process is ending.
                     let _ = fallen.send(number).await;
-                });
-            }
+                }
+            });
         }
         // Nobody waits any more if the process is ending.
         let _ = tell_done.send(());
@@ -135,16 +154,16 @@ async fn begin(
     context: &StreamContext,
     membership: &mut dyn Membership,
     number: u32,
-) -> Result<(ShardFold, Box<dyn ShardReader>), StreamError> {
-    let fold = take_over(context, number).await?;
-    let mut from = offsets(&fold);
+) -> Result<(Taken, Box<dyn ShardReader>), StreamError> {
+    let taken = take_over(context, number).await?;
+    let mut from = offsets(&taken.fold);
     if shoptide_faults::broken(Break::GroupOffsets) {
         for (topic, offset) in &mut from {
             *offset = context.log.watermarks(*topic, number).await?.next;
         }
     }
     let reader = membership.open(number, &from).await?;
-    Ok((fold, reader))
+    Ok((taken, reader))
 }
 
 /// Resolves when the shard is to stop, or nobody is left who could say so.
@@ -165,8 +184,15 @@ fn offsets(fold: &ShardFold) -> Vec<(Topic, i64)> {
     fold.positions().iter().filter_map(|(code, offset)| Some((topic(*code)?, *offset))).collect()
 }
 
+/// A shard that was taken over.
+pub(crate) struct Taken {
+    pub(crate) fold: ShardFold,
+    /// By topic code: how far its last owner had told the cache.
+    pub(crate) published: BTreeMap<u8, i64>,
+}
+
 /// Raises the epoch and reads where the shard stands. Shard 0 also owns the catalogue.
-pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<ShardFold, StreamError> {
+pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Taken, StreamError> {
     let mut topics = USER_TOPICS.to_vec();
     topics.extend((shard == 0).then_some(Topic::Catalogue));
     let mut bases = Vec::with_capacity(topics.len());
@@ -179,8 +205,9 @@ pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Sha
     let catalogue = if shard == 0 { Some(stored_catalogue(context).await?) } else { None };
     let partitions = context.log.partitions(USER_TOPICS[0]);
     let users_max = context.options.users_cached_max;
-    Ok(ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), users_max)
-        .with_inspect(context.inspect.clone()))
+    let fold = ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), users_max)
+        .with_inspect(context.inspect.clone());
+    Ok(Taken { fold, published: rows.iter().map(|r| (r.topic.code(), r.published_off)).collect() })
 }
 
 async fn stored_catalogue(context: &StreamContext) -> Result<Catalogue, StreamError> {
@@ -214,12 +241,17 @@ impl Shard {
             if self.sweep.overdue() {
                 self.sweep_step().await?;
             }
-            let (due, relay_due) = (self.sweep.due(), self.relay.due());
+            let (due, relay_due, publish_due) = (self.sweep.due(), self.relay.due(), self.publisher.due());
+            let late_due = self.late.due();
             tokio::select! {
                 biased;
                 () = told(&mut stopped) => return Ok(()),
                 () = tokio::time::sleep_until(relay_due), if self.relay.busy() => {
                     self.relay.step(&self.context, self.fold.shard()).await;
+                }
+                () = tokio::time::sleep_until(publish_due), if self.publisher.busy() => self.publish_step().await?,
+                () = tokio::time::sleep_until(late_due.unwrap_or(due)), if late_due.is_some() => {
+                    self.late_step().await?;
                 }
                 batch = reader.next(max) => match batch {
                     Ok(batch) => {
@@ -261,7 +293,7 @@ impl Shard {
         let mut pause = RETRY_FIRST;
         while !self.is_stopped() {
             match take_over(&self.context, self.fold.shard()).await {
-                Ok(fold) => {
+                Ok(Taken { fold, .. }) => {
                     let before = self.fold.positions().clone();
                     let mut advanced = before.clone();
                     advanced.extend(steps.iter().map(|step| (step.topic.code(), step.to)));
