@@ -105,13 +105,13 @@ impl SimCache {
         }
         let fate = if world.chaos() { world.dice(|d| d.below(100)) } else { 99 };
         match fate {
-            0..2 => {
+            0..4 => {
                 let at = world.now_ms() + world.dice(|d| d.between(5, 4_000)).cast_signed();
                 self.shared.late.lock().unwrap().push((at, write));
                 world.note(self.process, || "a cache write goes astray".to_owned());
                 return Err(away());
             }
-            2 => {
+            4 => {
                 self.shared.apply(write);
                 return Err(away());
             }

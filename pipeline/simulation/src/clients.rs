@@ -61,11 +61,11 @@ impl Clients {
     pub fn wish(&mut self, world: &World, dice: &mut Dice) {
         let now_ms = world.now_ms();
         let ask = match dice.below(100) {
-            0..14 => {
+            0..22 => {
                 let who = shop::user(dice.below(shop::USERS));
                 self.ask(Method::GET, format!("/v1/users/{who}/recommendations"), None, Vec::new())
             }
-            14..18 => {
+            22..26 => {
                 let who = shop::user(dice.below(shop::USERS));
                 let body = serde_json::json!({"month": format!("{}.00", dice.below(900)), "currency": "CNY"});
                 self.ask(Method::PUT, format!("/v1/users/{who}/budget"), Some(body.to_string()), Vec::new())

@@ -230,6 +230,7 @@ impl<'a> Run<'a> {
             helper: self.lab.helper.clone(),
             store: self.store.clone(),
             pointer: self.pointer.clone(),
+            models: self.dir.join("models"),
             process,
         };
         let cache = SimCache { shared: self.cache.clone(), process };

@@ -11,7 +11,7 @@ use shoptide_log::{Log, MemoryLog, ReadMax, Record};
 use shoptide_models::list::ListParams;
 use shoptide_schemas::topic::ALL_TOPICS;
 use shoptide_schemas::{StoredList, Topic, UserId};
-use shoptide_store::{DeadPage, SqliteTruth, Truth};
+use shoptide_store::{DeadPage, SqliteTruth, SqliteTruthOptions, Truth};
 
 use crate::cache::Shared;
 use crate::helper::Helper;
@@ -41,6 +41,39 @@ impl Remains<'_> {
         self.dead_letters(&records);
         self.cached();
         self.replayed();
+        self.debts(&records);
+    }
+
+    /// What folds owed to the log is there, under its own name, and nothing of the kind that nobody owed. The clean run never
+    /// pays, so its outbox is the list of all debts.
+    fn debts(&self, records: &[Record]) {
+        let (path, partitions) = (self.dir.join("replay.db"), self.log.partitions(Topic::Browse));
+        let owed: BTreeSet<(Topic, Vec<u8>)> = self.helper.call(async move {
+            let clean = SqliteTruth::open_read_only(SqliteTruthOptions::new(path)).await.unwrap();
+            let mut owed = BTreeSet::new();
+            for shard in 0..partitions {
+                let rows = clean.outbox(shard, 1_000_000).await.unwrap();
+                owed.extend(rows.into_iter().map(|row| (row.topic, row.payload)));
+            }
+            clean.close().await;
+            owed
+        });
+        // Clients' ids begin with these.
+        let known = |id: &String| ["e", "f", shop::POISON, "seen:"].iter().any(|mark| id.starts_with(mark));
+        let paid: BTreeSet<(Topic, Vec<u8>)> = records
+            .iter()
+            .filter(|record| id_of(record).is_some_and(|id| !known(&id)))
+            .filter_map(|record| Some((record.topic, record.value.as_ref()?.to_vec())))
+            .collect();
+        for (topic, value) in owed.difference(&paid) {
+            let value = String::from_utf8_lossy(value);
+            self.world.violated(format!("owed to {topic} and not in the log: {value}"));
+        }
+        for (topic, value) in paid.difference(&owed) {
+            let value = String::from_utf8_lossy(value);
+            self.world.violated(format!("in {topic} although nobody owed it: {value}"));
+        }
+        owed.iter().for_each(|_| self.world.saw("debt paid"));
     }
 
     fn records(&self) -> Vec<Record> {

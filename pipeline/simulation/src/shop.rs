@@ -68,23 +68,23 @@ pub fn event(id: String, now_ms: i64, dice: &mut Dice) -> Value {
             event["currency"] = json!("CNY");
             event["order_id"] = json!(format!("o{}", dice.below(30)));
         }
-        80..86 => {
+        80..84 => {
             event["type"] = json!("rate_item");
             event["rating"] = json!(dice.below(6));
         }
-        86..92 => {
+        84..90 => {
             event["type"] = json!("view_item");
             event["historical"] = json!(true);
             event["occurred_at"] = json!(now_ms - 60 * DAY_MS);
         }
-        92..94 => {
+        90..92 => {
             event["event_id"] = json!(format!("{POISON}-{id}"));
             event["type"] = json!(if dice.chance(50.0) { "view_item" } else { "add_to_cart" });
         }
-        94..96 => {
+        92..95 => {
             event = json!({"event_id": id, "user_id": who, "type": "user_erased", "occurred_at": now_ms});
         }
-        96..98 => {
+        95..98 => {
             let anonymous = format!("a{}", dice.below(6));
             event = json!({"event_id": id, "user_id": anonymous, "type": "identify", "known_user_id": who, "occurred_at": now_ms});
         }

@@ -18,6 +18,8 @@ pub struct SimTruth {
     pub helper: Arc<Helper>,
     pub store: Arc<SqliteTruth>,
     pub pointer: Pointer,
+    /// Where the files of models are.
+    pub models: std::path::PathBuf,
     pub process: u32,
 }
 
@@ -223,8 +225,12 @@ impl Truth for SimTruth {
 
     async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError> {
         self.forget_pointer();
+        let (file, bytes) = (self.models.join(&row.file), row.bytes);
         let done = self.ask("publish_model", |t| async move { t.publish_model(row).await }).await;
         self.forget_pointer();
+        if done.is_ok() && std::fs::metadata(&file).map_or(0, |held| held.len()) != bytes {
+            self.world.violated(format!("a model is published whose file {file:?} is not whole"));
+        }
         done
     }
 

@@ -80,8 +80,8 @@ const SHARDS_FALLEN_MAX: usize = 256;
 /// Joins the log and runs the shards it is given until `stop` turns true.
 ///
 /// # Errors
-/// [`StreamError`] if the log cannot be joined or its membership ends; a shard that panics is taken over again, one that
-/// fails is logged and stays down until the next assignment; the others run on, and readiness names it.
+/// [`StreamError`] if the log cannot be joined or its membership ends; a shard that panics, or that
+/// another owner had meanwhile, is taken over again while it stays ours; one that fails is logged and stays down until the next assignment; the others run on, and readiness names it.
 pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Result<(), StreamError> {
     let mut membership = context.log.join().await?;
     let mut shards: BTreeMap<u32, shard::Handle> = BTreeMap::new();

@@ -233,6 +233,10 @@ impl Shard {
         let mut pause = RETRY_FIRST;
         self.sweep.begin(&self.fold, &self.context);
         loop {
+            // A commit may have been left in doubt, and memory with it: no list is made of that any more.
+            if self.is_stopped() {
+                return Ok(());
+            }
             // A log that never runs dry must not hide a publish, nor starve the sweep for ever.
             if model.has_changed().unwrap_or(false) {
                 model.mark_unchanged();

@@ -14,7 +14,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use self::conn::MysqlConn;
 use super::conn::{Connect, SqlConn};
 use super::points;
-use super::pool::Pool;
+use super::pool::{Pool, closed};
 use super::truth::Backend;
 use super::writes::{self, Write, Written};
 use crate::StoreError;
@@ -180,6 +180,9 @@ impl Backend for MysqlTruth {
     async fn write(&self, write: Write) -> Result<Written, StoreError> {
         let permit = self.pool.permit().await?;
         let pool = self.pool.clone();
+        if shoptide_faults::broken(Break::TransactionOfCaller) {
+            return in_caller(&pool, &write).await;
+        }
         let task = tokio::spawn(async move {
             let _permit = permit;
             carry_out(&pool, &write).await
@@ -233,6 +236,25 @@ async fn carry_out(pool: &Pool<Server>, write: &Write) -> Result<Written, StoreE
             }
         }
     }
+}
+
+/// What must never be, for the test that must notice it: the caller's future holds the transaction, and a caller who goes away
+/// gives the connection back to the pool as it is.
+async fn in_caller(pool: &Pool<Server>, write: &Write) -> Result<Written, StoreError> {
+    struct Lent<'p>(&'p Pool<Server>, Option<MysqlConn>);
+    impl Drop for Lent<'_> {
+        fn drop(&mut self) {
+            if let Some(conn) = self.1.take() {
+                self.0.give_back(conn);
+            }
+        }
+    }
+    let mut lent = Lent(pool, Some(pool.connection().await?));
+    let Some(conn) = &mut lent.1 else { return Err(lost_in_commit(closed::<Server>())) };
+    conn.run(conn.dialect().begin_write()).await?;
+    let written = writes::run(conn, write).await?;
+    conn.run("COMMIT").await.map_err(lost_in_commit)?;
+    Ok(written)
 }
 
 /// Whatever is said instead of "committed": only the offsets can tell.
