@@ -186,7 +186,7 @@ fn hexadecimal_goes_there_and_back() {
 
 #[test]
 fn stored_lists_refuse_foreign_bytes() {
-    let entry = ListEntry { item: u32::MAX, score: f32::MIN_POSITIVE, source: 255, evidence: 0 };
+    let entry = ListEntry { item: u32::MAX, score: 0.125, source: 255, evidence: 0 };
     let list = StoredList {
         epoch: i64::MAX,
         revision: -1,
@@ -203,12 +203,13 @@ fn stored_lists_refuse_foreign_bytes() {
     let longer = [bytes.as_slice(), &[0]].concat();
     assert_eq!(StoredList::decode(&longer), Err(ListError::Truncated { bytes: longer.len() }));
     let mut foreign = bytes.clone();
-    foreign[0] = 2;
-    assert_eq!(StoredList::decode(&foreign), Err(ListError::Format { found: 2 }));
+    foreign[0] = 1;
+    assert_eq!(StoredList::decode(&foreign), Err(ListError::Format { found: 1 }));
     // A count that no memory holds must not be believed.
-    let mut huge = StoredList::default().encode();
-    let end = huge.len();
-    huge[end - 4..].fill(0xff);
+    let empty = StoredList::default().encode();
+    let (head, tail) = empty.split_at(empty.len() - 3);
+    assert_eq!(tail, [0; 3], "no places, a narrow shape, no proofs");
+    let huge = [head, &[0xff; 8], &[0x7f, 0, 0]].concat();
     assert!(StoredList::decode(&huge).is_err());
     let key = |epoch, revision| StoredList { epoch, revision, ..StoredList::default() }.version_key();
     assert!(

@@ -194,6 +194,7 @@ passed! {
     offsets() -> Vec<OffsetRow>;
     list(shard: u32, user: &UserId) -> Option<Vec<u8>>;
     todo(shard: u32, limit: usize) -> Vec<UserId>;
+    owed(shard: u32, limit: usize) -> Vec<UserId>;
     lists_after(shard: u32, after: Option<&UserId>, limit: usize) -> Vec<ListHead>;
     users_after(after: Option<(u32, UserId)>, limit: usize) -> Vec<(u32, UserId)>;
     count_users() -> u64;

@@ -178,18 +178,25 @@ impl Tally {
             Ok(Done::Written) => self.written += 1,
             Ok(Done::Left | Done::Renewed) => {}
             Err(error) => {
-                let full = matches!(error, StoreError::Full { .. });
-                // "Full" says what to do, and is likely to be why the others failed.
-                if self.error.is_none() || (full && !self.full) {
+                self.full |= matches!(error, StoreError::Full { .. });
+                if self.error.as_ref().is_none_or(|held| weight(held) < weight(&error)) {
                     self.error = Some(error);
                 }
-                self.full |= full;
             }
         }
     }
 
     fn end(self) -> Result<(), StoreError> {
         self.error.map_or(Ok(()), Err)
+    }
+}
+
+/// Which of several errors is told: the one after which an older list may be held, then the one that says what to do.
+fn weight(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Unavailable { .. } | StoreError::Unknown { .. } => 2,
+        StoreError::Full { .. } => 1,
+        _ => 0,
     }
 }
 

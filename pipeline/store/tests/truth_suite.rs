@@ -54,6 +54,7 @@ on_every_truth! {
     ids::ids_that_only_look_alike_stay_apart,
     reads::users_and_lists_are_paged_in_order,
     reads::todo_and_outbox_are_worked_off_in_order,
+    reads::what_the_cache_is_owed_is_remembered,
     reads::dead_letters_come_newest_first,
     reads::the_catalogue_keeps_every_version,
     reads::budgets_are_set_replaced_and_removed,

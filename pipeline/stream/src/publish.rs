@@ -158,9 +158,23 @@ impl Publisher {
 }
 
 /// Whether a failed write may have left an older list where a newer one belongs. A full cache does not: it replaces what it
-/// holds and refuses only what is new, and for that readers ask the truth.
+/// holds and refuses only what is new, and for that readers ask the truth; nor does a key that somebody else holds.
 fn leaves_older(error: &StoreError) -> bool {
-    !matches!(error, StoreError::Full { .. })
+    matches!(error, StoreError::Unavailable { .. } | StoreError::Unknown { .. })
+}
+
+/// The outcome for a shard, which no error of the cache may stop.
+fn kept(outcome: Result<(), StoreError>) -> Result<(), StreamError> {
+    match outcome {
+        Err(error) if leaves_older(&error) => {
+            Err(StoreError::Unavailable { store: "the cache", reason: error.to_string() }.into())
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the cache refuses, readers ask the store");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 impl Shard {
@@ -181,8 +195,10 @@ impl Shard {
         for user in gone {
             if let Err(error) = self.context.cache.remove(self.fold.shard(), user).await {
                 tracing::warn!(%error, "a list that is gone may be in the cache, it is removed later");
-                self.publisher.owe([user.clone()], true);
-                told = false;
+                if leaves_older(&error) {
+                    self.publisher.owe([user.clone()], true);
+                    told = false;
+                }
             }
         }
         told
@@ -192,7 +208,7 @@ impl Shard {
     pub(crate) async fn publish_step(&mut self) -> Result<(), StreamError> {
         match self.publish_some().await {
             Ok(()) => self.publisher.went_well(),
-            Err(StreamError::Store(error @ (StoreError::Unavailable { .. } | StoreError::Full { .. }))) => {
+            Err(StreamError::Store(error @ StoreError::Unavailable { .. })) => {
                 tracing::warn!(shard = self.fold.shard(), %error, "the cache is owed lists, retrying");
                 self.publisher.rest();
             }
@@ -215,7 +231,7 @@ impl Shard {
     async fn publish_some(&mut self) -> Result<(), StreamError> {
         let shard = self.fold.shard();
         if self.publisher.clear {
-            self.context.cache.clear().await?;
+            kept(self.context.cache.clear().await)?;
             self.publisher.clear = false;
             return Ok(());
         }
@@ -300,13 +316,10 @@ impl Shard {
                     entries.push(CacheEntry { shard, user: row.user, version: list.version_key(), data });
                 }
                 Standing::Stale => stale.push(row.user),
-                Standing::None => self.context.cache.remove(shard, &row.user).await?,
+                Standing::None => kept(self.context.cache.remove(shard, &row.user).await)?,
             }
         }
-        match self.context.cache.set_if_newer(entries).await {
-            Err(error) if leaves_older(&error) => return Err(error.into()),
-            _ => {}
-        }
+        kept(self.context.cache.set_if_newer(entries).await)?;
         if !self.remake(stale, "owed").await? {
             return Ok(false);
         }

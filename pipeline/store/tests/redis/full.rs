@@ -27,6 +27,9 @@ async fn a_full_server_that_evicts_nothing_is_named_and_still_erases() {
     assert!(matches!(error, StoreError::Full { .. }) && error.to_string().contains(ADVICE), "{error}");
     assert!(matches!(cache.state(), RedisState::Full { since_ms: 1.. }), "{:?}", cache.state());
     assert_eq!(cache.state().to_string(), ADVICE);
+    // A newer list takes the place of the one that is held: it never stays for lack of room.
+    cache.set_if_newer(vec![sized(1, 2, 9_000)]).await.unwrap();
+    assert_eq!(cache.get(0, &user(1)).await.unwrap(), Some(sized(1, 2, 9_000).data));
     // What is held is served, and an erasure works, tombstone and all, for users held or not.
     assert!(cache.get(0, &user(0)).await.unwrap().is_some());
     server.cli(&["CONFIG", "SET", "maxmemory", "2mb"]);

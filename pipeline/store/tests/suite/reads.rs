@@ -80,6 +80,29 @@ pub async fn todo_and_outbox_are_worked_off_in_order(truth: Arc<dyn Truth>) {
     assert_eq!(truth.outbox(SHARD + 1, 9).await.unwrap(), []);
 }
 
+pub async fn what_the_cache_is_owed_is_remembered(truth: Arc<dyn Truth>) {
+    let epoch = assigned(&*truth, &[Topic::Browse, Topic::Cart]).await;
+    let published = || async {
+        let rows = truth.offsets().await.unwrap();
+        rows.iter().map(|row| (row.base_off, row.published_off, row.next_off)).collect::<Vec<_>>()
+    };
+    assert_eq!(published().await, [(0, 0, 0); 2], "nothing was owed before the first record");
+    let mut next = commit(epoch, &[step(Topic::Browse, 0, 9), step(Topic::Cart, 0, 3)]);
+    next.published = vec![(Topic::Browse, 4), (Topic::Order, 7)];
+    next.owed = ["c", "a", "b", "a"].map(user).to_vec();
+    truth.commit(next).await.unwrap();
+    assert_eq!(published().await, [(0, 4, 9), (0, 0, 3)], "a topic that is not named keeps its own");
+    assert_eq!(truth.owed(SHARD, 2).await.unwrap(), ["a", "b"].map(user));
+    assert_eq!(truth.owed(SHARD + 1, 9).await.unwrap(), []);
+    let mut next = commit(epoch, &[step(Topic::Browse, 9, 9), step(Topic::Cart, 3, 4)]);
+    next.published = vec![(Topic::Browse, 9), (Topic::Cart, 3)];
+    next.owed_done = ["a", "c", "unknown"].map(user).to_vec();
+    next.owed = vec![user("c")];
+    truth.commit(next).await.unwrap();
+    assert_eq!(published().await, [(0, 4, 9), (0, 3, 4)], "only a topic that moves says how far");
+    assert_eq!(truth.owed(SHARD, 9).await.unwrap(), ["b", "c"].map(user), "what goes, goes first");
+}
+
 pub async fn dead_letters_come_newest_first(truth: Arc<dyn Truth>) {
     let epoch = assigned(&*truth, &[Topic::Browse, Topic::Cart]).await;
     let mut next = commit(epoch, &[step(Topic::Browse, 0, 6), step(Topic::Cart, 0, 3)]);
