@@ -79,7 +79,10 @@ impl Shared {
         self.cache.get(shard, user).now_or_never().expect("memory does not wait").unwrap()
     }
 
+    /// As a restart: what was on its way to it is lost too. (A value that overtakes a loss, and is older than what was lost,
+    /// would stay until its user's next event: that is what an age is for.)
     pub fn lose_all(&self) {
+        self.late.lock().unwrap().clear();
         self.cache.clear().now_or_never().expect("memory does not wait").unwrap();
         self.world.saw("cache lost");
     }
