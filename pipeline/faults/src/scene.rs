@@ -105,6 +105,14 @@ pub async fn begun<F: Future>(point: Point, work: F) -> F::Output {
     }
 }
 
+/// Of several who hear the same news at once, the `n`-th goes on after the others before it. Only in a simulation, for who is
+/// woken first is the runtime's own chance.
+pub async fn turn(n: u32) {
+    if simulated() {
+        tokio::time::sleep(std::time::Duration::from_millis(1 + u64::from(n))).await;
+    }
+}
+
 /// Runs work that blocks where it holds nobody up; in a simulation here and now, so that the order of things is the seed's.
 ///
 /// # Errors

@@ -71,6 +71,7 @@ impl Shared {
         drop(late);
         for (_, write) in due {
             self.world.saw("late cache write");
+            self.world.note(0, || "a late cache write arrives".to_owned());
             self.apply(write);
         }
     }
@@ -85,6 +86,7 @@ impl Shared {
         self.late.lock().unwrap().clear();
         self.cache.clear().now_or_never().expect("memory does not wait").unwrap();
         self.world.saw("cache lost");
+        self.world.note(0, || "the cache loses everything".to_owned());
     }
 }
 
@@ -142,10 +144,13 @@ impl Cache for SimCache {
         if entries.is_empty() {
             return Ok(());
         }
-        let (process, n) = (self.process, entries.len());
-        self.shared
-            .world
-            .note(process, || format!("sets {n} from {} {}", entries[0].user, entries[0].version));
+        self.shared.world.note(self.process, || {
+            let short = |e: &CacheEntry| {
+                let (epoch, revision) = e.version.split_once('.').unwrap_or_default();
+                format!("{} {}.{}", e.user, epoch.trim_start_matches('0'), revision.trim_start_matches('0'))
+            };
+            format!("sets {:?}", entries.iter().map(short).collect::<Vec<_>>())
+        });
         self.write(Write::Set(entries)).await
     }
 

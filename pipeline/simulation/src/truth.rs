@@ -82,9 +82,11 @@ impl Truth for SimTruth {
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let (shard, epoch) = (commit.shard, commit.epoch);
         let steps: Vec<_> = commit.offsets.iter().map(|o| (o.topic.code(), o.from, o.to)).collect();
-        let lists = commit.lists.len();
-        self.world
-            .note(self.process, || format!("commits shard {shard} epoch {epoch} {steps:?} lists {lists}"));
+        let lists: Vec<String> = commit.lists.iter().map(|l| format!("{} {}", l.user, l.revision)).collect();
+        let published: Vec<_> = commit.published.iter().map(|(topic, off)| (topic.code(), *off)).collect();
+        self.world.note(self.process, || {
+            format!("commits shard {shard} epoch {epoch} {steps:?} published {published:?} lists {lists:?}")
+        });
         let done = self.ask("commit", |t| async move { t.commit(commit).await }).await;
         match &done {
             Err(StoreError::Fenced { .. }) => self.judge_refusal(shard, epoch),
@@ -225,12 +227,18 @@ impl Truth for SimTruth {
 
     async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError> {
         self.forget_pointer();
-        let (file, bytes) = (self.models.join(&row.file), row.bytes);
-        let done = self.ask("publish_model", |t| async move { t.publish_model(row).await }).await;
+        let (file, bytes, world) = (self.models.join(&row.file), row.bytes, self.world.clone());
+        let done = self.ask("publish_model", |t| async move {
+            t.publish_model(row).await?;
+            // At this very moment others may begin to read it.
+            if std::fs::metadata(&file).map_or(0, |held| held.len()) != bytes {
+                world
+                    .violated(format!("a model is published whose file {:?} is not whole", file.file_name()));
+            }
+            Ok(())
+        });
+        let done = done.await;
         self.forget_pointer();
-        if done.is_ok() && std::fs::metadata(&file).map_or(0, |held| held.len()) != bytes {
-            self.world.violated(format!("a model is published whose file {file:?} is not whole"));
-        }
         done
     }
 

@@ -25,6 +25,8 @@ use crate::{StreamContext, StreamError};
 /// Pauses after a dependency failed, doubled from the first to the last.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(crate) const RETRY_LAST: Duration = Duration::from_secs(5);
+/// How long a fenced shard waits for the group to say that it is no longer ours. Its lists are behind meanwhile, by at most 2 s.
+const RETAKE: Duration = Duration::from_secs(1);
 
 /// A running shard.
 pub(crate) struct Handle {
@@ -107,28 +109,28 @@ pub(crate) async fn start(
     let (spawner, told_to_stop) = (runtime.clone(), shard.stopped.clone());
     let life = async move {
         let again = match AssertUnwindSafe(shard.run(reader)).catch_unwind().await {
-            Ok(Ok(())) => false,
+            Ok(Ok(())) => None,
             // An owner of before us who was slow to take it over: the group, which knows whose it is, gave him nothing since.
             Ok(Err(error)) if error.was_taken() => {
                 live.note_shard(number, false);
                 tracing::warn!(shard = number, %error, "another owner had the shard, it is taken over again if it stays ours");
-                true
+                Some(RETAKE)
             }
             Ok(Err(error)) => {
                 live.note_shard(number, false);
                 tracing::error!(shard = number, %error, "the shard stopped, a person must look");
-                false
+                None
             }
             // All it held is gone with it; what it did not commit is in the log.
             Err(_) => {
                 live.note_shard(number, false);
                 tracing::error!(shard = number, "the shard panicked, it will be taken over again");
-                true
+                Some(RETRY_LAST)
             }
         };
-        if again {
+        if let Some(pause) = again {
             spawner.spawn(async move {
-                tokio::time::sleep(RETRY_LAST).await;
+                tokio::time::sleep(pause).await;
                 // Told to stop, or followed by another: it is not this one's to give back.
                 if !*told_to_stop.borrow() && told_to_stop.has_changed().is_ok() {
                     // Nobody listens any more if the process is ending.
@@ -176,7 +178,7 @@ async fn rested(stopped: &mut watch::Receiver<bool>, pause: &mut Duration) -> bo
     let rest = tokio::time::sleep(*pause);
     *pause = (*pause * 2).min(RETRY_LAST);
     // A closed channel is a stop as well.
-    tokio::select! { _ = stopped.wait_for(|stop| *stop) => false, () = rest => true }
+    tokio::select! { biased; _ = stopped.wait_for(|stop| *stop) => false, () = rest => true }
 }
 
 fn offsets(fold: &ShardFold) -> Vec<(Topic, i64)> {
@@ -278,7 +280,10 @@ impl Shard {
                     // Truncated or unusable: stop and page a person, never jump.
                     Err(error) => return Err(error.into()),
                 },
-                changed = model.changed() => if changed.is_ok() { self.sweep.begin(&self.fold, &self.context) },
+                changed = model.changed() => if changed.is_ok() {
+                    shoptide_faults::turn(self.fold.shard()).await;
+                    self.sweep.begin(&self.fold, &self.context);
+                },
                 () = tokio::time::sleep_until(due), if self.sweep.busy() => self.sweep_step().await?,
             }
         }
