@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
             upserts.push(shop::upsert(n, self.clients.new_id(), now_ms));
         }
         self.clients.bring(upserts, now_ms);
-        let until = BEGIN_MS + self.dice.between(8_000, 16_000).cast_signed();
+        let until = BEGIN_MS + self.dice.between(6_000, 12_000).cast_signed();
         while self.world.now_ms() < until {
             let ms = [1, 1, 2, 3, 5, 8, 13, 30][self.dice.below(8) as usize];
             self.tick(ms, 2);

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use shoptide_faults::Break;
 use shoptide_simulation::Lab;
 
-/// Seeds tried for each. The rarest takes a tenth of them.
+/// Seeds tried for each; the rarest took 96.
 const SEEDS_MAX: u64 = 600;
-/// Only a real server can show these: its tests break them.
-const ELSEWHERE: [Break; 2] = [Break::TransactionOfCaller, Break::KeepHalf];
+/// Broken by the store's own suites: two need a real server, and behind the test of the epoch that of the offsets is never
+/// alone in what it refuses here.
+const ELSEWHERE: [Break; 3] = [Break::TransactionOfCaller, Break::KeepHalf, Break::NoOffsetTest];
 
 /// Which seed noticed first, and what it said.
 fn noticed(lab: &Lab, broken: Break) -> Option<(u64, String)> {
