@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use shoptide_faults::{Break, Point};
 use shoptide_live::ModelFiles;
 use shoptide_models::snapshot::{Kind, Snapshot};
 use shoptide_models::snapshot_file::{encode, encode_delta};
@@ -25,12 +26,12 @@ pub(super) async fn publish(
     let kind = if model.kind() == Kind::Delta { "delta" } else { "full" };
     let file = ModelFiles::name(model.version(), kind, &bytes);
     let size = bytes.len() as u64;
-    let (files, name) = (context.files.clone(), file.clone());
-    let write = move || files.write(&name, &bytes).map(|()| bytes);
-    let bytes =
-        tokio::task::spawn_blocking(write).await.map_err(|e| TrainError::Numbers(e.to_string()))??;
-    context.files.share(&*context.truth, model.version(), &file, &bytes).await?;
-    drop(bytes);
+    let bytes = Arc::new(bytes);
+    let pointer_first = shoptide_faults::broken(Break::PointerFirst);
+    if !pointer_first {
+        keep(context, model.version(), &file, &bytes).await?;
+        shoptide_faults::pass(Point::W13File).await;
+    }
     let lineage = serde_json::to_vec(model.meta()).map_err(|e| TrainError::Numbers(e.to_string()))?;
     let row = ModelRow {
         version: model.version(),
@@ -48,7 +49,27 @@ pub(super) async fn publish(
         }
         return Err(error.into());
     }
+    shoptide_faults::pass(Point::W13Pointer).await;
+    if pointer_first {
+        keep(context, model.version(), &file, &bytes).await?;
+    }
     context.live.adopt(model.clone());
+    Ok(())
+}
+
+/// Puts a model where every process finds it: into the folder, whole and synced, and where there is more than one machine into the
+/// store.
+async fn keep(
+    context: &TrainContext,
+    version: u64,
+    file: &str,
+    bytes: &Arc<Vec<u8>>,
+) -> Result<(), TrainError> {
+    let (files, name, content) = (context.files.clone(), file.to_owned(), bytes.clone());
+    // Writing megabytes is no work for the runtime's workers.
+    let write = move || files.write(&name, &content);
+    shoptide_faults::blocking(write).await.map_err(|e| TrainError::Numbers(e.to_string()))??;
+    context.files.share(&*context.truth, version, file, bytes).await?;
     Ok(())
 }
 

@@ -44,7 +44,7 @@ pub async fn load_version(
         steps.push((files.path(&row.file), files.fetch(truth, row).await?));
     }
     // Decoding megabytes is no work for a thread that serves requests.
-    let loaded = tokio::task::spawn_blocking(move || {
+    let loaded = shoptide_faults::blocking(move || {
         for (path, bytes) in steps {
             let read = match &model {
                 Some(parent) => apply_delta(parent, &bytes),

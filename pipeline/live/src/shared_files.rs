@@ -35,7 +35,7 @@ impl ModelFiles {
     pub(crate) async fn fetch(&self, truth: &dyn Truth, row: &ModelRow) -> Result<Vec<u8>, LiveError> {
         let (files, name, shared) = (self.clone(), row.file.clone(), self.is_shared());
         // Reading megabytes is no work for a thread that serves requests.
-        let read = tokio::task::spawn_blocking(move || {
+        let read = shoptide_faults::blocking(move || {
             files.read(&name).map(|bytes| (!shared || is_whole(&name, &bytes)).then_some(bytes))
         });
         let failed =
@@ -48,7 +48,7 @@ impl ModelFiles {
         }
         let bytes = self.take(truth, row).await?;
         let (files, name, copy) = (self.clone(), row.file.clone(), bytes.clone());
-        let kept = tokio::task::spawn_blocking(move || files.write(&name, &copy));
+        let kept = shoptide_faults::blocking(move || files.write(&name, &copy));
         if let Err(error) = kept.await.map_err(failed)? {
             tracing::warn!(%error, "a model from the store cannot be kept on disk, the next start fetches it again");
         }

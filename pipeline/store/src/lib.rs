@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use shoptide_schemas::{ItemId, Topic, UserId};
 
 pub use cache::{Clock, LocalCache, LocalCacheOptions};
-pub use health::{CacheFailures, CacheHealth, CacheState, Connections};
 pub use growth::Growth;
+pub use health::{CacheFailures, CacheHealth, CacheState, Connections};
 #[cfg(feature = "redis")]
 pub use redis::{RedisCache, RedisCacheOptions, RedisPassword, RedisReport, RedisState};
 pub use rows::*;

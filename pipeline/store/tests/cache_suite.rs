@@ -102,3 +102,23 @@ on_every_cache! {
     of_many_setters_the_newest_stays,
     clear_takes_every_list,
 }
+
+#[cfg(feature = "faults")]
+#[path = "broken/mod.rs"]
+mod broken;
+
+#[cfg(feature = "faults")]
+#[test]
+fn broken_protections_are_noticed() {
+    use shoptide_faults::Break;
+    for place in ["local", "redis"] {
+        if place == "redis" && !broken::has("SHOPTIDE_TEST_REDIS") {
+            continue;
+        }
+        broken::noticed(Break::CacheUnversioned, &format!("{place}::only_a_newer_version_replaces"));
+        broken::noticed(
+            Break::NoGraves,
+            &format!("{place}::a_late_reader_cannot_bring_back_who_was_removed"),
+        );
+    }
+}

@@ -69,3 +69,35 @@ on_every_truth! {
     walks::a_scan_sees_one_cut_while_commits_go_on,
     walks::a_walker_who_goes_away_costs_nothing,
 }
+
+#[cfg(feature = "faults")]
+#[path = "broken/mod.rs"]
+mod broken;
+
+/// What only a server shows is tried where one is named.
+#[cfg(feature = "faults")]
+#[test]
+fn broken_protections_are_noticed() {
+    use shoptide_faults::Break;
+    let everywhere = [
+        (Break::NoEpochTest, "a_fenced_commit_leaves_nothing"),
+        (Break::NoOffsetTest, "a_fenced_commit_leaves_nothing"),
+        (Break::EpochStays, "assign_raises_one_epoch_for_all_topics"),
+        (Break::OffsetsFirst, "a_commit_refused_at_its_end_leaves_nothing"),
+    ];
+    for (broken, test) in everywhere {
+        broken::noticed(broken, &format!("sqlite::{test}"));
+        if broken::has("SHOPTIDE_TEST_MYSQL") {
+            broken::noticed(broken, &format!("mysql::{test}"));
+        }
+    }
+    if broken::has("SHOPTIDE_TEST_MYSQL") {
+        broken::noticed(
+            Break::TransactionOfCaller,
+            "mysql_locks::a_caller_who_goes_away_leaves_no_half_transaction",
+        );
+        broken::noticed(Break::KeepHalf, "mysql_locks::a_lock_that_is_not_had_in_time_leaves_no_half_batch");
+    }
+}
+
+mod mysql_locks;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shoptide_schemas::UserId;
+use shoptide_store::StoreError;
 use tokio::time::Instant;
 
 use crate::StreamError;
@@ -13,6 +14,8 @@ use crate::shard::Shard;
 
 /// The cause of a list that was put off.
 pub(crate) const LATE: &str = "late";
+/// Pause after the store could not be read: lists are late already.
+const RETRY: Duration = Duration::from_millis(500);
 /// Lists of one step.
 const CHUNK: usize = 256;
 /// Users whose list may wait at a time, and whose last list is remembered, some 200 bytes each. Beyond it lists are made at
@@ -34,6 +37,8 @@ struct Waiting {
 pub(crate) struct Late {
     every: Duration,
     queue: VecDeque<Waiting>,
+    /// The store was away: no list is tried before.
+    not_before: Option<Instant>,
     waiting: HashSet<UserId>,
     /// When lists were made at an event, for as long as that matters.
     made: HashMap<UserId, Instant>,
@@ -46,6 +51,7 @@ impl Late {
         Self {
             every: Duration::from_millis(every_ms),
             queue: VecDeque::new(),
+            not_before: None,
             waiting: HashSet::new(),
             made: HashMap::new(),
             made_order: VecDeque::new(),
@@ -98,7 +104,8 @@ impl Late {
 
     /// When the next list is due, if one waits.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.queue.front().map(|first| first.due)
+        let first = self.queue.front()?;
+        Some(self.not_before.map_or(first.due, |rest| rest.max(first.due)))
     }
 
     fn next(&self, now: Instant) -> Vec<UserId> {
@@ -118,8 +125,19 @@ impl Late {
 }
 
 impl Shard {
-    /// Makes lists that are due. If memory was dropped on the way they stay due.
+    /// Makes lists that are due. If memory was dropped on the way, or the store is away, they stay due.
     pub(crate) async fn late_step(&mut self) -> Result<(), StreamError> {
+        match self.late_chunk().await {
+            Err(StreamError::Store(error @ StoreError::Unavailable { .. })) => {
+                tracing::warn!(shard = self.fold.shard(), %error, "lists that were put off wait for the store");
+                self.late.not_before = Some(Instant::now() + RETRY);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn late_chunk(&mut self) -> Result<(), StreamError> {
         let users = self.late.next(Instant::now());
         if users.is_empty() || !self.remake(users.clone(), LATE).await? {
             return Ok(());

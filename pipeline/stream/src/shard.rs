@@ -2,10 +2,12 @@
 //! everything in memory is dropped and the shard taken over again.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use shoptide_faults::{Break, Point};
 use shoptide_live::Live;
 use shoptide_live::fold::ShardFold;
 use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
@@ -24,6 +26,8 @@ use crate::{StreamContext, StreamError};
 /// Pauses after a dependency failed, doubled from the first to the last.
 pub(crate) const RETRY_FIRST: Duration = Duration::from_millis(100);
 pub(crate) const RETRY_LAST: Duration = Duration::from_secs(5);
+/// How long a fenced shard waits for the group to say that it is no longer ours. Its lists are behind meanwhile, by at most 2 s.
+const RETAKE: Duration = Duration::from_secs(1);
 
 /// What became of taking a shard over.
 pub(crate) enum Started {
@@ -117,26 +121,47 @@ pub(crate) async fn start(
     };
     let live = shard.context.live.clone();
     live.note_shard(number, true);
+    let (spawner, told_to_stop) = (runtime.clone(), shard.stopped.clone());
+    let life = async move {
+        let again = match AssertUnwindSafe(shard.run(reader)).catch_unwind().await {
+            Ok(Ok(())) => None,
+            // An owner of before us who was slow to take it over: the group, which knows whose it is, gave him nothing since.
+            Ok(Err(error)) if error.was_taken() => {
+                live.note_shard(number, false);
+                tracing::warn!(shard = number, %error, "another owner had the shard, it is taken over again if it stays ours");
+                Some(RETAKE)
+            }
+            Ok(Err(error)) => {
+                stopped_on(&live, number, &error);
+                None
+            }
+            // All it held is gone with it; what it did not commit is in the log.
+            Err(_) => {
+                live.note_shard(number, false);
+                tracing::error!(shard = number, "the shard panicked, it will be taken over again");
+                Some(RETRY_LAST)
+            }
+        };
+        if let Some(pause) = again {
+            spawner.spawn(async move {
+                tokio::time::sleep(pause).await;
+                // Told to stop, or followed by another: it is not this one's to give back.
+                if !*told_to_stop.borrow() && told_to_stop.has_changed().is_ok() {
+                    // Nobody listens any more if the process is ending.
+                    let _ = fallen.send(number).await;
+                }
+            });
+        }
+        // Nobody waits any more if the process is ending.
+        let _ = tell_done.send(());
+    };
+    if shoptide_faults::simulated() {
+        runtime.spawn(life);
+        return Ok(Started::Runs(Handle { stop, done }));
+    }
     std::thread::Builder::new()
         .name(format!("shard-{number}"))
-        .spawn(move || {
-            match catch_unwind(AssertUnwindSafe(|| runtime.block_on(shard.run(reader)))) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => stopped_on(&live, number, &error),
-                // All it held is gone with it; what it did not commit is in the log.
-                Err(_) => {
-                    live.note_shard(number, false);
-                    tracing::error!(shard = number, "the shard panicked, it will be taken over again");
-                    runtime.spawn(async move {
-                        tokio::time::sleep(RETRY_LAST).await;
-                        // Nobody listens any more if the process is ending.
-                        let _ = fallen.send(number).await;
-                    });
-                }
-            }
-            // Nobody waits any more if the process is ending.
-            let _ = tell_done.send(());
-        })
+        .spawn(move || runtime.block_on(life))
         .map_err(|e| StreamError::Thread { shard: number, reason: e.to_string() })?;
     Ok(Started::Runs(Handle { stop, done }))
 }
@@ -156,8 +181,19 @@ async fn begin(
     number: u32,
 ) -> Result<(Taken, Box<dyn ShardReader>), StreamError> {
     let taken = take_over(context, number).await?;
-    let reader = membership.open(number, &offsets(&taken.fold)).await?;
+    let mut from = offsets(&taken.fold);
+    if shoptide_faults::broken(Break::GroupOffsets) {
+        for (topic, offset) in &mut from {
+            *offset = context.log.watermarks(*topic, number).await?.next;
+        }
+    }
+    let reader = membership.open(number, &from).await?;
     Ok((taken, reader))
+}
+
+/// Resolves when the shard is to stop, or nobody is left who could say so.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 /// Waits and doubles the pause. False if the wait ended because of a stop.
@@ -165,7 +201,7 @@ async fn rested(stopped: &mut watch::Receiver<bool>, pause: &mut Duration) -> bo
     let rest = tokio::time::sleep(*pause);
     *pause = (*pause * 2).min(RETRY_LAST);
     // A closed channel is a stop as well.
-    tokio::select! { _ = stopped.wait_for(|stop| *stop) => false, () = rest => true }
+    tokio::select! { biased; _ = stopped.wait_for(|stop| *stop) => false, () = rest => true }
 }
 
 fn offsets(fold: &ShardFold) -> Vec<(Topic, i64)> {
@@ -225,6 +261,10 @@ impl Shard {
         let mut pause = RETRY_FIRST;
         self.sweep.begin(&self.fold, &self.context);
         loop {
+            // A commit may have been left in doubt, and memory with it: no list is made of that any more.
+            if self.is_stopped() {
+                return Ok(());
+            }
             // A log that never runs dry must not hide a publish, nor starve the sweep for ever.
             if model.has_changed().unwrap_or(false) {
                 model.mark_unchanged();
@@ -237,7 +277,7 @@ impl Shard {
             let late_due = self.late.due();
             tokio::select! {
                 biased;
-                _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+                () = told(&mut stopped) => return Ok(()),
                 () = tokio::time::sleep_until(relay_due), if self.relay.busy() => {
                     self.relay.step(&self.context, self.fold.shard()).await;
                 }
@@ -250,6 +290,7 @@ impl Shard {
                         pause = RETRY_FIRST;
                         if !batch.records.is_empty() {
                             self.process(&batch.records).await?;
+                            shoptide_faults::pass(Point::W5Offsets).await;
                             let stored = self.fold.positions().iter();
                             let stored: Vec<(Topic, i64)> = stored
                                 .filter_map(|(code, next)| Some((Topic::from_code((*code).into())?, *next)))
@@ -265,7 +306,10 @@ impl Shard {
                     // Truncated or unusable: stop and page a person, never jump.
                     Err(error) => return Err(error.into()),
                 },
-                changed = model.changed() => if changed.is_ok() { self.sweep.begin(&self.fold, &self.context) },
+                changed = model.changed() => if changed.is_ok() {
+                    shoptide_faults::turn(self.fold.shard()).await;
+                    self.sweep.begin(&self.fold, &self.context);
+                },
                 () = tokio::time::sleep_until(due), if self.sweep.busy() => self.sweep_step().await?,
             }
         }

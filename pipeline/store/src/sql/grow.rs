@@ -23,8 +23,7 @@ const GENERATION: &[u8] = b"generation";
 /// Begins the names of the pointer rows that say where the partitions of former generations ended.
 const ENDED: &str = "ended:";
 /// Tables keyed by shard and user. Those that readers ask come last: they miss them for the shortest time.
-const BY_USER: [&str; 6] =
-    ["user_part", "order_line", "list_todo", "list_owed", "user_list", "user_budget"];
+const BY_USER: [&str; 6] = ["user_part", "order_line", "list_todo", "list_owed", "user_list", "user_budget"];
 
 /// One transaction of the way, done only while the epoch of the mover stands.
 #[derive(Debug)]

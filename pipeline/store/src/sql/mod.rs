@@ -10,6 +10,7 @@ mod grow;
 mod model_files;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod points;
 mod pool;
 mod reads;
 mod reports;

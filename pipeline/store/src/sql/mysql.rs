@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use shoptide_faults::Break;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use self::conn::MysqlConn;
 use super::conn::{Connect, SqlConn};
-use super::pool::Pool;
+use super::points;
+use super::pool::{Pool, closed};
 use super::truth::Backend;
 use super::writes::{self, Write, Written};
 use crate::StoreError;
@@ -178,6 +180,9 @@ impl Backend for MysqlTruth {
     async fn write(&self, write: Write) -> Result<Written, StoreError> {
         let permit = self.pool.permit().await?;
         let pool = self.pool.clone();
+        if shoptide_faults::broken(Break::TransactionOfCaller) {
+            return in_caller(&pool, &write).await;
+        }
         let task = tokio::spawn(async move {
             let _permit = permit;
             carry_out(&pool, &write).await
@@ -199,16 +204,23 @@ async fn carry_out(pool: &Pool<Server>, write: &Write) -> Result<Written, StoreE
         tries += 1;
         let mut conn = pool.connection().await?;
         conn.run(conn.dialect().begin_write()).await?;
-        let outcome = writes::run(&mut conn, write).await;
+        let outcome = match writes::run(&mut conn, write).await {
+            Ok(written) => points::written(STORE, write).await.map(|()| written),
+            Err(error) => Err(error),
+        };
         let lost = conn.lost_against_another();
         match outcome {
             Ok(written) => {
-                conn.run("COMMIT").await.map_err(lost_in_commit)?;
+                points::commit(&mut conn, STORE, write).await.map_err(lost_in_commit)?;
                 pool.give_back(conn);
                 return Ok(written);
             }
             // After 1213 the server has rolled back and would run on without a transaction; after 1205 it would commit half of
             // it. In both cases the connection goes.
+            Err(_) if lost && shoptide_faults::broken(Break::KeepHalf) => {
+                conn.run("COMMIT").await?;
+                return Ok(Written::new());
+            }
             Err(_) if lost && tries < LOST_TRIES_MAX => {
                 conn.close().await;
                 tracing::info!(store = STORE, tries, "a transaction lost against another, running it again");
@@ -224,6 +236,25 @@ async fn carry_out(pool: &Pool<Server>, write: &Write) -> Result<Written, StoreE
             }
         }
     }
+}
+
+/// What must never be, for the test that must notice it: the caller's future holds the transaction, and a caller who goes away
+/// gives the connection back to the pool as it is.
+async fn in_caller(pool: &Pool<Server>, write: &Write) -> Result<Written, StoreError> {
+    struct Lent<'p>(&'p Pool<Server>, Option<MysqlConn>);
+    impl Drop for Lent<'_> {
+        fn drop(&mut self) {
+            if let Some(conn) = self.1.take() {
+                self.0.give_back(conn);
+            }
+        }
+    }
+    let mut lent = Lent(pool, Some(pool.connection().await?));
+    let Some(conn) = &mut lent.1 else { return Err(lost_in_commit(closed::<Server>())) };
+    conn.run(conn.dialect().begin_write()).await?;
+    let written = writes::run(conn, write).await?;
+    conn.run("COMMIT").await.map_err(lost_in_commit)?;
+    Ok(written)
 }
 
 /// Whatever is said instead of "committed": only the offsets can tell.

@@ -36,6 +36,11 @@ impl Database {
         MysqlTruth::open(self.options()).await.unwrap()
     }
 
+    /// A connection to this database, beside the truth's.
+    pub async fn connection(&self) -> MySqlConnection {
+        MySqlConnection::connect(&format!("{}/{}", self.server, self.name)).await.unwrap()
+    }
+
     /// Runs a statement on a connection of its own, beside the truth's.
     pub async fn sql(&self, sql: &str) {
         let mut conn = MySqlConnection::connect(&self.server).await.unwrap();
