@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use shoptide_config::LogKind;
 use shoptide_jobs::verify::{Report, Verify};
 
 use crate::args::{State, StateWhat};
@@ -16,8 +17,12 @@ pub async fn run(args: State) -> anyhow::Result<ExitCode> {
     let config = load_config(place.config.as_deref())?;
     let data = DataDir::with_truth_of(&config, &place.data_dir)?;
     let log = services::open_log(&config, &data).await?;
-    // The owner's lock: nothing may be folded while the proof is made.
-    let owner = shoptide_log::Log::join(&*log).await?;
+    // The embedded log's one owner makes sure that this is its store. A group would be rebalanced by one more member, so it is
+    // read without joining, and the stream goes on.
+    let owner = match config.log.kind {
+        LogKind::Embedded => Some(shoptide_log::Log::join(&*log).await?),
+        LogKind::Kafka => None,
+    };
     let truth = services::open_truth_to_read(&config, &data).await?;
     let scratch = tempfile::tempdir()?;
     let lists = config.list_params();
