@@ -17,3 +17,4 @@ mod letters;
 mod loading;
 mod real;
 mod roles;
+mod running;
