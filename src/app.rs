@@ -248,6 +248,7 @@ fn stream_options(config: &Config) -> StreamOptions {
         users_cached_max: config.stream.users_cached_max,
         list_versions_behind_max: config.stream.list_versions_behind_max,
         sweep_lists_per_s: config.stream.sweep_lists_per_s,
+        list_every_ms: config.stream.list_every_ms,
     }
 }
 

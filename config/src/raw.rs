@@ -132,6 +132,7 @@ pub(crate) struct RawStream {
     pub users_cached_max: i64,
     pub list_versions_behind_max: i64,
     pub sweep_lists_per_s: i64,
+    pub list_every_ms: i64,
 }
 
 #[derive(Debug, Deserialize)]

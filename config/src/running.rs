@@ -114,6 +114,8 @@ pub struct StreamConfig {
     pub list_versions_behind_max: u64,
     /// Of each shard.
     pub sweep_lists_per_s: u32,
+    /// 0: a list at every event.
+    pub list_every_ms: u64,
 }
 
 /// `[train]`.
@@ -198,6 +200,7 @@ impl TryFrom<&RawStream> for StreamConfig {
                 1..=1_000_000,
             )?,
             sweep_lists_per_s: whole("stream.sweep_lists_per_s", raw.sweep_lists_per_s, 1..=1_000_000)?,
+            list_every_ms: whole("stream.list_every_ms", raw.list_every_ms, 0..=2_000)?,
         })
     }
 }

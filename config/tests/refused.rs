@@ -93,6 +93,7 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[stream]\nusers_cached_max = -5", &["stream.users_cached_max is -5"], Some("stream.users_cached_max")),
     ("[stream]\nlist_versions_behind_max = 0", &["stream.list_versions_behind_max is 0"], Some("stream.list_versions_behind_max")),
     ("[stream]\nsweep_lists_per_s = 0", &["stream.sweep_lists_per_s is 0"], Some("stream.sweep_lists_per_s")),
+    ("[stream]\nlist_every_ms = 2001", &["stream.list_every_ms is 2001, expected 0 to 2000"], Some("stream.list_every_ms")),
     ("[train]\nfull_every_s = 0", &["train.full_every_s is 0"], Some("train.full_every_s")),
     ("[train]\nrefresh_every_ms = 99", &["train.refresh_every_ms is 99"], Some("train.refresh_every_ms")),
     ("[train]\nfirst_after_events = 0", &["train.first_after_events is 0"], Some("train.first_after_events")),
@@ -108,7 +109,6 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[serve]\ndrain_ms = 4001", &["serve.drain_ms is 4001, expected 0 to 4000"], Some("serve.drain_ms")),
     // Texts that say nothing known.
     ("[shop]\ncurrency = \"yuan\"", &["shop.currency is \"yuan\", expected three capital letters"], Some("shop.currency")),
-    ("[log]\nkind = \"kafka\"", &["log.kind is \"kafka\", expected \"embedded\""], Some("log.kind")),
     ("[store]\nkind = \"\"", &["store.kind is \"\""], Some("store.kind")),
     ("[serve]\nhost = \"localhost\"", &["serve.host is \"localhost\", expected an IPv4 or IPv6 address"], Some("serve.host")),
     ("[serve]\ncors_origins = [\"https://a.example/\"]", &["serve.cors_origins is \"https://a.example/\""], Some("serve.cors_origins")),

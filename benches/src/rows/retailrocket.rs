@@ -62,6 +62,7 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
                 users_cached_max: config.stream.users_cached_max,
                 list_versions_behind_max: config.stream.list_versions_behind_max,
                 sweep_lists_per_s: config.stream.sweep_lists_per_s,
+                list_every_ms: config.stream.list_every_ms,
             },
             clock: clock(),
             inspect: None,

@@ -65,6 +65,9 @@ pub trait Truth: Send + Sync {
     /// Users whose list is still to be made, in order of id.
     async fn todo(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError>;
 
+    /// Users whose list the cache may not have although no record after [`OffsetRow::published_off`] asked for it.
+    async fn owed(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError>;
+
     /// Pages through a shard's lists in order of user, for the sweep after a publish.
     async fn lists_after(
         &self,

@@ -44,6 +44,8 @@ pub struct OffsetRow {
     pub next_off: i64,
     pub epoch: i64,
     pub base_off: i64,
+    /// The lists that records before this offset asked for are made, and the cache has them.
+    pub published_off: i64,
     /// Append time of the last record folded; 0 before the first.
     pub append_ms: i64,
     pub tally: Tally,
@@ -218,6 +220,11 @@ pub struct Commit {
     pub lists_gone: Vec<UserId>,
     pub todo: Vec<UserId>,
     pub todo_done: Vec<UserId>,
+    /// By topic that moves: [`OffsetRow::published_off`] from now on. A topic that is not named keeps its own.
+    pub published: Vec<(Topic, i64)>,
+    /// Users whose list of this commit no record asked for: the cache is owed them until `owed_done`.
+    pub owed: Vec<UserId>,
+    pub owed_done: Vec<UserId>,
     /// (day, metric, n) to add.
     pub quality: Vec<(u32, u32, i64)>,
     /// Catalogue rows, new or changed; each is also kept as a version.

@@ -99,7 +99,8 @@ impl Shard {
     async fn store(&mut self, folded: Folded, touched: BTreeMap<UserId, Touch>) -> Result<bool, StreamError> {
         let Folded { mut commit, quality, .. } = folded;
         let mut cache = Vec::with_capacity(touched.len());
-        self.lists_of(&touched, &mut commit, &mut cache);
+        let late = self.lists_of(&touched, &mut commit, &mut cache);
+        commit.published = self.publisher.published();
         let today = commit.offsets.iter().map(|o| EventMs(o.append_ms).day()).max().unwrap_or(0);
         let measured = quality.iter().zip(0..).filter(|(n, _)| **n != 0);
         commit.quality = measured.map(|(n, metric)| (today, metric, *n)).collect();
@@ -107,7 +108,7 @@ impl Shard {
         let owes = !commit.outbox.is_empty();
         let gone = commit.lists_gone.clone();
         let deferred = !commit.todo.is_empty();
-        let began = Instant::now();
+        let (before, began) = (self.fold.positions().clone(), Instant::now());
         if !self.commit_surely(commit).await? {
             return Ok(false);
         }
@@ -119,9 +120,15 @@ impl Shard {
             self.sweep.wake();
         }
         self.count(&moves, quality);
+        let made_at = tokio::time::Instant::now();
+        self.late.made(cache.iter().map(|entry| &entry.user), made_at);
+        self.late.put_off(late.clone(), before, made_at);
         self.publish(cache, &gone).await;
+        self.note_published();
+        let late: HashSet<UserId> = late.into_iter().map(|(user, _)| user).collect();
         let now = (self.context.clock)();
-        for touch in touched.values().filter(|t| t.live && !t.gone) {
+        let listed = touched.iter().filter(|(user, t)| t.live && !t.gone && !late.contains(*user));
+        for (_, touch) in listed {
             let seconds = (now - touch.appended_ms).max(0) as f64 / 1_000.0;
             self.metrics().freshness.observe(seconds);
         }
@@ -130,18 +137,23 @@ impl Shard {
     }
 
     /// Makes the lists that the batch touches. Users whom only an import touched wait for the sweep: a million events of
-    /// the past need one list a user, not one an event.
+    /// the past need one list a user, not one an event. Returned: whose list is put off, with the append time of his event.
     fn lists_of(
         &mut self,
         touched: &BTreeMap<UserId, Touch>,
         commit: &mut Commit,
         cache: &mut Vec<CacheEntry>,
-    ) {
+    ) -> Vec<(UserId, i64)> {
+        let (mut late, now) = (Vec::new(), tokio::time::Instant::now());
         let mut as_of = self.fold.positions().clone();
         as_of.extend(commit.offsets.iter().map(|o| (o.topic.code(), o.to)));
         for (user, touch) in touched.iter().filter(|(_, t)| !t.gone) {
             if !touch.live {
                 commit.todo.push(user.clone());
+                continue;
+            }
+            if self.fold.user(user).is_some_and(|u| 0 < u.revision) && self.late.puts_off(user, now) {
+                late.push((user.clone(), touch.appended_ms));
                 continue;
             }
             if let Some((row, entry)) = self.ranker.list(&mut self.fold, user, &as_of) {
@@ -154,6 +166,7 @@ impl Shard {
         }
         let made = self.metrics().lists_made.with_label_values(&["event"]);
         made.inc_by(commit.lists.len() as u64);
+        late
     }
 
     /// Commits, and finds out what happened if that is not clear. False: nothing happened, and memory was dropped.
@@ -201,18 +214,6 @@ impl Shard {
         }
         for (name, n) in lists::QUALITY_METRICS.iter().zip(quality) {
             metrics.quality.with_label_values(&[name]).inc_by(n.unsigned_abs());
-        }
-    }
-
-    /// After the commit, never before: the cache is never newer than the truth.
-    pub(crate) async fn publish(&self, entries: Vec<CacheEntry>, gone: &[UserId]) {
-        if let Err(error) = self.context.cache.set_if_newer(entries).await {
-            tracing::warn!(%error, "lists are not in the cache, readers take them from the store");
-        }
-        for user in gone {
-            if let Err(error) = self.context.cache.remove(self.fold.shard(), user).await {
-                tracing::warn!(%error, "a list that is gone may stay in the cache until it expires");
-            }
         }
     }
 }

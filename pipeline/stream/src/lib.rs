@@ -1,9 +1,11 @@
 //! The log becomes the truth: each shard is one owner, one thread, one loop of read, fold, rank, commit, publish.
 
 mod batch;
+mod late;
 mod lists;
 mod options;
 mod outbox;
+mod publish;
 mod shard;
 mod sweep;
 

@@ -13,4 +13,6 @@ pub struct StreamOptions {
     pub list_versions_behind_max: u64,
     /// Lists a second that a shard's sweep may make.
     pub sweep_lists_per_s: u32,
+    /// At most one list a user in this time; 0 makes one at every event.
+    pub list_every_ms: u64,
 }

@@ -13,8 +13,10 @@ use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::OffsetMove;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::late::Late;
 use crate::lists::Ranker;
 use crate::outbox::Relay;
+use crate::publish::Publisher;
 use crate::sweep::Sweep;
 use crate::{StreamContext, StreamError};
 
@@ -50,6 +52,8 @@ pub(crate) struct Shard {
     pub(crate) sweep: Sweep,
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) relay: Relay,
+    pub(crate) publisher: Publisher,
+    pub(crate) late: Late,
 }
 
 /// Where a shard that was taken over again stands.
@@ -73,7 +77,7 @@ pub(crate) async fn start(
     let (stop, stopped) = watch::channel(false);
     let (tell_done, done) = oneshot::channel();
     let mut pause = RETRY_FIRST;
-    let (fold, reader) = loop {
+    let (taken, reader) = loop {
         match begin(&context, &mut *membership, number).await {
             Ok(begun) => break begun,
             Err(error) if error.passes() => {
@@ -89,8 +93,10 @@ pub(crate) async fn start(
     let mut shard = Shard {
         ranker: Ranker::new(&context),
         sweep: Sweep::new(&context),
+        publisher: Publisher::new(&context, taken.published, taken.fold.positions()),
+        late: Late::new(context.options.list_every_ms),
         context,
-        fold,
+        fold: taken.fold,
         stopped,
         relay: Relay::new(),
     };
@@ -127,10 +133,10 @@ async fn begin(
     context: &StreamContext,
     membership: &mut dyn Membership,
     number: u32,
-) -> Result<(ShardFold, Box<dyn ShardReader>), StreamError> {
-    let fold = take_over(context, number).await?;
-    let reader = membership.open(number, &offsets(&fold)).await?;
-    Ok((fold, reader))
+) -> Result<(Taken, Box<dyn ShardReader>), StreamError> {
+    let taken = take_over(context, number).await?;
+    let reader = membership.open(number, &offsets(&taken.fold)).await?;
+    Ok((taken, reader))
 }
 
 /// Waits and doubles the pause. False if the wait ended because of a stop.
@@ -146,8 +152,15 @@ fn offsets(fold: &ShardFold) -> Vec<(Topic, i64)> {
     fold.positions().iter().filter_map(|(code, offset)| Some((topic(*code)?, *offset))).collect()
 }
 
+/// A shard that was taken over.
+pub(crate) struct Taken {
+    pub(crate) fold: ShardFold,
+    /// By topic code: how far its last owner had told the cache.
+    pub(crate) published: BTreeMap<u8, i64>,
+}
+
 /// Raises the epoch and reads where the shard stands. Shard 0 also owns the catalogue.
-pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<ShardFold, StreamError> {
+pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Taken, StreamError> {
     let mut topics = USER_TOPICS.to_vec();
     topics.extend((shard == 0).then_some(Topic::Catalogue));
     let mut bases = Vec::with_capacity(topics.len());
@@ -160,8 +173,9 @@ pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Sha
     let catalogue = if shard == 0 { Some(stored_catalogue(context).await?) } else { None };
     let partitions = context.log.partitions(USER_TOPICS[0]);
     let users_max = context.options.users_cached_max;
-    Ok(ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), users_max)
-        .with_inspect(context.inspect.clone()))
+    let fold = ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), users_max)
+        .with_inspect(context.inspect.clone());
+    Ok(Taken { fold, published: rows.iter().map(|r| (r.topic.code(), r.published_off)).collect() })
 }
 
 async fn stored_catalogue(context: &StreamContext) -> Result<Catalogue, StreamError> {
@@ -195,12 +209,17 @@ impl Shard {
             if self.sweep.overdue() {
                 self.sweep_step().await?;
             }
-            let (due, relay_due) = (self.sweep.due(), self.relay.due());
+            let (due, relay_due, publish_due) = (self.sweep.due(), self.relay.due(), self.publisher.due());
+            let late_due = self.late.due();
             tokio::select! {
                 biased;
                 _ = stopped.wait_for(|stop| *stop) => return Ok(()),
                 () = tokio::time::sleep_until(relay_due), if self.relay.busy() => {
                     self.relay.step(&self.context, self.fold.shard()).await;
+                }
+                () = tokio::time::sleep_until(publish_due), if self.publisher.busy() => self.publish_step().await?,
+                () = tokio::time::sleep_until(late_due.unwrap_or(due)), if late_due.is_some() => {
+                    self.late_step().await?;
                 }
                 batch = reader.next(max) => match batch {
                     Ok(batch) => {
@@ -241,7 +260,7 @@ impl Shard {
         let mut pause = RETRY_FIRST;
         while !self.is_stopped() {
             match take_over(&self.context, self.fold.shard()).await {
-                Ok(fold) => {
+                Ok(Taken { fold, .. }) => {
                     let before = self.fold.positions().clone();
                     let mut advanced = before.clone();
                     advanced.extend(steps.iter().map(|step| (step.topic.code(), step.to)));

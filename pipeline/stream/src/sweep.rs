@@ -10,6 +10,7 @@ use shoptide_schemas::{Topic, UserId};
 use shoptide_store::{Commit, OffsetMove, StoreError, Tally};
 use tokio::time::Instant;
 
+use crate::late::LATE;
 use crate::shard::Shard;
 use crate::{StreamContext, StreamError};
 
@@ -137,7 +138,11 @@ impl Shard {
     }
 
     /// Whether the lists are stored; if not, memory was dropped and the same users are to be asked for again.
-    async fn remake(&mut self, users: Vec<UserId>, cause: &str) -> Result<bool, StreamError> {
+    pub(crate) async fn remake(
+        &mut self,
+        users: Vec<UserId>,
+        cause: &str,
+    ) -> Result<bool, StreamError> {
         if users.is_empty() {
             return Ok(true);
         }
@@ -164,11 +169,21 @@ impl Shard {
             }
         }
         commit.todo_done = users;
+        // What no record asked for is nowhere else remembered.
+        if cause != LATE {
+            commit.owed = commit.lists.iter().map(|list| list.user.clone()).collect();
+        }
+        let owed = commit.owed.clone();
+        let settled = self.publisher.settled();
+        commit.owed_done.clone_from(&settled);
         let made = commit.lists.len() as u64;
         let stored = self.commit_surely(commit).await?;
         if stored {
             self.metrics().lists_made.with_label_values(&[cause]).inc_by(made);
-            self.publish(cache, &[]).await;
+            self.publisher.forget_settled(&settled);
+            if self.publish(cache, &[]).await {
+                self.publisher.settle(&owed);
+            }
         }
         self.fold.trim();
         Ok(stored)

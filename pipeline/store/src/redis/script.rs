@@ -60,7 +60,8 @@ impl Scripts {
 }
 
 /// Sets only if newer; the same version again stays longer, unless it was removed. Version and echo are compared as strings: a
-/// head that is not this key's counts as nothing held.
+/// head that is not this key's counts as nothing held. A full server allows what replaces a list only because DEL, which it
+/// always allows, went before: an older list never stays for lack of room.
 fn set_text() -> String {
     format!(
         "local head = redis.call('GETRANGE', KEYS[1], 0, {last})
@@ -74,6 +75,7 @@ if #head == {HEAD_BYTES} and string.sub(head, {echo}) == string.sub(ARGV[1], {ec
     return 1
   end
 end
+if #head > 0 then redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 2",
         last = HEAD_BYTES - 1,

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use shoptide_schemas::Topic;
+use shoptide_schemas::{Topic, UserId};
 
 use super::batch::{self, Rows};
 use super::conn::SqlConn;
+use super::dialect::Target;
 use super::value::Value;
 use super::{erase, tables};
 use crate::{Commit, OffsetMove, StoreError, Tally, user_hash};
@@ -19,6 +20,7 @@ pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<
     erase::users(conn, commit.shard, "user_list", &commit.lists_gone).await?;
     erase::users(conn, commit.shard, "user_budget", &commit.budgets_gone).await?;
     erase::users(conn, commit.shard, "list_todo", &commit.todo_done).await?;
+    erase::users(conn, commit.shard, "list_owed", &commit.owed_done).await?;
     parts(conn, commit).await?;
     lines(conn, commit).await?;
     counts(conn, commit).await?;
@@ -27,7 +29,8 @@ pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<
     tombstones(conn, commit).await?;
     outbox(conn, commit).await?;
     lists(conn, commit).await?;
-    todo(conn, commit).await?;
+    users(conn, commit.shard, &tables::TODO, &commit.todo).await?;
+    users(conn, commit.shard, &tables::OWED, &commit.owed).await?;
     quality(conn, commit).await?;
     items(conn, commit).await?;
     advance_offsets(conn, commit).await
@@ -83,13 +86,18 @@ async fn expect_offsets<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(),
 /// Offsets move last, each exactly one row.
 async fn advance_offsets<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
     const SQL: &str = "UPDATE stream_offset SET next_off = ?, append_ms = ?, logged = logged + ?, applied = applied + ?, \
-        duplicate = duplicate + ?, late = late + ?, erased = erased + ?, dead = dead + ? \
+        duplicate = duplicate + ?, late = late + ?, erased = erased + ?, dead = dead + ?, \
+        published_off = COALESCE(?, published_off) \
         WHERE shard = ? AND topic = ? AND next_off = ? AND epoch = ?";
     for step in commit.offsets.iter().filter(|step| step.from < step.to) {
         let Tally { logged, applied, duplicate, late, erased, dead } = step.tally;
         let numbers = [step.to, step.append_ms, logged, applied, duplicate, late, erased, dead];
         let key = [i64::from(commit.shard), code(step.topic), step.from, commit.epoch];
-        let args: Vec<_> = numbers.into_iter().chain(key).map(Value::Int).collect();
+        let published = commit.published.iter().find(|(topic, _)| *topic == step.topic);
+        let published = published.map_or(Value::Null, |(_, off)| Value::Int(*off));
+        let mut args: Vec<_> = numbers.into_iter().map(Value::Int).collect();
+        args.push(published);
+        args.extend(key.into_iter().map(Value::Int));
         if conn.execute(SQL, &args).await? != 1 {
             return Err(fenced(commit, step));
         }
@@ -210,12 +218,18 @@ async fn lists<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreErr
     batch::upsert(conn, &tables::LIST, &rows).await
 }
 
-async fn todo<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
-    let mut rows = Rows::with_capacity(tables::TODO.columns.len(), commit.todo.len());
-    for user in sorted(&commit.todo, |user| user.as_bytes()).into_keys() {
-        rows.push([commit.shard.into(), Value::Bytes(user)]);
+/// Remembers users in a table that has nothing but their key.
+async fn users<C: SqlConn>(
+    conn: &mut C,
+    shard: u32,
+    table: &Target,
+    users: &[UserId],
+) -> Result<(), StoreError> {
+    let mut rows = Rows::with_capacity(table.columns.len(), users.len());
+    for user in sorted(users, |user| user.as_bytes()).into_keys() {
+        rows.push([shard.into(), Value::Bytes(user)]);
     }
-    batch::upsert(conn, &tables::TODO, &rows).await
+    batch::upsert(conn, table, &rows).await
 }
 
 async fn quality<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ use shoptide_schemas::{Topic, USER_TOPICS, UserId};
 
 use super::batch::{self, Rows};
 use super::conn::SqlConn;
+use super::dialect::Target;
 use super::erase::user_keys;
 use super::value::{Row, Value};
 use super::writes::MODEL_POINTER;
@@ -39,8 +40,8 @@ pub(super) async fn offsets_of<C: SqlConn>(
     lock: bool,
 ) -> Result<Vec<OffsetRow>, StoreError> {
     let sql = format!(
-        "SELECT shard, topic, next_off, epoch, base_off, append_ms, logged, applied, duplicate, late, erased, dead \
-         FROM stream_offset {} ORDER BY shard, topic{}",
+        "SELECT shard, topic, next_off, epoch, base_off, append_ms, logged, applied, duplicate, late, erased, dead, \
+         published_off FROM stream_offset {} ORDER BY shard, topic{}",
         if shard.is_some() { "WHERE shard = ?" } else { "" },
         if lock { conn.dialect().for_update() } else { "" },
     );
@@ -64,6 +65,7 @@ pub(super) fn offset_row(row: &Row) -> Result<OffsetRow, StoreError> {
             erased: row.int(10)?,
             dead: row.int(11)?,
         },
+        published_off: row.int(12)?,
     })
 }
 
@@ -165,13 +167,15 @@ pub(super) async fn list<C: SqlConn>(
     rows.first_mut().map(|row| row.take_bytes(0)).transpose()
 }
 
-pub(super) async fn todo<C: SqlConn>(
+/// The first users of a table that has nothing but their key.
+pub(super) async fn first_users<C: SqlConn>(
     conn: &mut C,
+    table: &Target,
     shard: u32,
     limit: usize,
 ) -> Result<Vec<UserId>, StoreError> {
-    let sql = "SELECT user_id FROM list_todo WHERE shard = ? ORDER BY user_id LIMIT ?";
-    let rows = conn.query(sql, &[shard.into(), limit_of(limit)]).await?;
+    let sql = format!("SELECT user_id FROM {} WHERE shard = ? ORDER BY user_id LIMIT ?", table.table);
+    let rows = conn.query(&sql, &[shard.into(), limit_of(limit)]).await?;
     rows.iter().map(|row| row.bytes(0).map(UserId::from_trusted)).collect()
 }
 

@@ -116,8 +116,8 @@ fn item_row(mut row: Row) -> Result<ItemRow, StoreError> {
 pub(super) async fn catalogue<C: SqlConn>(
     conn: &mut C,
 ) -> Result<(Vec<ItemRow>, Option<OffsetRow>), StoreError> {
-    let sql = "SELECT shard, topic, next_off, epoch, base_off, append_ms, logged, applied, duplicate, late, erased, dead \
-        FROM stream_offset WHERE topic = ? ORDER BY shard LIMIT 1";
+    let sql = "SELECT shard, topic, next_off, epoch, base_off, append_ms, logged, applied, duplicate, late, erased, dead, \
+        published_off FROM stream_offset WHERE topic = ? ORDER BY shard LIMIT 1";
     let offset = conn.query(sql, &[Value::Int(code(Topic::Catalogue))]).await?;
     let offset = offset.first().map(offset_row).transpose()?;
     let rows = conn.query("SELECT num, item_id, from_off, data FROM item ORDER BY num", &[]).await?;

@@ -28,6 +28,7 @@ pub(super) const OFFSET: Target = target(
         "late",
         "erased",
         "dead",
+        "published_off",
     ],
     2,
     Keep,
@@ -49,6 +50,7 @@ pub(super) const OUTBOX: Target =
 pub(super) const LIST: Target =
     target("user_list", &["shard", "user_id", "revision", "model_version", "last_ms", "data"], 2, Replace);
 pub(super) const TODO: Target = target("list_todo", &["shard", "user_id"], 2, Keep);
+pub(super) const OWED: Target = target("list_owed", &["shard", "user_id"], 2, Keep);
 pub(super) const QUALITY: Target = target("quality", &["shard", "day", "metric", "n"], 3, Add);
 pub(super) const BUDGET: Target =
     target("user_budget", &["shard", "user_id", "month_micros", "currency", "updated_ms"], 2, Replace);

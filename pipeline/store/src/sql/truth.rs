@@ -10,7 +10,7 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{reads, reports};
+use super::{reads, reports, tables};
 use crate::{
     Budget, Commit, DeadLetter, DeadPage, FoldedTable, ItemCount, ItemRow, ListHead, ModelRow, OffsetRow,
     OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
@@ -64,7 +64,11 @@ impl<B: Backend> Truth for B {
     }
 
     async fn todo(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError> {
-        self.readers().read(move |c| Box::pin(reads::todo(c, shard, limit))).await
+        self.readers().read(move |c| Box::pin(reads::first_users(c, &tables::TODO, shard, limit))).await
+    }
+
+    async fn owed(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError> {
+        self.readers().read(move |c| Box::pin(reads::first_users(c, &tables::OWED, shard, limit))).await
     }
 
     async fn lists_after(

@@ -60,7 +60,7 @@ async fn assign<C: SqlConn>(
     let mut topics = Rows::with_capacity(1, bases.len());
     for (topic, base) in &bases {
         let (topic, base, zero) = (Value::Int(code(*topic)), Value::Int(*base), Value::Int(0));
-        rows.push([shard.into(), topic, base, zero, base, zero, zero, zero, zero, zero, zero, zero]);
+        rows.push([shard.into(), topic, base, zero, base, zero, zero, zero, zero, zero, zero, zero, base]);
         topics.push([topic]);
     }
     batch::upsert(conn, &tables::OFFSET, &rows).await?;

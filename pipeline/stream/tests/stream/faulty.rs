@@ -146,6 +146,10 @@ impl Truth for Faulty {
         self.inner.todo(shard, limit).await
     }
 
+    async fn owed(&self, shard: u32, limit: usize) -> Result<Vec<UserId>, StoreError> {
+        self.inner.owed(shard, limit).await
+    }
+
     async fn lists_after(
         &self,
         shard: u32,

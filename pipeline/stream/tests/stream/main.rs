@@ -6,4 +6,5 @@ mod faults;
 mod faulty;
 mod lists;
 mod owners;
+mod published;
 mod shop;

@@ -62,6 +62,7 @@ pub fn options() -> StreamOptions {
         users_cached_max: 1_000,
         list_versions_behind_max: 10,
         sweep_lists_per_s: 100_000,
+        list_every_ms: 0,
     }
 }
 

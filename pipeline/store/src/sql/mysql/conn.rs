@@ -180,6 +180,7 @@ pub(super) mod code {
     pub const ACCESS_DENIED: u16 = 1045;
     pub const UNKNOWN_DATABASE: u16 = 1049;
     pub const TABLE_EXISTS: u16 = 1050;
+    pub const COLUMN_EXISTS: u16 = 1060;
     pub const KEY_EXISTS: u16 = 1061;
     pub const NO_SUCH_TABLE: u16 = 1146;
     pub const LOCK_WAIT: u16 = 1205;

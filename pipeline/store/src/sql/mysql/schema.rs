@@ -124,7 +124,8 @@ async fn apply(conn: &mut MysqlConn) -> Result<Vec<i64>, StoreError> {
             }
             match conn.change(&statement).await {
                 // The crash came between the statement and its mark.
-                Err((Some(code::TABLE_EXISTS | code::KEY_EXISTS), _)) if again && place == done => {}
+                Err((Some(code::TABLE_EXISTS | code::COLUMN_EXISTS | code::KEY_EXISTS), _))
+                    if again && place == done => {}
                 Err((_, error)) => return Err(error),
                 Ok(()) => {}
             }
