@@ -12,7 +12,11 @@ pub struct Migration {
 /// The truth: user parts, lists, counters, dead letters, offsets, catalogue, models.
 pub const STORE: &[Migration] = &[
     Migration { version: 1, name: "the truth", sql: include_str!("../migrations/0001_truth.sql") },
-    Migration { version: 2, name: "what is published", sql: include_str!("../migrations/0002_published.sql") },
+    Migration {
+        version: 2,
+        name: "what is published",
+        sql: include_str!("../migrations/0002_published.sql"),
+    },
 ];
 
 /// The embedded log.

@@ -103,3 +103,16 @@ impl Reader {
         admin.delete_topics(&names, &AdminOptions::new()).await.unwrap();
     }
 }
+
+impl Reader {
+    /// Deletes the records of a partition before `first`, as retention would.
+    pub async fn truncate(&self, topic: &str, partition: u32, first: i64) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        let name = format!("{}{topic}", self.prefix);
+        list.add_partition_offset(&name, partition as i32, Offset::Offset(first)).unwrap();
+        let done = admin.delete_records(&list, &AdminOptions::new()).await.unwrap();
+        assert!(done.elements().iter().all(|element| element.error().is_ok()), "{done:?}");
+    }
+}

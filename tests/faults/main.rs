@@ -5,16 +5,21 @@
 // Clippy's exception for tests does not see the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad;
+mod brokers;
+mod database;
 mod foreign;
 mod kills;
 mod ledger;
 mod load;
 mod log_reader;
 mod oracle;
+mod proxy;
 #[path = "../process/running.rs"]
 mod running;
 mod scale;
 mod seed;
 mod servers;
 mod shop;
+mod stops;
 mod tables;

@@ -68,3 +68,78 @@ async fn two_share_a_third_joins_and_one_is_killed() {
     drop((first, third, serve));
     shop.close().await;
 }
+
+/// Members come, leave, die and fall asleep without end; who wakes up as a zombie must be refused.
+async fn storm(name: &str, lasts: Duration, refusals_min: usize) {
+    let Some(servers) = Servers::shared() else { return };
+    let mut dice = Dice::of(name);
+    let shop = Shop::open(&servers, 8).await;
+    let serve = shop.start("serve");
+    let load = Load::start(&mut dice, 400, &serve.url);
+    let mut awake: Vec<Running> = vec![shop.start("stream").process, shop.start("stream").process];
+    let mut asleep: Vec<(Instant, Running)> = Vec::new();
+    let (mut refused, mut changes) = (0, 0);
+    let refusals =
+        |process: &Running| process.err.all().iter().filter(|line| line.contains("is not at offset")).count();
+    load.answered(Duration::from_secs(20)).await;
+    let sampler = Sampler::start(&shop, &load.ledger).await;
+    let began = Instant::now();
+    while began.elapsed() < lasts {
+        tokio::time::sleep(dice.moment(1_000, 3_000)).await;
+        changes += 1;
+        // Longer asleep than a session lasts.
+        if asleep.first().is_some_and(|(since, _)| Duration::from_secs(15) < since.elapsed()) {
+            let (_, process) = asleep.remove(0);
+            process.signal("CONT");
+            awake.push(process);
+            continue;
+        }
+        match (awake.len(), dice.below(4)) {
+            (0..2, _) | (2..4, 0) => awake.push(shop.spawn("stream")),
+            (_, 1) => {
+                let process = awake.remove(0);
+                refused += refusals(&process);
+                tokio::task::block_in_place(|| process.stop());
+            }
+            (_, 2) => {
+                let mut process = awake.remove(0);
+                refused += refusals(&process);
+                process.kill();
+            }
+            _ => {
+                let process = awake.remove(0);
+                process.signal("STOP");
+                asleep.push((Instant::now(), process));
+            }
+        }
+    }
+    let mut tables = shop.tables().await;
+    let (folded, ends) = (tables.offsets().await, Reader::new(&shop).ends());
+    let (folded, sent): (i64, i64) = (folded.iter().map(|row| row.next_off).sum(), ends.values().sum());
+    for (_, process) in asleep {
+        process.signal("CONT");
+        awake.push(process);
+    }
+    let looks = sampler.finish().await;
+    let ledger = load.finish().await;
+    let proof = oracle::all(&shop, &ledger).await;
+    refused += awake.iter().map(refusals).sum::<usize>();
+    println!(
+        "{changes} changes in {lasts:?}: {folded} of {sent} folded meanwhile, {refused} refusals; {proof}; {looks} looks"
+    );
+    assert!(sent * 3 / 10 <= folded, "only {folded} of {sent} records were folded meanwhile");
+    assert!(refusals_min <= refused, "{refused} refusals, {refusals_min} are wanted to have tried it");
+    drop((awake, serve));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_storm_of_rebalances_shows_nowhere() {
+    storm("F12", Duration::from_secs(60), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "long: five minutes"]
+async fn a_long_storm_of_rebalances() {
+    storm("F12 long", Duration::from_secs(300), 50).await;
+}

@@ -1,7 +1,14 @@
 //! The servers: those that all tests share, or a set of its own for a test that kills one of them.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::running::PATIENCE;
 
 /// Where the servers are.
 #[derive(Clone, Debug)]
@@ -45,6 +52,8 @@ impl Servers {
 pub struct Own {
     pub servers: Servers,
     dir: tempfile::TempDir,
+    /// What was started again here, to be waited for.
+    again: Mutex<BTreeMap<String, Child>>,
 }
 
 fn script() -> Command {
@@ -71,12 +80,75 @@ impl Own {
         };
         let (kafka, mysql, redis) = (of("KAFKA"), of("MYSQL"), of("REDIS"));
         let servers = Servers { kafka, mysql, redis, dir: folder };
-        Some(Self { servers, dir })
+        Some(Self { servers, dir, again: Mutex::default() })
+    }
+
+    fn pid(&self, server: &str) -> u32 {
+        let file = self.servers.dir.join(format!("{server}.pid"));
+        std::fs::read_to_string(file).unwrap().trim().parse().unwrap()
+    }
+
+    /// `STOP`, `CONT`, `TERM` or `KILL` to `kafka-1`, `mariadb` or `redis`.
+    pub fn signal(&self, server: &str, signal: &str) {
+        let id = self.pid(server).to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+    }
+
+    /// Ends a server, and returns the way to have it again.
+    pub fn end(&self, server: &str, signal: &str) -> Ended<'_> {
+        let pid = self.pid(server);
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        let words: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
+        assert!(!words.is_empty(), "{server} does not run");
+        self.signal(server, signal);
+        let until = Instant::now() + PATIENCE;
+        while runs(pid) {
+            if let Some(child) = self.again.lock().unwrap().get_mut(server) {
+                // Whether it has ended is seen above.
+                let _ = child.try_wait();
+            }
+            assert!(Instant::now() < until, "{server} does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ended { own: self, server: server.to_owned(), words }
+    }
+}
+
+/// Whether a process runs; one that has ended and that nobody asked for does not.
+fn runs(pid: u32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+/// A server that was ended.
+pub struct Ended<'a> {
+    own: &'a Own,
+    server: String,
+    words: Vec<OsString>,
+}
+
+impl Ended<'_> {
+    /// Starts it as it was; it may take a while to answer.
+    pub fn again(self) {
+        let dir = &self.own.servers.dir;
+        let log =
+            std::fs::File::options().append(true).open(dir.join(format!("{}.log", self.server))).unwrap();
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().unwrap();
+        // For whoever takes all of them down.
+        std::fs::write(dir.join(format!("{}.pid", self.server)), child.id().to_string()).unwrap();
+        self.own.again.lock().unwrap().insert(self.server, child);
     }
 }
 
 impl Drop for Own {
     fn drop(&mut self) {
+        for (server, child) in self.again.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            if let Err(error) = child.kill().and_then(|()| child.wait()) {
+                eprintln!("{server} was not ended: {error}");
+            }
+        }
         let folder = self.dir.path().join("servers");
         // A folder that cannot be cleared goes with the temporary one; its servers are what matters.
         let _ = script().args(["down", "--dir"]).arg(folder).output();

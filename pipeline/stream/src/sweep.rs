@@ -138,11 +138,7 @@ impl Shard {
     }
 
     /// Whether the lists are stored; if not, memory was dropped and the same users are to be asked for again.
-    pub(crate) async fn remake(
-        &mut self,
-        users: Vec<UserId>,
-        cause: &str,
-    ) -> Result<bool, StreamError> {
+    pub(crate) async fn remake(&mut self, users: Vec<UserId>, cause: &str) -> Result<bool, StreamError> {
         if users.is_empty() {
             return Ok(true);
         }

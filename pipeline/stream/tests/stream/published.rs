@@ -88,7 +88,8 @@ fn views(first: usize, users: &[String], item: usize) -> Vec<Value> {
 
 async fn erase(shop: &Shop, user: &str) {
     for topic in USER_TOPICS {
-        let event = json!({"event_id": "gone", "type": "user_erased", "user_id": user, "occurred_at": NOW_MS});
+        let event =
+            json!({"event_id": "gone", "type": "user_erased", "user_id": user, "occurred_at": NOW_MS});
         shop.send(topic, &[event]).await;
     }
 }
