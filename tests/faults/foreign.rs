@@ -141,7 +141,7 @@ pub fn kinds() -> Vec<Bad> {
     };
     let text = |value: &str, reason| of(value.as_bytes().to_vec(), reason);
     let a_day = 86_400_000;
-    let deep = format!(r#"{{"event_id":"d","context":{}1{}}}"#, "[".repeat(129), "]".repeat(129));
+    let deep = format!(r#"{{"event_id":"d","session_id":{}1{}}}"#, "[".repeat(129), "]".repeat(129));
     vec![
         text("", "malformed"),
         text("null", "malformed"),
@@ -175,7 +175,7 @@ pub fn kinds() -> Vec<Bad> {
         of(with(json!({ "historical": "yes" })), "bad_value"),
         of(with(json!({ "price": 1.5, "currency": "CNY" })), "bad_value"),
         of(with(json!({ "occurred_at": "yesterday" })), "bad_value"),
-        text(&deep, "malformed"),
+        text(&deep, "bad_value"),
         of(with(json!({ "quantity": 0 })), "out_of_range"),
         of(with(json!({ "quantity": 1e30 })), "out_of_range"),
         of(with(json!({ "rating": 5.5 })), "out_of_range"),

@@ -142,5 +142,10 @@ impl Drop for Running {
         // One that has ended already is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // For whoever looks for the cause of a failure.
+        if let Some(folder) = std::env::var_os("SHOPTIDE_TEST_LOGS") {
+            let file = std::path::Path::new(&folder).join(format!("{}.log", self.child.id()));
+            let _ = std::fs::write(file, self.err.text());
+        }
     }
 }

@@ -136,6 +136,15 @@ impl Live {
         };
     }
 
+    /// Says nothing more of a shard: another process has it, and an old value of ours would be added to his.
+    pub fn forget_shard(&self, shard: u32) {
+        let label = shard.to_string();
+        // There is nothing to remove of a shard that never ran here.
+        let _ = self.metrics.shard_up.remove_label_values(&[&label]);
+        let _ = self.metrics.lag.remove_label_values(&[&label]);
+        self.down.lock().unwrap_or_else(PoisonError::into_inner).remove(&shard);
+    }
+
     /// Shards of this process that have stopped on an error.
     pub fn shards_down(&self) -> Vec<u32> {
         self.down.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()

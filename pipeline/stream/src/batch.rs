@@ -187,7 +187,7 @@ impl Shard {
             StoreError::Unusable(_) => "unusable",
         };
         self.metrics().commit_failures.with_label_values(&[kind]).inc();
-        // Fenced: another owner has the shard. Only an assignment may take it back, or two would fence each other for ever.
+        // Fenced: another owner has the shard. Only the group may say that it is still ours, or two would fence each other without end.
         if matches!(error, StoreError::Unusable(_) | StoreError::Fenced { .. }) {
             return Err(error.into());
         }

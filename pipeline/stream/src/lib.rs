@@ -85,7 +85,7 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
         let change = tokio::select! {
             biased;
             _ = stop.wait_for(|stopped| *stopped) => break Ok(()),
-            // One that panicked is taken over again, if it is still ours.
+            // One that panicked or was fenced is taken over again, if it is still ours.
             Some(number) = fell.recv() => Ok(Rebalance::Assigned(Vec::from_iter(shards.remove(&number).map(|_| number)))),
             change = membership.next() => change,
         };
@@ -103,6 +103,15 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
                     {
                         Ok(Some(handle)) => shards.insert(number, handle),
                         Ok(None) => break 'run Ok(()),
+                        // One shard's trouble, which the others do not share.
+                        Err(
+                            error @ (StreamError::Log(LogError::Truncated { .. })
+                            | StreamError::Damaged { .. }),
+                        ) => {
+                            context.live.note_shard(number, false);
+                            tracing::error!(shard = number, %error, "the shard cannot start, a person must look");
+                            continue;
+                        }
                         Err(error) => break 'run Err(error),
                     };
                 }
@@ -113,6 +122,8 @@ pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Res
                     if let Some(handle) = shards.remove(&number) {
                         handle.stop().await;
                     }
+                    // However it ended here, it is somebody else's to speak of.
+                    context.live.forget_shard(number);
                 }
             }
             Ok(Rebalance::Closed) => break Ok(()),

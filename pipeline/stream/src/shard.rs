@@ -10,7 +10,7 @@ use shoptide_live::fold::ShardFold;
 use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_schemas::{Topic, USER_TOPICS};
-use shoptide_store::OffsetMove;
+use shoptide_store::{OffsetMove, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::late::Late;
@@ -107,6 +107,13 @@ pub(crate) async fn start(
         .spawn(move || {
             match catch_unwind(AssertUnwindSafe(|| runtime.block_on(shard.run(reader)))) {
                 Ok(Ok(())) => {}
+                // The group is about to say so too. If it does not, it was a zombie's last act (or the store lost its tail), and
+                // the shard is still ours, to go on from where the store stands.
+                Ok(Err(error @ (StreamError::Store(StoreError::Fenced { .. }) | StreamError::Moved { .. }))) => {
+                    live.note_shard(number, false);
+                    tracing::warn!(shard = number, %error, "the shard is left to its new owner, if there is one");
+                    runtime.spawn(taken_again(number, fallen));
+                }
                 Ok(Err(error)) => {
                     live.note_shard(number, false);
                     tracing::error!(shard = number, %error, "the shard stopped, a person must look");
@@ -115,11 +122,7 @@ pub(crate) async fn start(
                 Err(_) => {
                     live.note_shard(number, false);
                     tracing::error!(shard = number, "the shard panicked, it will be taken over again");
-                    runtime.spawn(async move {
-                        tokio::time::sleep(RETRY_LAST).await;
-                        // Nobody listens any more if the process is ending.
-                        let _ = fallen.send(number).await;
-                    });
+                    runtime.spawn(taken_again(number, fallen));
                 }
             }
             // Nobody waits any more if the process is ending.
@@ -127,6 +130,13 @@ pub(crate) async fn start(
         })
         .map_err(|e| StreamError::Thread { shard: number, reason: e.to_string() })?;
     Ok(Some(Handle { stop, done }))
+}
+
+/// Asks after a pause that the shard be taken over again, if it is still ours then.
+async fn taken_again(number: u32, fallen: mpsc::Sender<u32>) {
+    tokio::time::sleep(RETRY_LAST).await;
+    // Nobody listens any more if the process is ending.
+    let _ = fallen.send(number).await;
 }
 
 async fn begin(
