@@ -26,6 +26,10 @@ const REFUSED: u8 = 2;
 fn main() -> ExitCode {
     let args = Args::parse();
     start_logging(&args);
+    if let Err(wrong) = shoptide_faults::setup() {
+        eprintln!("shoptide: {wrong}");
+        return ExitCode::from(REFUSED);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use shoptide_faults::{Break, Point};
+use shoptide_live::ModelFileError;
 use shoptide_models::snapshot::{Kind, Snapshot};
 use shoptide_models::snapshot_file::{encode, encode_delta};
 use shoptide_store::ModelRow;
@@ -27,9 +29,14 @@ pub(super) async fn publish(
         format!("model-{:012}-{kind}-{:016x}.arrow", model.version(), xxhash_rust::xxh3::xxh3_64(&bytes));
     let size = bytes.len() as u64;
     let (files, name) = (context.files.clone(), file.clone());
-    tokio::task::spawn_blocking(move || files.write(&name, &bytes))
-        .await
-        .map_err(|e| TrainError::Numbers(e.to_string()))??;
+    let write = move || files.write(&name, &bytes);
+    let write = if shoptide_faults::broken(Break::PointerFirst) {
+        Some(write)
+    } else {
+        written(write).await?;
+        shoptide_faults::pass(Point::W13File).await;
+        None
+    };
     let lineage = serde_json::to_vec(model.meta()).map_err(|e| TrainError::Numbers(e.to_string()))?;
     let row = ModelRow {
         version: model.version(),
@@ -47,8 +54,20 @@ pub(super) async fn publish(
         }
         return Err(error.into());
     }
+    shoptide_faults::pass(Point::W13Pointer).await;
+    if let Some(write) = write {
+        written(write).await?;
+    }
     context.live.adopt(model.clone());
     Ok(())
+}
+
+/// Writing megabytes is no work for the runtime's workers.
+async fn written(
+    write: impl FnOnce() -> Result<(), ModelFileError> + Send + 'static,
+) -> Result<(), TrainError> {
+    let done = shoptide_faults::blocking(write).await.map_err(|e| TrainError::Numbers(e.to_string()))?;
+    Ok(done?)
 }
 
 /// Forgets versions that no stored list names and no kept version is built on. `chain_from`: an erasure began a new chain

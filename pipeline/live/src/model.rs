@@ -42,7 +42,7 @@ pub async fn load_version(
     let files = files.clone();
     let chain: Vec<ModelRow> = chain.into_iter().rev().cloned().collect();
     // Decoding megabytes is no work for a thread that serves requests.
-    let loaded = tokio::task::spawn_blocking(move || {
+    let loaded = shoptide_faults::blocking(move || {
         for row in chain {
             let bytes = files.read(&row.file)?;
             let read = match &model {

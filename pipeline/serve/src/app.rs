@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use shoptide_faults::{Break, Point};
 use shoptide_live::Live;
 use shoptide_log::{Log, NewRecord, Position};
 use shoptide_models::list::{ListParams, ListScratch};
@@ -112,8 +113,15 @@ impl App {
     /// Appends in a task of its own: a client who hangs up must not cancel a write half way.
     pub async fn append(&self, records: Vec<NewRecord>) -> Result<Vec<Position>, ApiError> {
         let log = self.context.log.clone();
-        let task = tokio::spawn(async move { log.append(records).await });
-        task.await.map_err(|_| ApiError::failed())?.map_err(ApiError::from)
+        let task = tokio::spawn(async move { shoptide_faults::begun(Point::W1, log.append(records)).await });
+        if shoptide_faults::broken(Break::AnswerBeforeAck) {
+            return Ok(Vec::new());
+        }
+        let positions = task.await.map_err(|_| ApiError::failed())?.map_err(ApiError::from)?;
+        if shoptide_faults::pass(Point::W2).await {
+            return Err(ApiError::failed());
+        }
+        Ok(positions)
     }
 
     /// Asks the store, for as long as `patience` lasts.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use quick_cache::sync;
+use shoptide_faults::{Break, broken};
 use shoptide_schemas::UserId;
 
 #[cfg(feature = "redis")]
@@ -77,13 +78,14 @@ impl LocalCache {
     fn set(&self, entry: CacheEntry, now_ms: i64) {
         let key = (entry.shard, entry.user);
         self.alone(&key, |tombstones| {
-            if tombstones.bars(&key, &entry.version, now_ms) {
+            if tombstones.bars(&key, &entry.version, now_ms) && !broken(Break::NoGraves) {
                 // Better nothing than something older that this would have replaced.
                 self.held.remove_if(&key, |held| *held.version < *entry.version);
                 return;
             }
             // The same version is the same list: it stays longer.
-            let stays = self.held.peek(&key).is_some_and(|held| *entry.version < *held.version);
+            let older = |held: &Held| *entry.version < *held.version && !broken(Break::CacheUnversioned);
+            let stays = self.held.peek(&key).is_some_and(|held| older(&held));
             if !stays {
                 let until_ms = now_ms.saturating_add(self.ttl_ms);
                 let held = Held { version: Arc::from(entry.version.as_str()), until_ms, data: entry.data };

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use shoptide_faults::{Break, Point, broken};
 use shoptide_live::fold::{Decoded, Folded, Narrow, Touch, decode};
 use shoptide_log::Record;
 use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
@@ -53,6 +54,9 @@ impl Shard {
         self.ranker.refresh(&self.context, &mut self.fold);
         let known = match self.load(records, batch).await {
             Ok(known) => known,
+            Err(StreamError::Store(StoreError::Unavailable { .. })) if broken(Break::OutageBuries) => {
+                return Ok(Attempt::Panicked(0));
+            }
             Err(StreamError::Store(StoreError::Unavailable { .. })) => {
                 let stand = self.take_over_again(&[]).await?;
                 return Ok(if stand.is_some() { Attempt::Again } else { Attempt::Stopped });
@@ -109,6 +113,9 @@ impl Shard {
         let gone = commit.lists_gone.clone();
         let deferred = !commit.todo.is_empty();
         let (before, began) = (self.fold.positions().clone(), Instant::now());
+        if broken(Break::CacheFirst) {
+            self.publish(cache.clone(), &gone).await;
+        }
         if !self.commit_surely(commit).await? {
             return Ok(false);
         }
@@ -120,6 +127,7 @@ impl Shard {
             self.sweep.wake();
         }
         self.count(&moves, quality);
+        shoptide_faults::pass(Point::W5).await;
         let made_at = tokio::time::Instant::now();
         self.late.made(cache.iter().map(|entry| &entry.user), made_at);
         self.late.put_off(late.clone(), before, made_at);
@@ -172,6 +180,7 @@ impl Shard {
     /// Commits, and finds out what happened if that is not clear. False: nothing happened, and memory was dropped.
     pub(crate) async fn commit_surely(&mut self, commit: Commit) -> Result<bool, StreamError> {
         let moved = commit.clone_offsets();
+        shoptide_faults::pass(Point::W6).await;
         let error = match self.context.truth.commit(commit).await {
             Ok(()) => {
                 self.fold.committed(&moved);
@@ -187,11 +196,22 @@ impl Shard {
             StoreError::Unusable(_) => "unusable",
         };
         self.metrics().commit_failures.with_label_values(&[kind]).inc();
-        // Fenced: another owner has the shard. Only the group may say that it is still ours, or two would fence each other without end.
+        if matches!(error, StoreError::Fenced { .. }) {
+            shoptide_faults::note(Point::W6Fenced);
+        }
+        // Fenced: another owner has the shard. It is taken back only after a while and only if the
+        // group still says that it is ours, or two would fence each other for ever.
         if matches!(error, StoreError::Unusable(_) | StoreError::Fenced { .. }) {
             return Err(error.into());
         }
         tracing::warn!(shard = self.fold.shard(), %error, "a commit failed, taking the shard over again");
+        if matches!(error, StoreError::Unknown { .. }) && broken(Break::UnknownIsDone) {
+            self.fold.committed(&moved);
+            return Ok(true);
+        }
+        if matches!(error, StoreError::Unknown { .. }) && broken(Break::UnknownIsFailed) {
+            return Ok(false);
+        }
         // Advanced: the commit arrived although its answer did not.
         Ok(matches!(self.take_over_again(&moved.offsets).await?, Some(Stand::Advanced)))
     }

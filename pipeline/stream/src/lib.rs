@@ -9,7 +9,7 @@ mod publish;
 mod shard;
 mod sweep;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shoptide_live::Live;
@@ -58,6 +58,11 @@ pub enum StreamError {
 }
 
 impl StreamError {
+    /// Whether another owner had the shard meanwhile.
+    fn was_taken(&self) -> bool {
+        matches!(self, StreamError::Store(StoreError::Fenced { .. }) | StreamError::Moved { .. })
+    }
+
     /// Whether the same step may succeed later. Taking a shard over again after an unknown outcome only raises its epoch
     /// once more.
     fn passes(&self) -> bool {
@@ -69,7 +74,7 @@ impl StreamError {
     }
 }
 
-/// Shards that wait to be taken over again after a panic: as many as a topic may have partitions.
+/// Shards that wait to be taken over again after a panic or a fence: as many as a topic may have partitions.
 const SHARDS_FALLEN_MAX: usize = 256;
 
 /// Joins the log and runs the shards it is given until `stop` turns true.
@@ -79,7 +84,7 @@ const SHARDS_FALLEN_MAX: usize = 256;
 /// fails is logged and stays down until the next assignment; the others run on, and readiness names it.
 pub async fn run(context: StreamContext, mut stop: watch::Receiver<bool>) -> Result<(), StreamError> {
     let mut membership = context.log.join().await?;
-    let mut shards: HashMap<u32, shard::Handle> = HashMap::new();
+    let mut shards: BTreeMap<u32, shard::Handle> = BTreeMap::new();
     let (fallen, mut fell) = mpsc::channel(SHARDS_FALLEN_MAX);
     let outcome = 'run: loop {
         let change = tokio::select! {

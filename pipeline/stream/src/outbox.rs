@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use shoptide_faults::{Break, Point, broken};
 use shoptide_log::NewRecord;
 use shoptide_schemas::Topic;
 use tokio::time::Instant;
@@ -71,10 +72,13 @@ async fn relay(context: &StreamContext, shard: u32, appended: &mut BTreeSet<(Top
     };
     let more = rows.len() == RELAY_ROWS;
     let done: Vec<_> = rows.iter().map(|r| (r.topic, r.off)).collect();
+    if broken(Break::OutboxMarkedFirst) && context.truth.outbox_done(shard, &done).await.is_err() {
+        return None;
+    }
     let records: Vec<NewRecord> = rows
         .into_iter()
         .filter(|r| !appended.contains(&(r.topic, r.off)))
-        .map(|r| NewRecord { topic: r.topic, key: r.key.into(), value: r.payload.into() })
+        .map(|r| NewRecord { topic: r.topic, key: r.key.into(), value: renamed(context, r.payload).into() })
         .collect();
     if !records.is_empty()
         && let Err(error) = context.log.append(records).await
@@ -82,6 +86,7 @@ async fn relay(context: &StreamContext, shard: u32, appended: &mut BTreeSet<(Top
         tracing::warn!(shard, %error, "the outbox cannot be appended, retrying");
         return None;
     }
+    shoptide_faults::pass(Point::W11).await;
     *appended = done.iter().copied().collect();
     if let Err(error) = context.truth.outbox_done(shard, &done).await {
         tracing::warn!(shard, %error, "sent outbox rows cannot be deleted yet, retrying");
@@ -89,4 +94,13 @@ async fn relay(context: &StreamContext, shard: u32, appended: &mut BTreeSet<(Top
     }
     appended.clear();
     Some(more)
+}
+
+/// A payload as it is: its name is the outbox row's for ever. (A test that breaks this gives it another one each time.)
+fn renamed(context: &StreamContext, payload: Vec<u8>) -> Vec<u8> {
+    if !broken(Break::OutboxNewName) {
+        return payload;
+    }
+    let id = format!("\"event_id\":\"{}-", (context.clock)());
+    String::from_utf8_lossy(&payload).replacen("\"event_id\":\"", &id, 1).into_bytes()
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use shoptide_faults::{Break, Point, broken};
 use shoptide_live::fold::{decode, state_of};
 use shoptide_log::{LogError, ReadMax};
 use shoptide_models::codec::CodecError;
@@ -75,7 +76,8 @@ impl Publisher {
             let removals_only = GAP_MAX < end.saturating_sub(next);
             (next < end).then_some(Gap { topic, next, end, removals_only })
         };
-        let gaps: Vec<Gap> = USER_TOPICS.into_iter().filter_map(gap).collect();
+        let covered = |_: &Topic| !broken(Break::NoRepublish);
+        let gaps: Vec<Gap> = USER_TOPICS.into_iter().filter(covered).filter_map(gap).collect();
         let large = gaps.iter().any(|gap| gap.removals_only);
         let rate = context.options.sweep_lists_per_s.max(1);
         Self {
@@ -164,12 +166,13 @@ fn leaves_older(error: &StoreError) -> bool {
 impl Shard {
     /// Tells the cache, after the commit. Whether it has all of it.
     pub(crate) async fn publish(&mut self, entries: Vec<CacheEntry>, gone: &[UserId]) -> bool {
+        shoptide_faults::pass(Point::W7).await;
         let mut told = true;
         if !entries.is_empty() {
             let users: Vec<UserId> = entries.iter().map(|entry| entry.user.clone()).collect();
             if let Err(error) = self.context.cache.set_if_newer(entries).await {
                 tracing::warn!(%error, "lists are not in the cache, readers take them from the store");
-                if leaves_older(&error) {
+                if leaves_older(&error) && !broken(Break::WriteForgotten) {
                     self.publisher.owe(users, false);
                     told = false;
                 }

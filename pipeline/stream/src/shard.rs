@@ -2,15 +2,17 @@
 //! everything in memory is dropped and the shard taken over again.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use shoptide_faults::{Break, Point};
 use shoptide_live::fold::ShardFold;
 use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_schemas::{Topic, USER_TOPICS};
-use shoptide_store::{OffsetMove, StoreError};
+use shoptide_store::OffsetMove;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::late::Late;
@@ -102,41 +104,50 @@ pub(crate) async fn start(
     };
     let live = shard.context.live.clone();
     live.note_shard(number, true);
+    let (spawner, told_to_stop) = (runtime.clone(), shard.stopped.clone());
+    let life = async move {
+        let again = match AssertUnwindSafe(shard.run(reader)).catch_unwind().await {
+            Ok(Ok(())) => false,
+            // An owner of before us who was slow to take it over: the group, which knows whose it is, gave him nothing since.
+            Ok(Err(error)) if error.was_taken() => {
+                live.note_shard(number, false);
+                tracing::warn!(shard = number, %error, "another owner had the shard, it is taken over again if it stays ours");
+                true
+            }
+            Ok(Err(error)) => {
+                live.note_shard(number, false);
+                tracing::error!(shard = number, %error, "the shard stopped, a person must look");
+                false
+            }
+            // All it held is gone with it; what it did not commit is in the log.
+            Err(_) => {
+                live.note_shard(number, false);
+                tracing::error!(shard = number, "the shard panicked, it will be taken over again");
+                true
+            }
+        };
+        if again {
+            spawner.spawn(async move {
+                tokio::time::sleep(RETRY_LAST).await;
+                // Told to stop, or followed by another: it is not this one's to give back.
+                if !*told_to_stop.borrow() && told_to_stop.has_changed().is_ok() {
+                    // Nobody listens any more if the process is ending.
+                    let _ = fallen.send(number).await;
+                }
+            });
+        }
+        // Nobody waits any more if the process is ending.
+        let _ = tell_done.send(());
+    };
+    if shoptide_faults::simulated() {
+        runtime.spawn(life);
+        return Ok(Some(Handle { stop, done }));
+    }
     std::thread::Builder::new()
         .name(format!("shard-{number}"))
-        .spawn(move || {
-            match catch_unwind(AssertUnwindSafe(|| runtime.block_on(shard.run(reader)))) {
-                Ok(Ok(())) => {}
-                // The group is about to say so too. If it does not, it was a zombie's last act (or the store lost its tail), and
-                // the shard is still ours, to go on from where the store stands.
-                Ok(Err(error @ (StreamError::Store(StoreError::Fenced { .. }) | StreamError::Moved { .. }))) => {
-                    live.note_shard(number, false);
-                    tracing::warn!(shard = number, %error, "the shard is left to its new owner, if there is one");
-                    runtime.spawn(taken_again(number, fallen));
-                }
-                Ok(Err(error)) => {
-                    live.note_shard(number, false);
-                    tracing::error!(shard = number, %error, "the shard stopped, a person must look");
-                }
-                // All it held is gone with it; what it did not commit is in the log.
-                Err(_) => {
-                    live.note_shard(number, false);
-                    tracing::error!(shard = number, "the shard panicked, it will be taken over again");
-                    runtime.spawn(taken_again(number, fallen));
-                }
-            }
-            // Nobody waits any more if the process is ending.
-            let _ = tell_done.send(());
-        })
+        .spawn(move || runtime.block_on(life))
         .map_err(|e| StreamError::Thread { shard: number, reason: e.to_string() })?;
     Ok(Some(Handle { stop, done }))
-}
-
-/// Asks after a pause that the shard be taken over again, if it is still ours then.
-async fn taken_again(number: u32, fallen: mpsc::Sender<u32>) {
-    tokio::time::sleep(RETRY_LAST).await;
-    // Nobody listens any more if the process is ending.
-    let _ = fallen.send(number).await;
 }
 
 async fn begin(
@@ -145,8 +156,19 @@ async fn begin(
     number: u32,
 ) -> Result<(Taken, Box<dyn ShardReader>), StreamError> {
     let taken = take_over(context, number).await?;
-    let reader = membership.open(number, &offsets(&taken.fold)).await?;
+    let mut from = offsets(&taken.fold);
+    if shoptide_faults::broken(Break::GroupOffsets) {
+        for (topic, offset) in &mut from {
+            *offset = context.log.watermarks(*topic, number).await?.next;
+        }
+    }
+    let reader = membership.open(number, &from).await?;
     Ok((taken, reader))
+}
+
+/// Resolves when the shard is to stop, or nobody is left who could say so.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 /// Waits and doubles the pause. False if the wait ended because of a stop.
@@ -223,7 +245,7 @@ impl Shard {
             let late_due = self.late.due();
             tokio::select! {
                 biased;
-                _ = stopped.wait_for(|stop| *stop) => return Ok(()),
+                () = told(&mut stopped) => return Ok(()),
                 () = tokio::time::sleep_until(relay_due), if self.relay.busy() => {
                     self.relay.step(&self.context, self.fold.shard()).await;
                 }
@@ -236,6 +258,7 @@ impl Shard {
                         pause = RETRY_FIRST;
                         if !batch.records.is_empty() {
                             self.process(&batch.records).await?;
+                            shoptide_faults::pass(Point::W5Offsets).await;
                             let stored = self.fold.positions().iter();
                             let stored: Vec<(Topic, i64)> = stored
                                 .filter_map(|(code, next)| Some((Topic::from_code((*code).into())?, *next)))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use shoptide_faults::{Break, broken};
 use shoptide_log::Record;
 use shoptide_models::catalogue::CatalogueBuilder;
 use shoptide_models::state::{Act, Change, Decision, Facts, RecordAt, decide};
@@ -142,6 +143,7 @@ impl ShardFold {
         };
         let change = match decide(part, event, at, facts) {
             Decision::Apply(change) => change,
+            Decision::Duplicate if broken(Break::NoDedupe) => Change::Fold,
             Decision::Duplicate => return Outcome::Duplicate,
             Decision::Late => return Outcome::Late,
             Decision::Erased => return Outcome::Erased,
@@ -173,6 +175,9 @@ impl ShardFold {
                     *erased = Some(record.offset);
                 }
                 touch.gone = true;
+                if broken(Break::NoTombstone) {
+                    return Outcome::Applied;
+                }
                 commit.tombstones.push((event.user.clone(), record.topic, record.offset));
                 commit.dead_redacted.push((event.user.clone(), record.topic, record.offset));
                 commit.budgets_gone.push(event.user.clone());

@@ -1,6 +1,7 @@
 //! The three scripts. Each touches one key, so that a cluster runs them, and each may run twice or late without harm.
 
 use redis::{Cmd, RedisResult, Value};
+use shoptide_faults::{Break, broken};
 
 use super::failure::Failure;
 use super::link::Conn;
@@ -63,6 +64,9 @@ impl Scripts {
 /// head that is not this key's counts as nothing held. A full server allows what replaces a list only because DEL, which it
 /// always allows, went before: an older list never stays for lack of room.
 fn set_text() -> String {
+    if broken(Break::CacheUnversioned) {
+        return "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\nreturn 2".to_owned();
+    }
     format!(
         "local head = redis.call('GETRANGE', KEYS[1], 0, {last})
 local new = string.sub(ARGV[1], 1, {version})
@@ -87,6 +91,9 @@ return 2",
 /// Leaves the head of what was held, or the one that comes with the call. A full server allows the SET only because DEL, which
 /// it always allows, went before: an erasure works even then.
 fn remove_text() -> String {
+    if broken(Break::NoGraves) {
+        return "redis.call('DEL', KEYS[1])\nreturn 2".to_owned();
+    }
     format!(
         "local head = redis.call('GETRANGE', KEYS[1], 0, {last})
 redis.call('DEL', KEYS[1])

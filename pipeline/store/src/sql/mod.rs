@@ -8,6 +8,7 @@ mod dialect;
 mod erase;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod points;
 mod pool;
 mod reads;
 mod reports;

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use shoptide_faults::Break;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use self::conn::MysqlConn;
 use super::conn::{Connect, SqlConn};
+use super::points;
 use super::pool::Pool;
 use super::truth::Backend;
 use super::writes::{self, Write, Written};
@@ -199,16 +201,23 @@ async fn carry_out(pool: &Pool<Server>, write: &Write) -> Result<Written, StoreE
         tries += 1;
         let mut conn = pool.connection().await?;
         conn.run(conn.dialect().begin_write()).await?;
-        let outcome = writes::run(&mut conn, write).await;
+        let outcome = match writes::run(&mut conn, write).await {
+            Ok(written) => points::written(STORE, write).await.map(|()| written),
+            Err(error) => Err(error),
+        };
         let lost = conn.lost_against_another();
         match outcome {
             Ok(written) => {
-                conn.run("COMMIT").await.map_err(lost_in_commit)?;
+                points::commit(&mut conn, STORE, write).await.map_err(lost_in_commit)?;
                 pool.give_back(conn);
                 return Ok(written);
             }
             // After 1213 the server has rolled back and would run on without a transaction; after 1205 it would commit half of
             // it. In both cases the connection goes.
+            Err(_) if lost && shoptide_faults::broken(Break::KeepHalf) => {
+                conn.run("COMMIT").await?;
+                return Ok(Written::new());
+            }
             Err(_) if lost && tries < LOST_TRIES_MAX => {
                 conn.close().await;
                 tracing::info!(store = STORE, tries, "a transaction lost against another, running it again");

@@ -7,6 +7,7 @@ use super::conn::SqliteConn;
 use super::{Job, STORE, SqliteTruthOptions, open};
 use crate::StoreError;
 use crate::sql::conn::SqlConn;
+use crate::sql::points;
 use crate::sql::writes::{self, Write, Written};
 
 /// Another process may hold the file for longer than SQLite itself waits; after that many waits the caller decides.
@@ -50,9 +51,13 @@ async fn carry_out(
         None => SqliteConn::connect(&open::writer_options(options)).await?,
     };
     begin(&mut conn).await?;
-    match writes::run(&mut conn, write).await {
+    let outcome = match writes::run(&mut conn, write).await {
+        Ok(written) => points::written(STORE, write).await.map(|()| written),
+        Err(error) => Err(error),
+    };
+    match outcome {
         Ok(written) => {
-            conn.run("COMMIT").await.map_err(lost_in_commit)?;
+            points::commit(&mut conn, STORE, write).await.map_err(lost_in_commit)?;
             *held = Some(conn);
             Ok(written)
         }
