@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::ledger::Ledger;
 use crate::load::{Load, client, now_ms};
 use crate::oracle;
+use crate::proxy::Proxy;
 use crate::seed::{Dice, count};
 use crate::servers::{Own, Servers};
 use crate::shop::{Shop, until};
@@ -144,4 +145,62 @@ async fn a_truncated_log_stops_its_shard_and_no_other() {
     assert_eq!(stands.unwrap().next_off, lost.next_off, "it jumped");
     drop((load, up, serve));
     shop.close().await;
+}
+
+/// Every byte to and from the broker goes through a proxy that is slow, slices, stalls and cuts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "long"]
+async fn a_slow_or_broken_way_to_the_broker_costs_only_time() {
+    let Some(mut own) = Own::start(1) else { return };
+    let mut dice = Dice::of("F5");
+    let proxy = Proxy::start(&own.servers.kafka).await;
+    let file = own.servers.dir.join("kafka-1.properties");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (before, after) = (
+        format!("advertised.listeners=PLAINTEXT://{}", own.servers.kafka),
+        format!("advertised.listeners=PLAINTEXT://{}", proxy.address),
+    );
+    assert!(text.contains(&before));
+    std::fs::write(&file, text.replace(&before, &after)).unwrap();
+    tokio::task::block_in_place(|| own.end("kafka-1", "TERM").again());
+    own.servers.kafka.clone_from(&proxy.address);
+    tokio::task::block_in_place(|| answers(&own.servers));
+    let shop = Shop::open(&own.servers, 4).await;
+    let (stream, serve) = (shop.start("stream"), shop.start("serve"));
+    let load = Load::start(&mut dice, 150, &serve.url);
+    let minute = Duration::from_secs(60);
+    load.answered(minute).await;
+    proxy.latency(Duration::from_millis(500));
+    for _ in 0..10 {
+        load.answered(minute).await;
+    }
+    println!("500 ms each way: {} batches", load.ledger.batches());
+    proxy.latency(Duration::ZERO);
+    proxy.slice(7);
+    for _ in 0..50 {
+        load.answered(minute).await;
+    }
+    proxy.slice(0);
+    println!("in slices of 7 bytes: {} batches", load.ledger.batches());
+    for _ in 0..10 {
+        proxy.reset();
+        load.answered(minute).await;
+        tokio::time::sleep(dice.moment(50, 500)).await;
+    }
+    for _ in 0..3 {
+        proxy.stall(true);
+        tokio::time::sleep(dice.moment(1_000, 8_000)).await;
+        proxy.stall(false);
+        load.answered(minute).await;
+    }
+    proxy.down(true);
+    proxy.reset();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    proxy.down(false);
+    load.answered(minute).await;
+    let (refused, silent) = (load.ledger.known().refused, load.ledger.known().silent);
+    let ledger = load.finish().await;
+    let proof = oracle::all(&shop, &ledger).await;
+    println!("a broken way: {refused} refused, {silent} without an answer; {proof}");
+    drop((stream, serve));
 }

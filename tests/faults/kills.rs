@@ -28,7 +28,7 @@ async fn stand(tables: &mut Tables) -> (i64, i64) {
 }
 
 /// Waits until somebody has taken shards over after `epochs`, and has committed since.
-async fn first_commit(tables: &mut Tables, epochs: i64) {
+pub async fn first_commit(tables: &mut Tables, epochs: i64) {
     let began = Instant::now();
     let mut taken = None;
     loop {

@@ -7,6 +7,7 @@
 
 mod bad;
 mod brokers;
+mod cache;
 mod database;
 mod foreign;
 mod kills;
@@ -23,3 +24,5 @@ mod servers;
 mod shop;
 mod stops;
 mod tables;
+#[cfg(feature = "faults")]
+mod windows;

@@ -68,6 +68,10 @@ impl Shop {
         shop.set("SHOPTIDE_MYSQL__DATABASE", shop.database.clone());
         shop.set("SHOPTIDE_REDIS__NODES", servers.redis_address());
         shop.set("SHOPTIDE_REDIS__PREFIX", shop.database.clone());
+        // A protection to break, to see that its absence is noticed.
+        if let Ok(broken) = std::env::var("SHOPTIDE_TEST_BREAK") {
+            shop.set("SHOPTIDE_BREAK", broken);
+        }
         shop.done(&["migrate"]);
         shop.done(&["topics", "create"]);
         shop
@@ -76,6 +80,10 @@ impl Shop {
     /// A key of the configuration, for processes started from now on.
     pub fn set(&mut self, key: &str, value: impl ToString) {
         self.env.insert(key.to_owned(), value.to_string());
+    }
+
+    pub fn unset(&mut self, key: &str) {
+        self.env.remove(key);
     }
 
     /// Lets processes started from now on find MySQL elsewhere, such as behind a proxy.
