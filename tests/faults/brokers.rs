@@ -198,8 +198,11 @@ async fn a_slow_or_broken_way_to_the_broker_costs_only_time() {
     tokio::time::sleep(Duration::from_secs(12)).await;
     proxy.down(false);
     load.answered(minute).await;
-    let (refused, silent) = (load.ledger.known().refused, load.ledger.known().silent);
     let ledger = load.finish().await;
+    let (refused, silent) = {
+        let known = ledger.known();
+        (known.refused, known.silent)
+    };
     let proof = oracle::all(&shop, &ledger).await;
     println!("a broken way: {refused} refused, {silent} without an answer; {proof}");
     drop((stream, serve));

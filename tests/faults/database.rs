@@ -205,7 +205,7 @@ async fn a_mysql_that_refuses_to_write_makes_events_wait() {
     tokio::time::sleep(Duration::from_secs(8)).await;
     read("a second a packet").await;
     proxy.latency(Duration::ZERO);
-    let mut folds = async |what: &str, tables: &mut Tables| {
+    let folds = async |what: &str, tables: &mut Tables| {
         let (before, began) = (tables.number(FOLDED).await, Instant::now());
         while tables.number(FOLDED).await == before {
             assert!(began.elapsed() < Duration::from_secs(15), "{what}: nothing is folded");

@@ -24,6 +24,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_secs(10);
 /// More than any event of ours is ahead, but for those spoiled on purpose.
 const FUTURE_MS: i64 = 5 * 60_000;
+/// Of each client's shop: few, so that each acts often.
+const USERS: u64 = 150;
 /// Users who set budgets, each at his own client only, so that the last answer is the truth.
 const PAYERS: u64 = 20;
 
@@ -51,8 +53,10 @@ impl Load {
         let (ledger, stop) = (Ledger::default(), Arc::new(AtomicBool::new(false)));
         let mut load = Self { ledger, aim, stop, clients: Vec::new() };
         for number in 0..2 {
-            let client = Client::new(dice.next(), number, &load.ledger, &load.stop, target.clone());
-            load.clients.push(tokio::spawn(client.shop(events_per_s / 2)));
+            let mut client = Client::new(dice.next(), number, &load.ledger, &load.stop, target.clone());
+            let shop = client.generated();
+            load.ledger.known().users.extend((0..USERS).map(|user| shop.user_id(user)));
+            load.clients.push(tokio::spawn(client.shop(shop, events_per_s / 2)));
         }
         let client = Client::new(dice.next(), 9, &load.ledger, &load.stop, target);
         load.clients.push(tokio::spawn(client.budgets()));
@@ -117,14 +121,16 @@ impl Client {
         self.stop.load(Ordering::SeqCst)
     }
 
-    /// Sends a shop, each batch again until it is answered.
-    async fn shop(mut self, events_per_s: u64) {
+    fn generated(&mut self) -> Generated {
         let mut options = ShopOptions::demo(self.dice.next(), now_ms());
-        (options.users, options.items, options.events) = (150, 80, 10_000_000);
+        (options.users, options.items, options.events) = (USERS, 80, 10_000_000);
         (options.duplicate_per_mille, options.late_per_mille, options.bad_per_mille) = (40, 5, 10);
         options.run.clone_from(&self.name);
-        let shop = Generated::new(ShopParams::new(options).unwrap());
-        self.ledger.known().users.extend((0..150).map(|user| shop.user_id(user)));
+        Generated::new(ShopParams::new(options).unwrap())
+    }
+
+    /// Sends a shop, each batch again until it is answered.
+    async fn shop(mut self, shop: Generated, events_per_s: u64) {
         let items = shop.catalogue().map(Outgoing::Item);
         let mut all = items.chain(shop.events().map(Outgoing::Event)).map(|one| line(&one));
         let mut due = Instant::now();

@@ -8,6 +8,7 @@
 mod bad;
 mod brokers;
 mod cache;
+mod clocks;
 mod database;
 mod foreign;
 mod kills;
@@ -16,6 +17,7 @@ mod load;
 mod log_reader;
 mod oracle;
 mod proxy;
+mod repeats;
 #[path = "../process/running.rs"]
 mod running;
 mod scale;
