@@ -8,7 +8,6 @@
 mod bad;
 mod brokers;
 mod cache;
-mod clocks;
 mod database;
 mod foreign;
 mod kills;
