@@ -99,16 +99,19 @@ async fn meet(servers: Servers, mut dice: Dice, window: (&str, &str, &str), time
 async fn windows(name: &str, times: usize) {
     let Some(servers) = Servers::shared() else { return };
     let mut dice = Dice::of(name);
-    let mut left = WINDOWS.iter();
+    // For whoever looks into one of them.
+    let only = std::env::var("SHOPTIDE_ONLY").unwrap_or_default();
+    let chosen: Vec<_> = WINDOWS.iter().filter(|(point, ..)| point.starts_with(&only)).collect();
+    let mut left = chosen.iter();
     let mut lanes = tokio::task::JoinSet::new();
     let mut coverage: BTreeMap<String, usize> = BTreeMap::new();
     loop {
         while lanes.len() < LANES
             && let Some(window) = left.next()
         {
-            let (servers, dice) = (servers.clone(), dice.fork());
+            let (servers, dice, window) = (servers.clone(), dice.fork(), **window);
             lanes.spawn(async move {
-                let met = meet(servers, dice, *window, times).await;
+                let met = meet(servers, dice, window, times).await;
                 (format!("{} {}", window.0, window.2), met)
             });
         }
@@ -116,7 +119,7 @@ async fn windows(name: &str, times: usize) {
         coverage.extend([met.unwrap()]);
     }
     println!("{name}: {} windows, each met and proven: {coverage:?}", coverage.len());
-    assert!(coverage.len() == WINDOWS.len() && coverage.values().all(|met| times <= *met));
+    assert!(coverage.len() == chosen.len() && coverage.values().all(|met| times <= *met));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
