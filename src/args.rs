@@ -480,8 +480,8 @@ pub struct State {
 pub enum StateWhat {
     /// Replays the log into an empty store and compares every folded table byte for byte.
     ///
-    /// Also makes a sample of lists again from the inputs they name, and checks that every partition's counts add up. The
-    /// stream must not run meanwhile. Exit code 1 if anything differs.
+    /// Also makes a sample of lists again from the inputs they name, and checks that every partition's counts add up. On Kafka
+    /// the stream may run meanwhile; the embedded log must be at rest. Exit code 1 if anything differs.
     Verify {
         /// The report as one line of JSON.
         #[arg(long)]

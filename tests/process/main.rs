@@ -19,4 +19,5 @@ mod machines;
 mod misconfigured;
 mod real;
 mod roles;
+mod running;
 mod services;

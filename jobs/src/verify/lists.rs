@@ -47,16 +47,20 @@ pub(super) struct Sample<'a> {
     chain_began: u64,
 }
 
+/// The version that began the newest chain of models.
+async fn chain_began(of: &Verify<'_>) -> Result<u64, VerifyError> {
+    let models = of.truth.models().await?;
+    Ok(models.iter().filter(|m| m.parent.is_none()).map(|m| m.version).max().unwrap_or(0))
+}
+
 impl<'a> Sample<'a> {
     pub(super) async fn new(of: &'a Verify<'a>) -> Result<Self, VerifyError> {
-        let models = of.truth.models().await?;
-        let chain_began = models.iter().filter(|m| m.parent.is_none()).map(|m| m.version).max().unwrap_or(0);
         Ok(Self {
             of,
             models: HashMap::new(),
             catalogues: HashMap::new(),
             scratch: ListScratch::default(),
-            chain_began,
+            chain_began: chain_began(of).await?,
         })
     }
 
@@ -96,6 +100,8 @@ impl<'a> Sample<'a> {
                 report.recomputed += 1;
                 report.equal += 1;
             }
+            // A stream that runs meanwhile has replaced the list, and the model that it named may be gone with it.
+            Outcome::Different(_) if self.replaced(shard, user, bytes).await? => report.skipped += 1,
             Outcome::Different(why) => {
                 report.recomputed += 1;
                 let hash = xxhash_rust::xxh3::xxh3_64(user.as_bytes());
@@ -105,13 +111,23 @@ impl<'a> Sample<'a> {
         Ok(())
     }
 
+    async fn replaced(&self, shard: u32, user: &UserId, bytes: &[u8]) -> Result<bool, VerifyError> {
+        Ok(self.of.truth.list(shard, user).await?.as_deref() != Some(bytes))
+    }
+
     async fn compare(&mut self, row: &UserRow, stored: &StoredList) -> Result<Outcome, VerifyError> {
         let mut parts = row.parts.iter().zip(stored.as_of);
         let newer = parts.any(|(part, as_of)| part.as_ref().is_some_and(|(upto, _)| as_of <= *upto));
         if newer || stored.rules_version != self.of.rules_version {
             return Ok(Outcome::Skipped);
         }
-        let model = match self.model(stored.model_version).await {
+        let mut model = self.model(stored.model_version).await;
+        if matches!(model, Err(LiveError::Model(ModelFileError::Unknown { .. }))) {
+            // A trainer that runs meanwhile may have begun a new chain.
+            self.chain_began = chain_began(self.of).await?;
+            model = self.model(stored.model_version).await;
+        }
+        let model = match model {
             Ok(model) => model,
             // The sweep is about to make the list anew.
             Err(LiveError::Model(ModelFileError::Unknown { .. }))

@@ -14,12 +14,13 @@ use shoptide_log::{Log, LogError, generation_of};
 use shoptide_models::list::ListParams;
 use shoptide_schemas::Topic;
 use shoptide_schemas::topic::ALL_TOPICS;
-use shoptide_store::{FoldedTable, OffsetRow, SqliteTruth, SqliteTruthOptions, StoreError, Truth};
+use shoptide_store::{OffsetRow, SqliteTruth, SqliteTruthOptions, StoreError, Truth};
 
 use crate::grow;
 
 pub use lists::ListsReport;
 pub use tables::TableReport;
+use tables::Tables;
 
 /// What is compared with what.
 pub struct Verify<'a> {
@@ -76,22 +77,21 @@ pub enum VerifyError {
 }
 
 impl Verify<'_> {
-    /// Makes the proof for what is folded so far. The stream must not run meanwhile.
+    /// Makes the proof for what is folded so far. The stream may run meanwhile: the tables are those of one moment, and the
+    /// replay ends where they stood.
     ///
     /// # Errors
     /// [`VerifyError`] if log or store cannot be read.
     pub async fn run(&self) -> Result<Report, VerifyError> {
         let began = std::time::Instant::now();
-        let rows = self.truth.offsets().await?;
+        let (ours, rows) = Tables::of(self.truth).await?;
         let path = self.scratch.join("replay.db");
         let clean = SqliteTruth::open(SqliteTruthOptions::new(path)).await?;
         self.replay(&rows, &*clean).await?;
         let replay_s = began.elapsed().as_secs_f64();
-        let mut tables = Vec::new();
-        for table in FoldedTable::ALL {
-            tables.push(tables::compare(self.truth, &*clean, table).await?);
-        }
+        let (replayed, _) = Tables::of(&*clean).await?;
         clean.close().await;
+        let tables = ours.compare(replayed);
         let sums: Vec<SumReport> = rows.iter().map(sum).collect();
         let lists = lists::Sample::new(self).await?.run().await?;
         let ok =

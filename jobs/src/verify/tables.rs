@@ -1,9 +1,10 @@
-//! Two stores compared, table by table, in little memory.
+//! Two stores compared, table by table: by the digest of their rows in canonical order, and by the hash of each row.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
-use shoptide_store::{FoldedTable, StoreError, Truth};
+use sha2::{Digest, Sha256};
+use shoptide_store::{FoldedTable, OffsetRow, StoreError, Truth};
 
 /// Differences named of one table.
 const DIFFERENCES_SHOWN: usize = 5;
@@ -14,66 +15,76 @@ pub struct TableReport {
     pub table: &'static str,
     pub rows: u64,
     pub replayed_rows: u64,
+    /// Of the store's rows in canonical order, each behind its length.
+    pub sha256: String,
+    pub replayed_sha256: String,
     pub equal: bool,
-    /// The first rows that differ, as hexadecimal.
+    /// The first rows that differ, by hash and length.
     pub differences: Vec<String>,
 }
 
-/// Compares one table of the two stores, row by row in canonical order.
-pub(super) async fn compare(
-    truth: &dyn Truth,
-    clean: &dyn Truth,
-    table: FoldedTable,
-) -> Result<TableReport, StoreError> {
-    // Hashes of rows, not rows: a table of millions is compared in little memory.
-    let mut sums: HashMap<u128, i64> = HashMap::new();
-    let (mut rows, mut replayed_rows) = (0_u64, 0_u64);
-    let (mut order, mut replayed_order) = (0_u128, 0_u128);
-    let chain = |order: u128, hash: u128| {
-        order.wrapping_mul(0x2d35_8dcc_aa6c_78a5_0000_0001_b3f4_a9b1).wrapping_add(hash)
-    };
-    truth
-        .dump(table, &mut |row| {
-            let hash = xxhash_rust::xxh3::xxh3_128(row);
-            rows += 1;
-            order = chain(order, hash);
-            *sums.entry(hash).or_default() += 1;
-        })
-        .await?;
-    clean
-        .dump(table, &mut |row| {
-            let hash = xxhash_rust::xxh3::xxh3_128(row);
-            replayed_rows += 1;
-            replayed_order = chain(replayed_order, hash);
-            *sums.entry(hash).or_default() -= 1;
-        })
-        .await?;
-    let equal = rows == replayed_rows && order == replayed_order;
-    let mut differences = Vec::new();
-    if !equal {
-        name_differences(truth, &sums, 1, table, "only in the store", &mut differences).await?;
-        name_differences(clean, &sums, -1, table, "only in the replay", &mut differences).await?;
-    }
-    Ok(TableReport { table: table.name(), rows, replayed_rows, equal, differences })
+/// What is kept of one table: hashes of rows, not rows, so that a table of millions takes 64 bytes a row.
+#[derive(Default)]
+struct Table {
+    rows: u64,
+    digest: Sha256,
+    hashes: HashMap<u128, (i64, usize)>,
 }
 
-async fn name_differences(
-    of: &dyn Truth,
-    sums: &HashMap<u128, i64>,
-    sign: i64,
-    table: FoldedTable,
+/// What is kept of every folded table of a store at one moment.
+pub(super) struct Tables([Table; FoldedTable::ALL.len()]);
+
+impl Tables {
+    /// Walks a store, and says where it stood.
+    pub(super) async fn of(truth: &dyn Truth) -> Result<(Self, Vec<OffsetRow>), StoreError> {
+        let mut tables: [Table; FoldedTable::ALL.len()] = Default::default();
+        let places: Vec<FoldedTable> = FoldedTable::ALL.to_vec();
+        let offsets = truth
+            .dump_all(&mut |table, row| {
+                let place = places.iter().position(|other| *other == table);
+                let Some(table) = place.and_then(|place| tables.get_mut(place)) else { return };
+                table.rows += 1;
+                table.digest.update((row.len() as u64).to_le_bytes());
+                table.digest.update(row);
+                table.hashes.entry(xxhash_rust::xxh3::xxh3_128(row)).or_insert((0, row.len())).0 += 1;
+            })
+            .await?;
+        Ok((Self(tables), offsets))
+    }
+
+    /// Compares with the tables of a clean replay.
+    pub(super) fn compare(self, clean: Self) -> Vec<TableReport> {
+        let pairs = FoldedTable::ALL.into_iter().zip(self.0).zip(clean.0);
+        pairs.map(|((table, ours), clean)| compare(table, ours, clean)).collect()
+    }
+}
+
+fn compare(table: FoldedTable, ours: Table, clean: Table) -> TableReport {
+    let (sha256, replayed_sha256) = (hex(ours.digest), hex(clean.digest));
+    let equal = ours.rows == clean.rows && sha256 == replayed_sha256;
+    let mut differences = Vec::new();
+    if !equal {
+        differences = name(&ours.hashes, &clean.hashes, "only in the store");
+        differences.extend(name(&clean.hashes, &ours.hashes, "only in the replay"));
+    }
+    let (rows, replayed_rows) = (ours.rows, clean.rows);
+    TableReport { table: table.name(), rows, replayed_rows, sha256, replayed_sha256, equal, differences }
+}
+
+fn hex(digest: Sha256) -> String {
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Ids are users' data: the proof names rows by hash and length.
+fn name(
+    these: &HashMap<u128, (i64, usize)>,
+    others: &HashMap<u128, (i64, usize)>,
     whose: &str,
-    into: &mut Vec<String>,
-) -> Result<(), StoreError> {
-    let mut named = 0;
-    of.dump(table, &mut |row| {
-        let differs = sums.get(&xxhash_rust::xxh3::xxh3_128(row)).is_some_and(|n| 0 < n * sign);
-        if differs && named < DIFFERENCES_SHOWN {
-            named += 1;
-            // Ids are users' data: the proof names rows by hash and length.
-            into.push(format!("{whose}: row {:032x}, {} bytes", xxhash_rust::xxh3::xxh3_128(row), row.len()));
-        }
-    })
-    .await?;
-    Ok(())
+) -> Vec<String> {
+    let more = |hash: &u128, n: i64| others.get(hash).map_or(0, |(n, _)| *n) < n;
+    let mut named: Vec<_> = these.iter().filter(|(hash, (n, _))| more(hash, *n)).collect();
+    named.sort_unstable();
+    let line =
+        |(hash, (_, bytes)): (&u128, &(i64, usize))| format!("{whose}: row {hash:032x}, {bytes} bytes");
+    named.into_iter().take(DIFFERENCES_SHOWN).map(line).collect()
 }

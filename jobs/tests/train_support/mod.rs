@@ -177,6 +177,9 @@ macro_rules! passed {
             async fn dump(&self, table: FoldedTable, sink: &mut (dyn for<'r> FnMut(&'r [u8]) + Send)) -> Result<(), StoreError> {
                 self.0.dump(table, sink).await
             }
+            async fn dump_all(&self, sink: &mut (dyn for<'r> FnMut(FoldedTable, &'r [u8]) + Send)) -> Result<Vec<OffsetRow>, StoreError> {
+                self.0.dump_all(sink).await
+            }
             async fn scan_parts(&self, since: &[(u32, Topic, i64)], sink: &mut (dyn FnMut(PartRow) + Send)) -> Result<Vec<OffsetRow>, StoreError> {
                 self.0.scan_parts(since, sink).await
             }

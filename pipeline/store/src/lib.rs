@@ -110,6 +110,13 @@ pub trait Truth: Send + Sync {
         sink: &mut (dyn for<'r> FnMut(&'r [u8]) + Send),
     ) -> Result<(), StoreError>;
 
+    /// Walks every folded table, each as [`Truth::dump`] does, and returns the offset rows, all of one consistent read: what
+    /// stands there belongs together even while shards commit.
+    async fn dump_all(
+        &self,
+        sink: &mut (dyn for<'r> FnMut(FoldedTable, &'r [u8]) + Send),
+    ) -> Result<Vec<OffsetRow>, StoreError>;
+
     /// Outbox rows of a shard in order, at most `limit`.
     async fn outbox(&self, shard: u32, limit: usize) -> Result<Vec<OutboxRow>, StoreError>;
     async fn outbox_done(&self, shard: u32, rows: &[(Topic, i64)]) -> Result<(), StoreError>;

@@ -135,7 +135,7 @@ impl Publisher {
     }
 
     /// The cache may not have these users' lists, or may hold one that is gone.
-    fn owe(&mut self, users: impl IntoIterator<Item = UserId>, gone: bool) {
+    pub(crate) fn owe(&mut self, users: impl IntoIterator<Item = UserId>, gone: bool) {
         for user in users {
             if OWED_MAX <= self.users.len() {
                 self.walk = Some(None);

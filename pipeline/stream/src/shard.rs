@@ -100,8 +100,11 @@ pub(crate) async fn start(
                     return Ok(Started::Stopping);
                 }
             }
-            // The log does not hold what the store needs next. The other shards run on; this one waits for a person.
-            Err(error @ StreamError::Log(LogError::Truncated { .. } | LogError::Unusable(_))) => {
+            // The log does not hold what the store needs next, or the store what it held. The other shards run on; this one waits for a person.
+            Err(
+                error @ (StreamError::Log(LogError::Truncated { .. } | LogError::Unusable(_))
+                | StreamError::Damaged { .. }),
+            ) => {
                 stopped_on(&context.live, number, &error);
                 return Ok(Started::Stands(error));
             }

@@ -164,7 +164,7 @@ impl Shard {
                 cache.push(entry);
             }
         }
-        commit.todo_done = users;
+        commit.todo_done.clone_from(&users);
         // What no record asked for is nowhere else remembered.
         if cause != LATE {
             commit.owed = commit.lists.iter().map(|list| list.user.clone()).collect();
@@ -180,6 +180,10 @@ impl Shard {
             if self.publish(cache, &[]).await {
                 self.publisher.settle(&owed);
             }
+        } else {
+            // Such a commit moves no offset, so nobody can tell whether it arrived. If it did, its users are no longer to be done:
+            // whatever the truth has of them now is brought.
+            self.publisher.owe(users, false);
         }
         self.fold.trim();
         Ok(stored)

@@ -84,10 +84,18 @@ impl ConsumerContext for Context {
     /// Runs on the polling thread, and must not wait for anything.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let assigned = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        // Asked before the answer below clears it.
+        let lost = !assigned && consumer.assignment_lost();
         // Owned, but not fetched here: readers begin where the store says.
         let done = if assigned { consumer.assign(&TopicPartitionList::new()) } else { consumer.unassign() };
         if let Err(error) = done {
             tracing::error!(%error, "a rebalance was not taken over");
+        }
+        if lost {
+            // No broker has heard of us for a session: an outage of all, or our own. Whether somebody else has the shards now is
+            // not known, and his epoch would fence us; stopping would only add the time of a new session to the outage.
+            tracing::warn!("the group's session was lost, its shards go on until it says whose they are");
+            return;
         }
         let generation = self.subscribed.load(Ordering::Acquire);
         let of_first = self.core.names.of(USER_TOPICS[0], generation);

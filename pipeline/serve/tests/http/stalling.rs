@@ -71,6 +71,13 @@ macro_rules! stalling {
                 self.heard(self.inner.$name($($arg),*)).await
             })*
 
+            async fn dump_all(
+                &self,
+                sink: &mut (dyn for<'r> FnMut(FoldedTable, &'r [u8]) + Send),
+            ) -> Result<Vec<OffsetRow>, StoreError> {
+                self.inner.dump_all(sink).await
+            }
+
             async fn dump(
                 &self,
                 table: FoldedTable,

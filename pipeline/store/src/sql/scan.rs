@@ -202,16 +202,18 @@ fn dump_select(table: FoldedTable) -> &'static str {
     }
 }
 
-pub(super) async fn dump<C: SqlConn>(
+/// `named`: what the caller is given for a row's bytes.
+pub(super) async fn dump<C: SqlConn, T>(
     conn: &mut C,
     table: FoldedTable,
-    chunks: &mut Chunks<Vec<u8>>,
+    chunks: &mut Chunks<T>,
+    named: impl Fn(Vec<u8>) -> T,
 ) -> Result<(), StoreError> {
     let mut rows = conn.stream(dump_select(table), &[]);
     while let Some(row) = rows.next().await {
         let bytes = encoded(&row?);
         let weight = bytes.len();
-        chunks.push(bytes, weight).await?;
+        chunks.push(named(bytes), weight).await?;
     }
     drop(rows);
     chunks.flush().await

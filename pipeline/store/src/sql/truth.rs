@@ -129,13 +129,38 @@ impl<B: Backend> Truth for B {
         sink: &mut (dyn for<'r> FnMut(&'r [u8]) + Send),
     ) -> Result<(), StoreError> {
         let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
-        let walk = self
-            .readers()
-            .read(move |c| Box::pin(async move { scan::dump(c, table, &mut Chunks::new(sender)).await }));
+        let walk = self.readers().read(move |c| {
+            Box::pin(async move { scan::dump(c, table, &mut Chunks::new(sender), |row| row).await })
+        });
         let take = async {
             while let Some(chunk) = chunks.recv().await {
                 for row in &chunk {
                     sink(row.as_slice());
+                }
+            }
+        };
+        futures::join!(walk, take).0
+    }
+
+    async fn dump_all(
+        &self,
+        sink: &mut (dyn for<'r> FnMut(FoldedTable, &'r [u8]) + Send),
+    ) -> Result<Vec<OffsetRow>, StoreError> {
+        let (sender, mut chunks) = mpsc::channel(CHUNKS_MAX);
+        let walk = self.readers().consistent(move |c| {
+            Box::pin(async move {
+                let offsets = reads::offsets_of(c, None, false).await?;
+                let mut chunks = Chunks::new(sender);
+                for table in FoldedTable::ALL {
+                    scan::dump(c, table, &mut chunks, |row| (table, row)).await?;
+                }
+                Ok(offsets)
+            })
+        });
+        let take = async {
+            while let Some(chunk) = chunks.recv().await {
+                for (table, row) in &chunk {
+                    sink(*table, row.as_slice());
                 }
             }
         };

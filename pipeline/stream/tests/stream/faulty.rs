@@ -183,6 +183,13 @@ impl Truth for Faulty {
         self.inner.scan_parts(since, sink).await
     }
 
+    async fn dump_all(
+        &self,
+        sink: &mut (dyn for<'r> FnMut(FoldedTable, &'r [u8]) + Send),
+    ) -> Result<Vec<OffsetRow>, StoreError> {
+        self.inner.dump_all(sink).await
+    }
+
     async fn dump(
         &self,
         table: FoldedTable,
