@@ -14,7 +14,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use shoptide_log::{
-    KafkaLog, KafkaOptions, Log, LogError, Membership, Rebalance, ShardReader, TopicsOptions, create_topics,
+    Codec, KafkaLog, KafkaOptions, Log, LogError, Membership, Rebalance, SaslMechanism, Security,
+    ShardReader, TopicsOptions, create_topics,
 };
 use shoptide_schemas::topic::ALL_TOPICS;
 use shoptide_schemas::{Topic, USER_TOPICS};
@@ -39,15 +40,50 @@ pub fn is_there() -> bool {
     there
 }
 
-fn options() -> KafkaOptions {
-    let brokers = std::env::var("SHOPTIDE_TEST_KAFKA").unwrap();
-    let prefix = format!("t{}-{}.", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    KafkaOptions {
-        group: format!("{prefix}group"),
-        queue_records_max: QUEUE_RECORDS_MAX,
-        prefix,
-        ..KafkaOptions::new(brokers)
+/// Where clients of other makes find the broker: without TLS or password, whatever the suite uses.
+pub fn plain() -> String {
+    std::env::var("SHOPTIDE_TEST_KAFKA").unwrap()
+}
+
+/// How the log reaches the broker: `SHOPTIDE_TEST_KAFKA_WAY` is security, mechanism and codec, as `.ci/ways` sets it.
+fn way() -> KafkaOptions {
+    let Ok(way) = std::env::var("SHOPTIDE_TEST_KAFKA_WAY") else { return KafkaOptions::new(plain()) };
+    let [security, sasl, codec] = <[&str; 3]>::try_from(way.split(' ').collect::<Vec<_>>()).unwrap();
+    let (security, brokers) = match security {
+        "plaintext" => (Security::Plaintext, "SHOPTIDE_TEST_KAFKA"),
+        "tls" => (Security::Tls, "SHOPTIDE_TEST_KAFKA_TLS"),
+        "sasl-plaintext" => (Security::SaslPlaintext, "SHOPTIDE_TEST_KAFKA_SASL"),
+        "sasl-tls" => (Security::SaslTls, "SHOPTIDE_TEST_KAFKA_SASL_TLS"),
+        other => panic!("{other} is no security"),
+    };
+    let mut options = KafkaOptions::new(std::env::var(brokers).unwrap());
+    options.security = security;
+    options.sasl = match sasl {
+        "-" | "plain" => SaslMechanism::Plain,
+        "scram-sha-256" => SaslMechanism::ScramSha256,
+        "scram-sha-512" => SaslMechanism::ScramSha512,
+        other => panic!("{other} is no mechanism"),
+    };
+    if sasl != "-" {
+        (options.user, options.password) = (Some("shoptide".to_owned()), Some("shoptide".to_owned()));
     }
+    if matches!(security, Security::Tls | Security::SaslTls) {
+        options.ca_file = Some(std::env::var("SHOPTIDE_TEST_CA").unwrap());
+    }
+    options.codec = match codec {
+        "none" => Codec::None,
+        "gzip" => Codec::Gzip,
+        "snappy" => Codec::Snappy,
+        "lz4" => Codec::Lz4,
+        "zstd" => Codec::Zstd,
+        other => panic!("{other} is no codec"),
+    };
+    options
+}
+
+fn options() -> KafkaOptions {
+    let prefix = format!("t{}-{}.", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    KafkaOptions { group: format!("{prefix}group"), queue_records_max: QUEUE_RECORDS_MAX, prefix, ..way() }
 }
 
 fn topics(partitions: u32) -> TopicsOptions {
@@ -56,7 +92,7 @@ fn topics(partitions: u32) -> TopicsOptions {
 
 impl Kafka {
     fn admin(&self) -> AdminClient<DefaultClientContext> {
-        admin(&self.options)
+        admin()
     }
 
     pub fn name(&self, topic: Topic) -> String {
@@ -66,7 +102,7 @@ impl Kafka {
     /// As any other client would.
     fn produce(&self, codec: &str, record: BaseRecord<'_, [u8], [u8]>) {
         let producer: BaseProducer = ClientConfig::new()
-            .set("bootstrap.servers", &self.options.brokers)
+            .set("bootstrap.servers", plain())
             .set("compression.codec", codec)
             .create()
             .unwrap();
@@ -79,8 +115,8 @@ impl Kafka {
     }
 }
 
-fn admin(options: &KafkaOptions) -> AdminClient<DefaultClientContext> {
-    ClientConfig::new().set("bootstrap.servers", &options.brokers).create().unwrap()
+fn admin() -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", plain()).create().unwrap()
 }
 
 #[async_trait]
@@ -156,7 +192,7 @@ async fn missing_and_unequal_topics_are_refused_by_name() {
     assert_eq!((again.made.len(), again.there_before.len()), (0, ALL_TOPICS.len()));
     let name = format!("{}shop.order", options.prefix);
     let more = NewPartitions::new(&name, 3);
-    admin(&options).create_partitions(&[more], &AdminOptions::new()).await.unwrap();
+    admin().create_partitions(&[more], &AdminOptions::new()).await.unwrap();
     // Metadata of a new partition takes a moment to reach the broker's answer.
     let refused = loop {
         match KafkaLog::open(options.clone()).await {
@@ -252,7 +288,7 @@ async fn lag_tools_see_what_the_store_holds() {
     assert!(!next(&mut reader, PLENTY).await.records.is_empty());
     reader.stored(&[(Topic::Cart, 7)]);
     let tool: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &subject.options.brokers)
+        .set("bootstrap.servers", plain())
         .set("group.id", &subject.options.group)
         .create()
         .unwrap();
@@ -323,7 +359,7 @@ async fn marks_of_transactions_are_no_records() {
     }
     let subject = Kafka::start().await;
     let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", &subject.options.brokers)
+        .set("bootstrap.servers", plain())
         .set("transactional.id", &subject.options.prefix)
         .create()
         .unwrap();

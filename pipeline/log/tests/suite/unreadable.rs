@@ -8,7 +8,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use shoptide_log::{KafkaLog, Log, LogError, Rebalance};
 use shoptide_schemas::Topic;
 
-use crate::kafka::{Kafka, is_there};
+use crate::kafka::{Kafka, is_there, plain};
 use crate::subject::{PLENTY, SOON, Subject, record};
 
 /// Where a batch says how it is packed, and where what its checksum covers begins.
@@ -104,7 +104,7 @@ async fn a_batch_that_unpacks_beyond_any_answer_stops() {
     let subject = Kafka::start().await;
     let at = subject.log().append(vec![record(Topic::Forum, 5, 0)]).await.unwrap()[0].partition;
     let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", &subject.options.brokers)
+        .set("bootstrap.servers", plain())
         .set("compression.codec", "zstd")
         .set("message.max.bytes", "100000000")
         .create()

@@ -13,6 +13,14 @@ pub struct Database {
     name: String,
 }
 
+/// What an address ends with: nothing, or with `SHOPTIDE_TEST_MYSQL_TLS` set that the server must prove who it is.
+fn tls() -> String {
+    match std::env::var_os("SHOPTIDE_TEST_MYSQL_TLS") {
+        Some(_) => format!("?ssl-mode=VERIFY_IDENTITY&ssl-ca={}", std::env::var("SHOPTIDE_TEST_CA").unwrap()),
+        None => String::new(),
+    }
+}
+
 impl Database {
     /// An empty database; nothing where no server is named, said once a test.
     pub async fn new() -> Option<Self> {
@@ -28,7 +36,8 @@ impl Database {
     }
 
     pub fn options(&self) -> MysqlTruthOptions {
-        MysqlTruthOptions::from_url(&format!("{}/{}", self.server, self.name)).unwrap().connections(4)
+        let (server, tls) = (&self.server, tls());
+        MysqlTruthOptions::from_url(&format!("{server}/{}{tls}", self.name)).unwrap().connections(4)
     }
 
     pub async fn truth(&self) -> Arc<MysqlTruth> {
