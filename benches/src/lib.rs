@@ -9,5 +9,6 @@ pub mod peers;
 pub mod produce;
 pub mod rows;
 pub mod server;
+pub mod services;
 pub mod shop;
 pub mod spread;

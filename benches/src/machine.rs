@@ -53,6 +53,8 @@ pub fn load() -> f64 {
 
 /// The first two cores: what "on 2 cores" means here.
 pub const TWO_CORES: &str = "0,1";
+/// The next two, for load that is not to be measured.
+pub const OTHER_CORES: &str = "2,3";
 
 /// A command held to some cores by `taskset`; says whether it really is.
 pub fn pinned(program: &Path, cpus: Option<&str>) -> (Command, bool) {

@@ -1,4 +1,4 @@
-//! `shoptide up` as a process of its own, held to some cores, on a data directory that goes when it ends.
+//! A role of the program as a process of its own, held to some cores, on a data directory that goes when it ends.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -24,14 +24,31 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one on a free port. `set`: configuration keys.
+    /// Starts all roles on a free port. `set`: configuration keys.
     ///
     /// # Errors
     /// If it does not come up.
     pub fn start(shoptide: &Path, cpus: Option<&str>, set: &[String]) -> anyhow::Result<Self> {
+        Self::start_role(shoptide, "up", None, cpus, set)
+    }
+
+    /// As [`Server::start`], one role by its command, with a configuration file.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_role(
+        shoptide: &Path,
+        role: &str,
+        config: Option<&Path>,
+        cpus: Option<&str>,
+        set: &[String],
+    ) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("shoptide-bench-").tempdir()?;
         let (mut command, is_pinned) = pinned(shoptide, cpus);
-        command.args(["--log-json", "up", "--port", "0", "--data-dir"]).arg(data.path());
+        command.args(["--log-json", role, "--port", "0", "--data-dir"]).arg(data.path());
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
         for one in set {
             let (key, value) = one.split_once('=').with_context(|| format!("{one}: expected key=value"))?;
             command.env(format!("SHOPTIDE_{}", key.replace('.', "__").to_uppercase()), value);

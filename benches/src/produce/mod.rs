@@ -2,6 +2,7 @@
 //! what `figures` starts itself with. Each mode prints one line of JSON.
 
 mod events;
+mod feed;
 mod gauges;
 mod most;
 mod steady;
@@ -16,12 +17,13 @@ use shoptide_jobs::shop::Shop;
 use crate::http::Connection;
 use crate::machine::pinned;
 use crate::shop::{everything, generated};
-use gauges::Gauges;
+
+pub use gauges::Gauges;
 
 /// What a producer is asked to do.
 #[derive(Debug, Clone, clap::Args, serde::Serialize)]
 pub struct Ask {
-    /// `load`, `most` or `steady`.
+    /// `load`, `most`, `steady` or `feed`.
     #[arg(long)]
     pub mode: String,
     /// `127.0.0.1:8000`
@@ -96,7 +98,8 @@ impl Ask {
             "load" => self.load().await,
             "most" => most::run(self).await,
             "steady" => steady::run(self).await,
-            other => anyhow::bail!("no mode {other}: load, most or steady"),
+            "feed" => feed::run(self).await,
+            other => anyhow::bail!("no mode {other}: load, most, steady or feed"),
         }
     }
 

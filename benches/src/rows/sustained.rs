@@ -100,6 +100,6 @@ pub fn rows(shoptide: &Path, set: &[String], seconds: u64) -> anyhow::Result<Vec
     Ok(vec![Row::Measured(sustained), Row::Measured(freshness)])
 }
 
-pub(super) fn number(value: &Value, name: &str) -> f64 {
+pub(crate) fn number(value: &Value, name: &str) -> f64 {
     value.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
