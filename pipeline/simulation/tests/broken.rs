@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use shoptide_faults::Break;
 use shoptide_simulation::Lab;
 
-/// Seeds tried for each; the rarest took 96.
+/// Seeds tried for each; the rarest took 16.
 const SEEDS_MAX: u64 = 600;
-/// Broken by the store's own suites: two need a real server, and behind the test of the epoch that of the offsets is never
-/// alone in what it refuses here.
-const ELSEWHERE: [Break; 3] = [Break::TransactionOfCaller, Break::KeepHalf, Break::NoOffsetTest];
+/// Broken by the store's own suites: two need a real server; behind the test of the epoch that of the offsets is never alone in
+/// what it refuses here; and what a late reader brings back is mostly removed once more before a run ends.
+const ELSEWHERE: [Break; 4] =
+    [Break::TransactionOfCaller, Break::KeepHalf, Break::NoOffsetTest, Break::NoGraves];
 
 /// Which seed noticed first, and what it said.
 fn noticed(lab: &Lab, broken: Break) -> Option<(u64, String)> {

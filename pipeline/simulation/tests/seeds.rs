@@ -69,7 +69,7 @@ fn no_seed_breaks_a_promise() {
     });
     let seconds = began.elapsed().as_secs_f64();
     let (points, seen) = (points.into_inner().unwrap(), seen.into_inner().unwrap());
-    println!("{} seeds in {seconds:.1} s on {threads} threads", next.load(Ordering::Relaxed) - threads);
+    println!("{} seeds in {seconds:.1} s on {threads} threads", next.load(Ordering::Relaxed) - threads - 1);
     for (what, n) in &seen {
         println!("{n:>9}  {what}");
     }

@@ -115,6 +115,11 @@ impl Publisher {
         self.published.iter().filter_map(known).collect()
     }
 
+    /// A commit of unknown outcome may have left rows in `list_owed` that nobody here knows of.
+    pub(crate) fn look_again(&mut self) {
+        self.rows = true;
+    }
+
     /// Rows of `list_owed` that may go, at most a chunk.
     pub(crate) fn settled(&self) -> Vec<UserId> {
         self.settled.iter().take(CHUNK).cloned().collect()

@@ -338,6 +338,7 @@ impl Shard {
                     let stands = fold.positions().clone();
                     self.fold = fold;
                     self.ranker.retake(&self.context, &mut self.fold);
+                    self.publisher.look_again();
                     return match stands {
                         stands if stands == before => Ok(Some(Stand::Before)),
                         stands if stands == advanced => Ok(Some(Stand::Advanced)),

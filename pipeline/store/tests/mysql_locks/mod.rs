@@ -61,7 +61,7 @@ impl Held {
     }
 
     /// All of the second commit is there, once.
-    async fn is_whole(mut self) {
+    async fn proves_whole(mut self) {
         let now = self.truth.offsets().await.unwrap().remove(0);
         assert_eq!((now.next_off, now.tally.applied), (2, 2), "what was answered as done is done");
         assert_eq!(self.truth.item_counts(&[], 0, 9).await.unwrap()[0].n, 1, "counted once");
@@ -89,7 +89,7 @@ async fn a_lock_that_is_not_had_in_time_leaves_no_half_batch() {
     }
     held.person.execute("ROLLBACK").await.unwrap();
     done.await.unwrap().unwrap();
-    held.is_whole().await;
+    held.proves_whole().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,5 +111,5 @@ async fn a_caller_who_goes_away_leaves_no_half_transaction() {
         Ok(()) | Err(StoreError::Fenced { expected: 1, .. }) => {}
         Err(error) => panic!("{error}"),
     }
-    held.is_whole().await;
+    held.proves_whole().await;
 }
