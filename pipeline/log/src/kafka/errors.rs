@@ -22,7 +22,8 @@ pub(super) fn of_client(error: KafkaError) -> LogError {
     })
 }
 
-/// Whether waiting does not help.
+/// Whether waiting does not help. A topic that is not known is none of these: whether there is one is asked at the start, and a
+/// broker that has just come back may not know its topics yet.
 pub(super) fn needs_a_person(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
@@ -33,9 +34,6 @@ pub(super) fn needs_a_person(code: RDKafkaErrorCode) -> bool {
             | Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
-            | Code::UnknownTopic
-            | Code::UnknownPartition
-            | Code::UnknownTopicOrPartition
             | Code::InvalidTopic
             | Code::MessageSizeTooLarge
             | Code::UnsupportedVersion
@@ -59,9 +57,6 @@ fn hint(code: RDKafkaErrorCode) -> String {
         | Code::GroupAuthorizationFailed
         | Code::ClusterAuthorizationFailed => {
             format!("{code}; the user needs rights on the shop's topics and on kafka.group")
-        }
-        Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition => {
-            format!("{code}; make the topics with `shoptide topics create`")
         }
         Code::MessageSizeTooLarge => {
             format!("{code}; the topic's max.message.bytes must be at least 1048576")
