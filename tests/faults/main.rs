@@ -17,6 +17,7 @@ mod log_reader;
 mod oracle;
 mod proxy;
 mod repeats;
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../process/running.rs"]
 mod running;
 mod scale;

@@ -82,6 +82,7 @@ impl Shop {
         self.env.insert(key.to_owned(), value.to_string());
     }
 
+    #[cfg(feature = "faults")]
     pub fn unset(&mut self, key: &str) {
         self.env.remove(key);
     }

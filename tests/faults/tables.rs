@@ -35,8 +35,7 @@ impl Tables {
     /// A new connection, if the server takes one.
     pub async fn again(servers: &Servers, database: &str) -> Option<Self> {
         let connecting = MySqlConnection::connect(&format!("{}/{database}", servers.mysql));
-        let conn =
-            tokio::time::timeout(Duration::from_secs(2), async { connecting.await }).await.ok()?.ok()?;
+        let conn = tokio::time::timeout(Duration::from_secs(2), connecting).await.ok()?.ok()?;
         Some(Self { conn })
     }
 

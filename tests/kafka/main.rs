@@ -10,4 +10,7 @@ mod common;
 mod foreign;
 mod grown;
 mod poison;
+#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../process/running.rs"]
+mod running;
 mod shop;
