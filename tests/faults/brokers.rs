@@ -41,7 +41,7 @@ async fn first_503(url: &str, ledger: &Ledger, began: Instant) -> Duration {
         assert!(sent.elapsed() < HEARD + Duration::from_millis(500), "answered after {:?}", sent.elapsed());
         match answer.status().as_u16() {
             503 => return began.elapsed(),
-            200 => ledger.answered(&answer.json::<Value>().await.unwrap(), &Default::default()),
+            200 => ledger.answered(&answer.json::<Value>().await.unwrap()),
             other => panic!("{other}: {}", answer.text().await.unwrap()),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

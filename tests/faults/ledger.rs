@@ -27,6 +27,9 @@ pub struct Known {
     pub budgets: BTreeMap<String, i64>,
     /// Refused records that the test itself has put into the log.
     pub dead: BTreeMap<Place, String>,
+    /// Events that the collector takes and that must become dead letters wherever they are in the log: what was not answered may
+    /// be there as well.
+    pub doomed: BTreeMap<String, &'static str>,
     /// Users that had an event, and may have a list.
     pub users: Vec<String>,
 }
@@ -40,18 +43,14 @@ impl Ledger {
         self.known().batches
     }
 
-    /// Takes the answer to a batch. `doomed`: why an event, by its place in the batch, must become a dead letter although the
-    /// collector took it.
-    pub fn answered(&self, answer: &Value, doomed: &BTreeMap<u64, &'static str>) {
+    /// Takes the answer to a batch.
+    pub fn answered(&self, answer: &Value) {
         let mut known = self.known();
         for verdict in answer["verdicts"].as_array().unwrap() {
             if verdict["status"] == "accepted" {
                 let text = |field: &str| verdict[field].as_str().unwrap_or_else(|| panic!("{verdict}"));
                 let partition = verdict["partition"].as_u64().unwrap() as u32;
                 let place = (text("topic").to_owned(), partition, verdict["offset"].as_i64().unwrap());
-                if let Some(reason) = doomed.get(&verdict["index"].as_u64().unwrap()) {
-                    known.dead.insert(place.clone(), (*reason).to_owned());
-                }
                 known.accepted.insert(place, text("event_id").to_owned());
             } else {
                 known.rejected += 1;

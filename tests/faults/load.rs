@@ -149,14 +149,15 @@ impl Client {
     }
 
     async fn deliver(&mut self, batch: &[String]) {
-        let (body, doomed) = (batch.join("\n"), doomed(batch));
+        let body = batch.join("\n");
+        self.ledger.known().doomed.extend(doomed(batch));
         loop {
             let url = self.target.borrow_and_update().clone();
             let request = self.http.post(format!("{url}/v1/events")).body(body.clone());
             match request.header("content-type", "application/x-ndjson").send().await {
                 Ok(answer) if answer.status() == 200 => {
                     if let Ok(answer) = answer.json::<Value>().await {
-                        return self.ledger.answered(&answer, &doomed);
+                        return self.ledger.answered(&answer);
                     }
                     self.ledger.known().silent += 1;
                 }
@@ -229,12 +230,13 @@ impl Client {
 }
 
 /// What the collector takes and the stream refuses: only the log's time tells that an event has not happened yet.
-fn doomed(batch: &[String]) -> BTreeMap<u64, &'static str> {
+fn doomed(batch: &[String]) -> BTreeMap<String, &'static str> {
     let future = |line: &String| {
         let event: Value = serde_json::from_str(line).unwrap_or_default();
-        event["occurred_at"].as_i64().is_some_and(|at| now_ms() + FUTURE_MS < at)
+        let future = event["occurred_at"].as_i64().is_some_and(|at| now_ms() + FUTURE_MS < at);
+        event["event_id"].as_str().filter(|_| future).map(|id| (id.to_owned(), "future"))
     };
-    (0..).zip(batch).filter(|(_, line)| future(line)).map(|(place, _)| (place, "future")).collect()
+    batch.iter().filter_map(future).collect()
 }
 
 pub fn line(one: &Outgoing) -> String {
