@@ -68,10 +68,6 @@ impl Shop {
         shop.set("SHOPTIDE_MYSQL__DATABASE", shop.database.clone());
         shop.set("SHOPTIDE_REDIS__NODES", servers.redis_address());
         shop.set("SHOPTIDE_REDIS__PREFIX", shop.database.clone());
-        // A protection to break, to see that its absence is noticed.
-        if let Ok(broken) = std::env::var("SHOPTIDE_TEST_BREAK") {
-            shop.set("SHOPTIDE_BREAK", broken);
-        }
         shop.done(&["migrate"]);
         shop.done(&["topics", "create"]);
         shop
