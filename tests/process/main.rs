@@ -20,3 +20,4 @@ mod misconfigured;
 mod real;
 mod roles;
 mod services;
+mod truncated;
