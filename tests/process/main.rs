@@ -22,3 +22,4 @@ mod roles;
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod running;
 mod services;
+mod truncated;
