@@ -22,7 +22,7 @@ pub use bare::rows as bare;
 pub use flood::rows as overload;
 pub use path::{coalesced, sustained};
 pub use reads::row as reads;
-pub use restart::row as catch_up;
+pub use restart::rows as catch_up;
 pub use size::row as redis_bytes;
 
 /// The shop of these figures.
@@ -104,7 +104,8 @@ impl<'a> Shop<'a> {
             "[log]\nkind = \"kafka\"\npartitions = {PARTITIONS}\n[store]\nkind = \"mysql\"\ncache = \"redis\"\n\
              [kafka]\nbrokers = \"{}\"\nprefix = \"{name}-\"\ngroup = \"{name}\"\nreplication = 1\n\
              [mysql]\nhost = \"{host}\"\nport = {port}\ndatabase = \"{name}\"\nuser = \"{user}\"\npassword = \"{password}\"\n\
-             [redis]\nnodes = [\"{redis}\"]\nprefix = \"{name}\"\n",
+             [redis]\nnodes = [\"{redis}\"]\nprefix = \"{name}\"\n\
+             [stream]\nsweep_lists_per_s = 200\n",
             services.brokers
         )?;
         let config = tempfile::Builder::new().prefix("shoptide-bench-").suffix(".toml").tempfile()?;

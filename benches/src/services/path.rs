@@ -13,7 +13,6 @@ const COALESCED_BAR_PER_S: f64 = 10_000.0;
 const COALESCED_MS: u64 = 1_000;
 const AGE_MAX_S: f64 = 2.0;
 const STEADY_PER_S: u64 = 1_000;
-const RSS_MAX_MIB: f64 = 512.0;
 /// Events that fill the shop before anything is measured: every user has a list.
 const FIRST_EVENTS: u64 = 400_000;
 
@@ -70,8 +69,8 @@ pub fn sustained(
         Figure {
             what: "resident memory of the process, all roles in it, after that run".to_owned(),
             measured: format!("peak **{rss:.0} MiB**"),
-            bar: "<= 512 MiB at 200,000 users".to_owned(),
-            met: Some(rss <= RSS_MAX_MIB),
+            bar: "none; that of a stream process alone is below".to_owned(),
+            met: None,
             reference: String::new(),
             how: "VmHWM of /proc".to_owned(),
             values: json!({ "peak_rss_mib": rss }),
@@ -150,14 +149,14 @@ pub fn coalesced(
         seconds: shorter,
         batch: 500,
         connections: 8,
-        rate: (rate * 0.9) as u64,
+        rate: COALESCED_BAR_PER_S as u64,
         ..busy("steady", "age")
     })?;
     let age = number(&under, "p99_ms") / 1_000.0;
     Ok(Row::Measured(Figure {
         what: format!("the same, at most one list a user in {COALESCED_MS} ms, state at each event"),
         measured: format!(
-            "**{rate:.0} events/s** ({:.2} of the slowest bare limit), {:.2} lists an event; list age p50 / p99 {:.0} / **{:.0} ms** at 90 % of it",
+            "**{rate:.0} events/s** ({:.2} of the slowest bare limit), {:.2} lists an event; list age p50 / p99 {:.0} / **{:.0} ms** at 10,000 events/s",
             rate / slowest,
             number(&most, "lists_per_event"),
             number(&under, "p50_ms"),

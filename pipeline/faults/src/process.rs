@@ -44,7 +44,7 @@ pub fn counts() -> Vec<Count> {
 /// - `FAILPOINTS`: `POINT=[P%][N*]ACTION;...` with the actions `abort` (as `kill -9`), `sleep(MS)` and `error`
 /// - `FAILPOINTS_SEED`: a number that makes the percentages repeatable; without it the process number
 /// - `FAILPOINTS_HITS`: a file that gets a line `POINT ACTION PID` for each action
-/// - `SHOPTIDE_BREAK`: protections to break, comma-separated
+/// - `FAILPOINTS_BREAK`: protections to break, comma-separated
 ///
 /// # Errors
 /// What is wrong with it.
@@ -58,11 +58,11 @@ fn plan() -> Result<&'static Plan, String> {
     }
     let told = |key: &str| std::env::var(key).unwrap_or_default();
     let rules = parse(&told("FAILPOINTS"))?.into_iter().map(|rule| (rule, AtomicU64::new(0))).collect();
-    let named = told("SHOPTIDE_BREAK");
+    let named = told("FAILPOINTS_BREAK");
     let broken = named.split(',').map(str::trim).filter(|name| !name.is_empty());
     let broken = broken
         .map(|name| {
-            Break::from_name(name).ok_or_else(|| format!("SHOPTIDE_BREAK: {name:?} is no protection"))
+            Break::from_name(name).ok_or_else(|| format!("FAILPOINTS_BREAK: {name:?} is no protection"))
         })
         .collect::<Result<Vec<_>, _>>()?;
     let seed = told("FAILPOINTS_SEED").parse().unwrap_or_else(|_| u64::from(std::process::id()));

@@ -26,7 +26,7 @@ fn noticed(lab: &Lab, broken: Break) -> Option<(u64, String)> {
 
 #[test]
 fn every_broken_protection_is_noticed() {
-    let only = std::env::var("SHOPTIDE_BREAK").ok();
+    let only = std::env::var("FAILPOINTS_BREAK").ok();
     let wanted = |which: &&Break| {
         !ELSEWHERE.contains(which) && only.as_deref().is_none_or(|name| name == which.name())
     };

@@ -16,9 +16,9 @@ pub fn has(key: &str) -> bool {
 
 fn passes(broken: Option<Break>, test: &str) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--test-threads", "1"]).env_remove("SHOPTIDE_BREAK");
+    command.args(["--exact", test, "--test-threads", "1"]).env_remove("FAILPOINTS_BREAK");
     if let Some(broken) = broken {
-        command.env("SHOPTIDE_BREAK", broken.name());
+        command.env("FAILPOINTS_BREAK", broken.name());
     }
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
