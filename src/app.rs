@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use shoptide_config::{Config, CorsOrigins};
 use shoptide_jobs::train::{self, TrainAsker, TrainContext, TrainHandle, TrainParams, Workers};
+use shoptide_live::fold::Inspect;
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
 use shoptide_serve::{ApiKey, Cors, ServeContext, ServeOptions};
@@ -100,6 +101,12 @@ pub async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// What looks at each event before it is folded, live and in a replay alike: something that panics, if a test has asked for it.
+pub fn inspect() -> Option<Inspect> {
+    let mark = shoptide_faults::poison()?;
+    Some(Arc::new(move |event| assert!(!event.id.as_bytes().starts_with(mark.as_bytes()), "poison")))
+}
+
 impl App {
     /// Opens log and store and starts the roles.
     pub async fn start(
@@ -129,7 +136,7 @@ impl App {
                 rules_version: config.rules_version(),
                 options: stream_options(config),
                 clock: clock.clone(),
-                inspect: None,
+                inspect: inspect(),
             };
             tokio::spawn(shoptide_stream::run(context, stopped.clone()))
         });

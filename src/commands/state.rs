@@ -35,7 +35,7 @@ pub async fn run(args: State) -> anyhow::Result<ExitCode> {
         lists: &lists,
         rules_version: config.rules_version(),
         scratch: scratch.path(),
-        inspect: None,
+        inspect: crate::app::inspect(),
     };
     let report = verify.run().await?;
     drop(owner);

@@ -25,6 +25,48 @@ fn sized(bytes: usize, id: &str) -> serde_json::Value {
     of(bytes - empty)
 }
 
+/// An event that folding it panics at, whatever it is: buried after the second time, and its neighbours are folded.
+#[cfg(feature = "faults")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "long"]
+async fn an_event_that_panics_the_fold_is_buried_alone() {
+    let Some(servers) = Servers::shared() else { return };
+    let mut dice = Dice::of("F15 panic");
+    let mut shop = Shop::open(&servers, 4).await;
+    shop.set("FAILPOINTS_POISON", "poison-");
+    let (serve, mut stream) = (shop.start("serve"), shop.start("stream"));
+    let load = Load::start(&mut dice, 300, &serve.url);
+    let foreign = Foreign::new(&shop, &load.ledger);
+    let view = |id: String, user: &str| json!({ "event_id": id, "type": "view_item", "user_id": user, "item_id": "A", "occurred_at": now_ms() });
+    for round in 0..30 {
+        load.answered(Duration::from_secs(20)).await;
+        // Several in a row, and between good events of the same user.
+        for n in 0..1 + round % 3 {
+            let user = format!("shaken-{}", dice.below(4));
+            foreign.good("shop.browse", &user, &view(format!("before-{round}-{n}"), &user));
+            foreign.bad(&Bad {
+                topic: "shop.browse",
+                key: Some(user.clone().into_bytes()),
+                value: Some(view(format!("poison-{round}-{n}"), &user).to_string().into_bytes()),
+                misplaced: false,
+                reason: "panicked",
+            });
+            foreign.good("shop.browse", &user, &view(format!("after-{round}-{n}"), &user));
+        }
+    }
+    foreign.flush();
+    let ledger = load.finish().await;
+    let proof = oracle::all(&shop, &ledger).await;
+    let mut tables = shop.tables().await;
+    let buried = tables.number("SELECT COUNT(*) FROM dead_letter WHERE reason = 'panicked'").await;
+    let shaken = tables.number("SELECT COUNT(*) FROM user_part WHERE user_id LIKE 'shaken-%'").await;
+    println!("{buried} events that panic: {proof}");
+    assert_eq!((buried, shaken), (60, 4));
+    assert!(stream.process.is_running());
+    drop((stream, serve));
+    shop.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn bad_records_become_exactly_their_dead_letters() {
     let Some(servers) = Servers::shared() else { return };

@@ -8,13 +8,17 @@
 mod bad;
 mod brokers;
 mod cache;
+mod clocks;
 mod database;
+mod disk;
 mod foreign;
 mod kills;
 mod ledger;
 mod load;
 mod log_reader;
+mod networks;
 mod oracle;
+mod partitions;
 mod proxy;
 mod repeats;
 #[allow(dead_code, reason = "the other tests use the rest")]
@@ -26,5 +30,6 @@ mod servers;
 mod shop;
 mod stops;
 mod tables;
+mod versions;
 #[cfg(feature = "faults")]
 mod windows;

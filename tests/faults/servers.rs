@@ -56,20 +56,22 @@ pub struct Own {
     again: Mutex<BTreeMap<String, Child>>,
 }
 
-fn script() -> Command {
-    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/services"));
-    command.stdin(Stdio::null());
-    command
-}
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/services");
 
 impl Own {
     /// Where the shared servers are missing, these are too.
     pub fn start(brokers: u32) -> Option<Self> {
+        Self::start_by(&[], &["--brokers", &brokers.to_string()])
+    }
+
+    /// `words`: what stands before the script, such as the command that enters a network.
+    pub fn start_by(words: &[String], options: &[&str]) -> Option<Self> {
         Servers::shared()?;
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("servers");
-        let mut up = script();
-        up.args(["up", "--brokers", &brokers.to_string(), "--dir", folder.to_str().unwrap()]);
+        let mut words = words.iter().map(String::as_str).chain([SCRIPT, "up"]);
+        let mut up = Command::new(words.next().unwrap());
+        up.args(words).args(options).arg("--dir").arg(&folder).stdin(Stdio::null());
         let out = up.output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
@@ -130,11 +132,17 @@ pub struct Ended<'a> {
 impl Ended<'_> {
     /// Starts it as it was; it may take a while to answer.
     pub fn again(self) {
+        self.again_with(|words| words);
+    }
+
+    /// Starts it with other words.
+    pub fn again_with(self, change: impl FnOnce(Vec<OsString>) -> Vec<OsString>) {
         let dir = &self.own.servers.dir;
         let log =
             std::fs::File::options().append(true).open(dir.join(format!("{}.log", self.server))).unwrap();
-        let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let words = change(self.words);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         // For whoever takes all of them down.
         std::fs::write(dir.join(format!("{}.pid", self.server)), child.id().to_string()).unwrap();
@@ -151,6 +159,6 @@ impl Drop for Own {
         }
         let folder = self.dir.path().join("servers");
         // A folder that cannot be cleared goes with the temporary one; its servers are what matters.
-        let _ = script().args(["down", "--dir"]).arg(folder).output();
+        let _ = Command::new(SCRIPT).args(["down", "--dir"]).arg(folder).output();
     }
 }

@@ -1,6 +1,7 @@
 //! A shop of its own on real servers: database, topics, keys and a folder for models, and the processes that run it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -40,6 +41,16 @@ pub struct Shop {
 pub struct Role {
     pub process: Running,
     pub url: String,
+}
+
+/// How a process is started, if not plainly.
+#[derive(Clone, Default)]
+pub struct Way {
+    /// Another build of the program.
+    pub binary: Option<OsString>,
+    /// What stands before it, such as the command that enters a network.
+    pub words: Vec<String>,
+    pub env: Vec<(String, String)>,
 }
 
 impl Shop {
@@ -91,28 +102,49 @@ impl Shop {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
+        self.command_by(&Way::default(), args)
+    }
+
+    fn command_by(&self, way: &Way, args: &[&str]) -> Command {
         // A long run beside other work names a binary that nobody builds anew.
-        let binary = std::env::var("SHOPTIDE_TEST_BINARY");
-        let mut command = Command::new(binary.as_deref().unwrap_or(env!("CARGO_BIN_EXE_shoptide")));
+        let given = way.binary.clone().or_else(|| std::env::var_os("SHOPTIDE_TEST_BINARY"));
+        let binary = given.unwrap_or_else(|| env!("CARGO_BIN_EXE_shoptide").into());
+        let mut command = match way.words.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SHOPTIDE_")) {
             command.env_remove(name);
         }
-        command.envs(&self.env).args(args).stdin(Stdio::null()).current_dir(self.folder.path());
+        let more = way.env.iter().map(|(key, value)| (key, value));
+        command.envs(&self.env).envs(more).args(args).stdin(Stdio::null()).current_dir(self.folder.path());
         command
     }
 
     /// Starts a role and does not wait for it.
     pub fn spawn(&self, role: &str) -> Running {
+        self.spawn_by(&Way::default(), role)
+    }
+
+    pub fn spawn_by(&self, way: &Way, role: &str) -> Running {
         let mut args = vec!["--log-json", role, "--data-dir", "data"];
         if matches!(role, "up" | "serve") {
             args.extend(["--port", "0"]);
         }
-        Running::start(self.command(&args))
+        Running::start(self.command_by(way, &args))
     }
 
     /// Starts a role and waits until it is up.
     pub fn start(&self, role: &str) -> Role {
-        let process = self.spawn(role);
+        self.start_by(&Way::default(), role)
+    }
+
+    pub fn start_by(&self, way: &Way, role: &str) -> Role {
+        let process = self.spawn_by(way, role);
         let url = is_up(&process).unwrap_or_else(|| panic!("{role} did not start:\n{}", process.err.text()));
         Role { process, url }
     }

@@ -16,8 +16,8 @@ mod scene;
 
 pub use names::{Break, Point};
 #[cfg(not(feature = "on"))]
-pub use off::{begun, blocking, broken, note, pass, setup, simulated, turn};
+pub use off::{begun, blocking, broken, note, pass, poison, setup, simulated, turn};
 #[cfg(feature = "on")]
-pub use process::{Count, counts, setup};
+pub use process::{Count, counts, poison, setup};
 #[cfg(feature = "on")]
 pub use scene::{Entered, Scene, Verdict, begun, blocking, broken, enter, note, pass, simulated, turn};

@@ -15,6 +15,11 @@ pub const fn broken(_: Break) -> bool {
 }
 
 #[inline(always)]
+pub const fn poison() -> Option<&'static str> {
+    None
+}
+
+#[inline(always)]
 pub const fn note(_: Point) {}
 
 #[inline(always)]

@@ -15,6 +15,7 @@ struct Plan {
     dice: Mutex<u64>,
     /// One line is appended for each action, so that it is known even of a process that is gone.
     hits: Option<std::path::PathBuf>,
+    poison: Option<String>,
 }
 
 static COUNTS: [[AtomicU64; 2]; Point::ALL.len()] =
@@ -45,6 +46,7 @@ pub fn counts() -> Vec<Count> {
 /// - `FAILPOINTS_SEED`: a number that makes the percentages repeatable; without it the process number
 /// - `FAILPOINTS_HITS`: a file that gets a line `POINT ACTION PID` for each action
 /// - `FAILPOINTS_BREAK`: protections to break, comma-separated
+/// - `FAILPOINTS_POISON`: folding an event whose id begins with this panics
 ///
 /// # Errors
 /// What is wrong with it.
@@ -68,7 +70,8 @@ fn plan() -> Result<&'static Plan, String> {
     let seed = told("FAILPOINTS_SEED").parse().unwrap_or_else(|_| u64::from(std::process::id()));
     let hits = std::env::var_os("FAILPOINTS_HITS").map(Into::into);
     let dice = Mutex::new(seed);
-    Ok(PLAN.get_or_init(|| Plan { rules, broken, dice, hits }))
+    let poison = std::env::var("FAILPOINTS_POISON").ok().filter(|mark| !mark.is_empty());
+    Ok(PLAN.get_or_init(|| Plan { rules, broken, dice, hits, poison }))
 }
 
 /// The next of a sequence that a seed gives (splitmix64).
@@ -119,6 +122,11 @@ impl Plan {
         // A test that reads the file notices that the line is not there.
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }
+}
+
+/// How the ids of events begin whose fold is to panic.
+pub fn poison() -> Option<&'static str> {
+    plan().ok()?.poison.as_deref()
 }
 
 pub(crate) fn is_broken(which: Break) -> bool {
