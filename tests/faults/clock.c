@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,6 +66,23 @@ int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restr
     if (!wait) abort();
     struct timespec at = right(until);
     return wait(cond, mutex, &at);
+}
+
+/* librdkafka waits by the threads of C11 where it finds them. */
+int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until) {
+    static int (*wait)(cnd_t *, mtx_t *, const struct timespec *);
+    if (!wait) *(void **)&wait = dlsym(RTLD_NEXT, "cnd_timedwait");
+    if (!wait) abort();
+    struct timespec at = right(until);
+    return wait(cond, mutex, &at);
+}
+
+int mtx_timedlock(mtx_t *restrict mutex, const struct timespec *restrict until) {
+    static int (*lock)(mtx_t *, const struct timespec *);
+    if (!lock) *(void **)&lock = dlsym(RTLD_NEXT, "mtx_timedlock");
+    if (!lock) abort();
+    struct timespec at = right(until);
+    return lock(mutex, &at);
 }
 
 int pthread_mutex_timedlock(pthread_mutex_t *restrict mutex, const struct timespec *restrict until) {

@@ -118,8 +118,8 @@ impl Network {
             let rules: String = drops.collect();
             // One transaction of the kernel: there is no moment without rules.
             let table = format!(
-                "table inet cut {{}}\ndelete table inet cut\ntable inet cut {{ chain input {{ type filter hook input \
-                 priority 0;\n{rules} }} }}\n"
+                "table inet cut {{\n}}\ndelete table inet cut\ntable inet cut {{\nchain input {{\n\
+                 type filter hook input priority 0;\n{rules}}}\n}}\n"
             );
             self.rules(space, &table)?;
         }

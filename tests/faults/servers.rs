@@ -96,13 +96,25 @@ impl Own {
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
     }
 
-    /// Ends a server, and returns the way to have it again.
-    pub fn end(&self, server: &str, signal: &str) -> Ended<'_> {
+    /// Whether a server still runs that was started again here.
+    pub fn runs_again(&self, server: &str) -> bool {
+        let mut again = self.again.lock().unwrap();
+        again.get_mut(server).is_some_and(|child| child.try_wait().is_ok_and(|ended| ended.is_none()))
+    }
+
+    /// A server as it runs now, to be had again should it end by itself.
+    pub fn remembered(&self, server: &str) -> Ended<'_> {
         let pid = self.pid(server);
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
         let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty());
         let words: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
         assert!(!words.is_empty(), "{server} does not run");
+        Ended { own: self, server: server.to_owned(), words }
+    }
+
+    /// Ends a server, and returns the way to have it again.
+    pub fn end(&self, server: &str, signal: &str) -> Ended<'_> {
+        let (pid, ended) = (self.pid(server), self.remembered(server));
         self.signal(server, signal);
         let until = Instant::now() + PATIENCE;
         while runs(pid) {
@@ -113,7 +125,7 @@ impl Own {
             assert!(Instant::now() < until, "{server} does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ended { own: self, server: server.to_owned(), words }
+        ended
     }
 }
 
