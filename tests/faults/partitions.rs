@@ -173,13 +173,17 @@ async fn a_broken_network_makes_no_second_truth() {
         }
         oracle::folded(&shop);
     }
+    let complaints =
+        |role: &Role| role.process.err.all().iter().filter(|line| line.contains("cannot be reached")).count();
+    let noticed: usize = roles.iter().map(complaints).sum();
+    assert!(0 < noticed, "nobody noticed: was anything cut?");
     let refused: usize = roles.iter().map(|role| refusals(&role.process)).sum();
     let looks = sampler.finish().await;
     let ledger = load.finish().await;
     let (away, silent) = (ledger.known().refused, ledger.known().silent);
     let proof = oracle::all(&shop, &ledger).await;
     println!(
-        "{rounds} partitions: recovered after at most {longest:.1?}, {refused} zombies refused, {away} requests refused, {silent} \
+        "{rounds} partitions: recovered after at most {longest:.1?}, noticed {noticed} times, {refused} zombies refused, {away} requests refused, {silent} \
          without an answer; {proof}; {looks} looks"
     );
     drop(roles);
