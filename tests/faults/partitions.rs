@@ -180,7 +180,10 @@ async fn a_broken_network_makes_no_second_truth() {
     let refused: usize = roles.iter().map(|role| refusals(&role.process)).sum();
     let looks = sampler.finish().await;
     let ledger = load.finish().await;
-    let (away, silent) = (ledger.known().refused, ledger.known().silent);
+    let (away, silent) = {
+        let known = ledger.known();
+        (known.refused, known.silent)
+    };
     let proof = oracle::all(&shop, &ledger).await;
     println!(
         "{rounds} partitions: recovered after at most {longest:.1?}, noticed {noticed} times, {refused} zombies refused, {away} requests refused, {silent} \

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shoptide_faults::{Break, Point, broken};
 use shoptide_live::fold::{Decoded, Folded, Narrow, Touch, decode};
@@ -10,8 +10,11 @@ use shoptide_log::Record;
 use shoptide_schemas::{EventMs, UserId};
 use shoptide_store::{CacheEntry, Commit, StoreError};
 
-use crate::shard::{Shard, Stand};
+use crate::shard::{RETRY_FIRST, Shard, Stand, rested};
 use crate::{StreamError, lists};
+
+/// Longest pause before a refused commit is tried again: events go on within a second once the store takes them.
+const COMMIT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Takes a batch to the truth, whatever it takes; a record that panics is tried alone, then buried.
@@ -190,6 +193,7 @@ impl Shard {
         let error = match self.context.truth.commit(commit).await {
             Ok(()) => {
                 self.fold.committed(&moved);
+                self.commit_pause = RETRY_FIRST;
                 return Ok(true);
             }
             Err(error) => error,
@@ -217,6 +221,12 @@ impl Shard {
         }
         if matches!(error, StoreError::Unknown { .. }) && broken(Break::UnknownIsFailed) {
             return Ok(false);
+        }
+        // A store that answers and refuses, such as one whose disk is full, is asked again by and by; the outcome of a
+        // commit that is not known is looked up at once.
+        if matches!(error, StoreError::Unavailable { .. } | StoreError::Full { .. }) {
+            self.commit_pause = self.commit_pause.min(COMMIT_PAUSE_MAX);
+            rested(&mut self.stopped, &mut self.commit_pause).await;
         }
         // Advanced: the commit arrived although its answer did not.
         Ok(matches!(self.take_over_again(&moved.offsets).await?, Some(Stand::Advanced)))

@@ -66,6 +66,8 @@ pub(crate) struct Shard {
     pub(crate) sweep: Sweep,
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) relay: Relay,
+    /// Before the next try if a commit is refused again.
+    pub(crate) commit_pause: Duration,
     pub(crate) publisher: Publisher,
     pub(crate) late: Late,
 }
@@ -121,6 +123,7 @@ pub(crate) async fn start(
         fold: taken.fold,
         stopped,
         relay: Relay::new(),
+        commit_pause: RETRY_FIRST,
     };
     let live = shard.context.live.clone();
     live.note_shard(number, true);
@@ -200,7 +203,7 @@ async fn told(stopped: &mut watch::Receiver<bool>) {
 }
 
 /// Waits and doubles the pause. False if the wait ended because of a stop.
-async fn rested(stopped: &mut watch::Receiver<bool>, pause: &mut Duration) -> bool {
+pub(crate) async fn rested(stopped: &mut watch::Receiver<bool>, pause: &mut Duration) -> bool {
     let rest = tokio::time::sleep(*pause);
     *pause = (*pause * 2).min(RETRY_LAST);
     // A closed channel is a stop as well.
