@@ -2,7 +2,7 @@
 //! Tests only: without the feature `on` every call here is an empty inline function and nothing can be configured.
 //!
 //! A process takes its plan from `FAILPOINTS` (see [`setup`]); a simulation answers every point itself, thread by thread
-//! ([`enter`]), so that many seeds run beside each other.
+//! (`enter`), so that many seeds run beside each other.
 
 mod names;
 #[cfg(not(feature = "on"))]

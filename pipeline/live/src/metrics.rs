@@ -108,7 +108,7 @@ pub struct Metrics {
     pub http_requests: IntCounterVec,
     /// Label: outcome (`hit`, `store`, `made`).
     pub cache_reads: IntCounterVec,
-    /// Label: state, as [`CacheState::name`]. 1 for the one that is, 0 for the others.
+    /// Label: state, as `CacheState::name`. 1 for the one that is, 0 for the others.
     pub cache_state: IntGaugeVec,
     /// Label: kind (`unavailable`, `full`, `unusable`).
     pub cache_failures: IntCounterVec,

@@ -2,7 +2,7 @@
 //! log in memory, the embedded truth and a cache in memory, under faults that one number decides. Time is simulated, each
 //! process is a runtime of its own, and a crash is that runtime dropped at whatever its tasks waited for.
 //!
-//! Two runs of one seed do the same things in the same order ([`Outcome::trace`]). See `docs/simulation.md`.
+//! Two runs of one seed do the same things in the same order (`Outcome::trace`). See `docs/simulation.md`.
 
 #![cfg(feature = "faults")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test: it fails by panicking")]

@@ -166,6 +166,21 @@ impl Truth for SimTruth {
         Ok(rows)
     }
 
+    async fn dump_all(
+        &self,
+        sink: &mut (dyn for<'r> FnMut(FoldedTable, &'r [u8]) + Send),
+    ) -> Result<Vec<OffsetRow>, StoreError> {
+        let (rows, offsets) = self
+            .ask("dump_all", |t| async move {
+                let mut rows = Vec::new();
+                let offsets = t.dump_all(&mut |table, row| rows.push((table, row.to_vec()))).await?;
+                Ok((rows, offsets))
+            })
+            .await?;
+        rows.iter().for_each(|(table, row)| sink(*table, row));
+        Ok(offsets)
+    }
+
     async fn dump(
         &self,
         table: FoldedTable,

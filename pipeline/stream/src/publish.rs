@@ -290,12 +290,12 @@ impl Shard {
 
     /// Notes whose lists the records of a gap touched. The offset of the next record to read.
     async fn read_gap(&mut self, gap: &Gap) -> Result<i64, StreamError> {
-        let partitions = self.context.log.partitions(gap.topic);
         let records = self.context.log.read(gap.topic, self.fold.shard(), gap.next, GAP_READ).await?;
         let Some(last) = records.last() else { return Ok(gap.end) };
         let next = last.offset + 1;
         let mut users = BTreeSet::new();
         for record in records.iter().filter(|record| record.offset < gap.end) {
+            let partitions = self.context.log.partitions_at(record.topic, record.offset);
             let decoded = decode(record, partitions);
             let Some(event) = decoded.user_event() else { continue };
             if !gap.removals_only || REMOVALS.contains(&event.event_type) {
