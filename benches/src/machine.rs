@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::Serialize;
 
 /// The machine of a run.
@@ -55,6 +56,31 @@ pub fn load() -> f64 {
 pub const TWO_CORES: &str = "0,1";
 /// The next two, for load that is not to be measured.
 pub const OTHER_CORES: &str = "2,3";
+
+/// Runs a client in a runtime of its own on the cores that are not measured, if there are any.
+///
+/// # Errors
+/// Of the client, or if the runtime cannot be made.
+pub fn beside<T, F>(client: impl FnOnce() -> F + Send) -> anyhow::Result<T>
+where
+    T: Send,
+    F: Future<Output = anyhow::Result<T>>,
+{
+    std::thread::scope(|threads| {
+        let thread = threads.spawn(|| {
+            if 4 <= cores() {
+                let mut others = CpuSet::new();
+                OTHER_CORES.split(',').filter_map(|core| core.parse().ok()).for_each(|core| others.set(core));
+                // The runtime's threads inherit it.
+                sched_setaffinity(None, &others)?;
+            }
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            runtime.block_on(client())
+        });
+        thread.join().map_err(|_| anyhow::anyhow!("the client panicked"))?
+    })
+}
 
 /// A command held to some cores by `taskset`; says whether it really is.
 pub fn pinned(program: &Path, cpus: Option<&str>) -> (Command, bool) {

@@ -28,6 +28,11 @@ impl Spread {
         self.at(0.5)
     }
 
+    /// Not a number without any.
+    pub fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / self.0.len() as f64
+    }
+
     pub fn p99(&self) -> f64 {
         self.at(0.99)
     }

@@ -207,4 +207,5 @@ pub(crate) struct RawRedis {
     pub password_file: String,
     pub tls: bool,
     pub ca_file: String,
+    pub near_mib: i64,
 }

@@ -97,6 +97,8 @@ pub struct RedisConfig {
     pub password: Option<Secret>,
     pub tls: bool,
     pub ca_file: Option<String>,
+    /// Bytes of lists that a process holds of its own reads.
+    pub near_bytes_max: u64,
 }
 
 impl KafkaConfig {
@@ -226,6 +228,7 @@ impl RedisConfig {
             password,
             tls: raw.tls,
             ca_file: optional("redis.ca_file", &raw.ca_file).map_err(blame)?,
+            near_bytes_max: whole::<u64>("redis.near_mib", raw.near_mib, 0..=65_536).map_err(blame)? << 20,
         })
     }
 }

@@ -176,6 +176,7 @@ fn redis_options(config: &Config) -> RedisCacheOptions {
         password,
         tls_ca_file: redis.ca_file.as_ref().map(PathBuf::from),
         prefix: redis.prefix.clone(),
+        near_bytes_max: redis.near_bytes_max,
         ttl_ms: i64::try_from(config.store.cache_ttl.as_millis()).unwrap_or(i64::MAX),
         ..RedisCacheOptions::new("")
     }

@@ -1,19 +1,23 @@
 //! A TCP proxy in front of a server: delays, slices, throttles, stalls and cuts what passes, and recognises COMMIT in
 //! MySQL's protocol.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// The text query COMMIT: its packet's kind, then the words.
 const COMMIT: &[u8] = b"\x03COMMIT";
-/// Bytes on their way at a time.
+/// Bytes of a piece, and pieces on their way at a time: 4 MiB, what half a second of 64 Mbit/s holds.
 const PIECE: usize = 16 * 1024;
+const PIECES_MAX: usize = 256;
 
 /// When the connection of the next COMMIT is cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,57 +118,74 @@ impl Drop for Proxy {
 
 /// Until either side ends, or the connection is cut: both sides see the end, as when the network goes.
 async fn pass(client: TcpStream, server: TcpStream, toxics: Arc<Toxics>, mut resets: watch::Receiver<u64>) {
-    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
-        (client.into_split(), server.into_split());
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     resets.mark_unchanged();
-    let cut_after = Arc::new(AtomicBool::new(false));
-    let up = async {
-        let mut piece = vec![0; PIECE];
-        while let Ok(n @ 1..) = from_client.read(&mut piece).await {
-            let bytes = &piece[..n];
-            if bytes.ends_with(COMMIT) {
-                toxics.commits.fetch_add(1, Ordering::SeqCst);
-                match toxics.cut.swap(Cut::No as u8, Ordering::SeqCst) {
-                    1 => {
-                        toxics.cuts.fetch_add(1, Ordering::SeqCst);
-                        return;
-                    }
-                    2 => cut_after.store(true, Ordering::SeqCst),
-                    _ => {}
-                }
-            }
-            if send(&mut to_server, bytes, &toxics).await.is_err() {
-                return;
-            }
+    let cut_after = AtomicBool::new(false);
+    let up = carry(from_client, to_server, &toxics, |bytes| {
+        if !bytes.ends_with(COMMIT) {
+            return true;
         }
-    };
-    let down = async {
-        let mut piece = vec![0; PIECE];
-        while let Ok(n @ 1..) = from_server.read(&mut piece).await {
-            if cut_after.load(Ordering::SeqCst) {
-                // The answer to COMMIT.
+        toxics.commits.fetch_add(1, Ordering::SeqCst);
+        match toxics.cut.swap(Cut::No as u8, Ordering::SeqCst) {
+            1 => {
                 toxics.cuts.fetch_add(1, Ordering::SeqCst);
-                return;
+                return false;
             }
-            if send(&mut to_client, &piece[..n], &toxics).await.is_err() {
-                return;
-            }
+            2 => cut_after.store(true, Ordering::SeqCst),
+            _ => {}
         }
-    };
+        true
+    });
+    let down = carry(from_server, to_client, &toxics, |_| {
+        let is_answer = cut_after.load(Ordering::SeqCst);
+        if is_answer {
+            toxics.cuts.fetch_add(1, Ordering::SeqCst);
+        }
+        !is_answer
+    });
     tokio::select! { () = up => {}, () = down => {}, _ = resets.changed() => {} }
 }
 
-async fn send(
-    to: &mut tokio::net::tcp::OwnedWriteHalf,
-    bytes: &[u8],
+/// Carries what one side says to the other. Several pieces are on their way at a time: a long way takes longer, and carries as much.
+/// Ends with the side, or where `passes` says no.
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
     toxics: &Toxics,
-) -> std::io::Result<()> {
+    mut passes: impl FnMut(&[u8]) -> bool,
+) {
+    let (put, mut on_its_way) = mpsc::channel::<(Instant, Vec<u8>)>(PIECES_MAX);
+    let reading = async move {
+        let mut piece = vec![0; PIECE];
+        while let Ok(n @ 1..) = from.read(&mut piece).await {
+            if !passes(&piece[..n]) {
+                return false;
+            }
+            let due = Instant::now() + Duration::from_millis(toxics.latency_ms.load(Ordering::SeqCst));
+            if put.send((due, piece[..n].to_vec())).await.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    let writing = async {
+        while let Some((due, bytes)) = on_its_way.recv().await {
+            tokio::time::sleep_until(due).await;
+            if write(&mut to, &bytes, toxics).await.is_err() {
+                return;
+            }
+        }
+    };
+    let mut writing = pin!(writing);
+    tokio::select! {
+        ended = reading => if ended { writing.await },
+        () = &mut writing => {}
+    }
+}
+
+async fn write(to: &mut OwnedWriteHalf, bytes: &[u8], toxics: &Toxics) -> std::io::Result<()> {
     while toxics.stalled.load(Ordering::SeqCst) {
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let latency = toxics.latency_ms.load(Ordering::SeqCst);
-    if 0 < latency {
-        tokio::time::sleep(Duration::from_millis(latency)).await;
     }
     let slice = toxics.slice.load(Ordering::SeqCst);
     for part in bytes.chunks(if slice == 0 { bytes.len() } else { slice }) {

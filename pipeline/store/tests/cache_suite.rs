@@ -45,7 +45,7 @@ impl Subject {
         Self { cache, ttl_ms: 1_000, tombstone_ms: 30_000, clock: Some(clock), _server: None }
     }
 
-    fn redis() -> Option<Self> {
+    fn redis(near_bytes_max: u64) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         // Long enough for a busy machine to come back to a test in the meantime.
         let (ttl_ms, tombstone_ms) = (4_000, 4_000);
@@ -61,6 +61,7 @@ impl Subject {
             prefix: format!("test-{}-{number}", std::process::id()),
             ttl_ms,
             tombstone_ms,
+            near_bytes_max,
             ..server::patient(RedisCacheOptions::new(url))
         };
         let cache = RedisCache::new(&options).unwrap();
@@ -82,7 +83,17 @@ macro_rules! on_every_cache {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    let Some(subject) = super::Subject::redis() else { return };
+                    let Some(subject) = super::Subject::redis(0) else { return };
+                    super::cases::$test(&subject).await;
+                    subject.cache.clear().await.unwrap();
+                }
+            )*
+        }
+        mod near {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let Some(subject) = super::Subject::redis(1 << 20) else { return };
                     super::cases::$test(&subject).await;
                     subject.cache.clear().await.unwrap();
                 }

@@ -8,6 +8,8 @@ mod access;
 mod cluster;
 #[path = "redis/full.rs"]
 mod full;
+#[path = "redis/near.rs"]
+mod near;
 #[path = "redis/outage.rs"]
 mod outage;
 #[path = "redis/server.rs"]

@@ -21,6 +21,10 @@ use crate::app::{App, with_scratch};
 use crate::budgets::Certainty;
 use crate::legacy::{Rated, ratings};
 
+/// What an answer takes before its places, and a usual place without its reason.
+const HEAD_BYTES: usize = 512;
+const PLACE_BYTES: usize = 256;
+
 /// A list as it is shown.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"user_id": "U10001", "list_id": "p-3-0f1e2d3c4b5a6978-2-17", "as_of": {"shop.browse": 412,
@@ -150,7 +154,7 @@ pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<
         let age_ms = app.now_ms().saturating_sub(list.now_ms).max(0);
         app.context.live.metrics().list_age.observe(age_ms as f64 / 1000.0);
     }
-    serde_json::to_vec(&answer)
+    written(&answer)
 }
 
 /// One user's answer in the words of older systems. With `exclude_known`, nothing that the user has dealt with.
@@ -167,6 +171,13 @@ pub(crate) async fn rated_answer(app: &Arc<App>, user: &UserId, ask: Ask, exclud
         })
     };
     chosen.picks.iter().enumerate().zip(ratings(&scores)).filter_map(rated).collect()
+}
+
+/// In one allocation, mostly.
+fn written(answer: &ListAnswer<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + PLACE_BYTES * answer.items.len());
+    serde_json::to_writer(&mut bytes, answer)?;
+    Ok(bytes)
 }
 
 /// The list's name: the same list has the same name, wherever and whenever it is read.
@@ -225,7 +236,7 @@ fn shared_answer(
     let items =
         picks.iter().enumerate().filter_map(|(place, pick)| Place::new(place + 1, pick, catalogue)).collect();
     let as_of = BTreeMap::new();
-    serde_json::to_vec(&ListAnswer {
+    written(&ListAnswer {
         user_id: None,
         list_id,
         as_of,

@@ -1,5 +1,6 @@
 //! Connections to a single server or to a cluster, behind one type.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -11,6 +12,7 @@ use redis::{
 };
 
 use super::failure::Failure;
+use super::near::Near;
 use super::options::{Checked, Pem, wrong};
 use crate::StoreError;
 
@@ -22,14 +24,24 @@ const CLUSTER_RETRY_WAIT_MS: u64 = 10;
 /// A connection that many callers use at once.
 #[derive(Clone)]
 pub(super) enum Conn {
-    Single(MultiplexedConnection),
+    Single(MultiplexedConnection, Option<Arc<Near>>),
     Cluster(ClusterConnection),
+}
+
+impl Conn {
+    /// What was read on this connection and has not changed since, if it holds anything at all.
+    pub fn near(&self) -> Option<&Arc<Near>> {
+        match self {
+            Self::Single(_, near) => near.as_ref(),
+            Self::Cluster(_) => None,
+        }
+    }
 }
 
 impl ConnectionLike for Conn {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
-            Self::Single(conn) => conn.req_packed_command(cmd),
+            Self::Single(conn, _) => conn.req_packed_command(cmd),
             Self::Cluster(conn) => conn.req_packed_command(cmd),
         }
     }
@@ -41,14 +53,14 @@ impl ConnectionLike for Conn {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
-            Self::Single(conn) => conn.req_packed_commands(pipeline, offset, count),
+            Self::Single(conn, _) => conn.req_packed_commands(pipeline, offset, count),
             Self::Cluster(conn) => conn.req_packed_commands(pipeline, offset, count),
         }
     }
 
     fn get_db(&self) -> i64 {
         match self {
-            Self::Single(conn) => conn.get_db(),
+            Self::Single(conn, _) => conn.get_db(),
             Self::Cluster(conn) => conn.get_db(),
         }
     }
@@ -56,7 +68,11 @@ impl ConnectionLike for Conn {
 
 /// How a connection is made.
 enum Way {
-    Single(Box<Client>),
+    Single {
+        client: Box<Client>,
+        /// The same server spoken to so that it tells of changes, and how many bytes are then held.
+        near: Option<(Box<Client>, u64)>,
+    },
     Cluster(Box<ClusterClient>),
 }
 
@@ -98,12 +114,21 @@ impl Target {
 
     async fn connect_at_last(&self) -> Result<Conn, Failure> {
         match &self.client {
-            Way::Single(client) => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(self.connect_timeout))
-                    .set_response_timeout(Some(self.response_timeout));
-                let conn = client.get_multiplexed_async_connection_with_config(&config).await?;
-                let mut conn = Conn::Single(conn);
+            Way::Single { client, near } => {
+                if let Some((client, bytes_max)) = near {
+                    match self.connect_near(client, *bytes_max).await {
+                        Err(failure @ (Failure::Lost(_) | Failure::Late)) => return Err(failure),
+                        // An old proxy or an ACL: whether the rest can be used shows below.
+                        Err(failure) => tracing::info!(
+                            store = super::STORE,
+                            reason = failure.reason(),
+                            "the server does not tell of changes, so nothing is held near"
+                        ),
+                        connected => return connected,
+                    }
+                }
+                let conn = client.get_multiplexed_async_connection_with_config(&self.config()).await?;
+                let mut conn = Conn::Single(conn, None);
                 // A server that loads its data, is stuck in a script or wants a password takes connections all the same.
                 let _: Value = redis::cmd("GET").arg(&self.probe).query_async(&mut conn).await?;
                 Ok(conn)
@@ -112,6 +137,39 @@ impl Target {
             Way::Cluster(client) => Ok(Conn::Cluster(client.get_async_connection().await?)),
         }
     }
+}
+
+impl Target {
+    fn config(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            .set_response_timeout(Some(self.response_timeout))
+    }
+
+    /// A connection on which the server tells of changes of what it was asked.
+    async fn connect_near(&self, client: &Client, bytes_max: u64) -> Result<Conn, Failure> {
+        let near = Arc::new(Near::new(bytes_max));
+        let ear = near.clone();
+        let config = self.config().set_push_sender(move |said| {
+            ear.hear(&said);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let conn = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut conn = Conn::Single(conn, Some(near));
+        // The keys that are asked for with CACHING alone, not what scripts read.
+        let tracking = redis::cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN").to_owned();
+        tracking.query_async::<()>(&mut conn).await?;
+        let _: Option<Vec<u8>> = near_get(&mut conn, &self.probe).await?;
+        Ok(conn)
+    }
+}
+
+/// GET of a key whose next change is wanted to be told.
+pub(super) async fn near_get(conn: &mut Conn, key: &[u8]) -> Result<Option<Vec<u8>>, RedisError> {
+    let mut question = redis::pipe();
+    question.cmd("CLIENT").arg("CACHING").arg("YES").ignore().cmd("GET").arg(key);
+    let (found,) = question.query_async(conn).await?;
+    Ok(found)
 }
 
 fn certificates(pem: &Pem) -> TlsCertificates {
@@ -124,10 +182,9 @@ fn certificates(pem: &Pem) -> TlsCertificates {
     }
 }
 
-fn credentials(options: &Checked, node: &ConnectionInfo) -> ConnectionInfo {
-    // RESP2: nothing is pushed to us. The library's name is not announced: an ACL may not allow it.
-    let mut settings =
-        node.redis_settings().clone().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
+fn credentials(options: &Checked, node: &ConnectionInfo, protocol: ProtocolVersion) -> ConnectionInfo {
+    // The library's name is not announced: an ACL may not allow it.
+    let mut settings = node.redis_settings().clone().set_protocol(protocol).set_skip_set_lib_name();
     if let Some(username) = &options.username {
         settings = settings.set_username(username);
     }
@@ -141,16 +198,21 @@ fn single(options: &Checked) -> Result<Way, RedisError> {
     let Some(node) = options.nodes.first() else {
         return Err((redis::ErrorKind::InvalidClientConfig, "no address").into());
     };
-    let info = credentials(options, node);
-    let client = match info.addr() {
-        ConnectionAddr::TcpTls { .. } => Client::build_with_tls(info, certificates(&options.pem)),
-        _ => Client::open(info),
+    let client = |protocol| {
+        let info = credentials(options, node, protocol);
+        match info.addr() {
+            ConnectionAddr::TcpTls { .. } => Client::build_with_tls(info, certificates(&options.pem)),
+            _ => Client::open(info),
+        }
     };
-    client.map(Box::new).map(Way::Single)
+    let near = (0 < options.near_bytes_max)
+        .then(|| client(ProtocolVersion::RESP3).map(|client| (Box::new(client), options.near_bytes_max)));
+    // RESP2: nothing is pushed to us.
+    Ok(Way::Single { client: Box::new(client(ProtocolVersion::RESP2)?), near: near.transpose()? })
 }
 
 fn cluster(options: &Checked) -> Result<Way, RedisError> {
-    let nodes = options.nodes.iter().map(|node| credentials(options, node));
+    let nodes = options.nodes.iter().map(|node| credentials(options, node, ProtocolVersion::RESP2));
     let mut builder: ClusterClientBuilder = ClusterClient::builder(nodes)
         .use_protocol(ProtocolVersion::RESP2)
         .connection_timeout(options.connect_timeout)

@@ -15,6 +15,7 @@ use super::breaker::{Breaker, SLOTS_A_GATE};
 pub(super) use super::connect::Conn;
 use super::connect::Target;
 use super::failure::Failure;
+use super::near::Near;
 use super::state::RedisState;
 use crate::StoreError;
 
@@ -77,6 +78,14 @@ impl Link {
 
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// What the present connection holds near.
+    pub fn near(&self) -> Option<Arc<Near>> {
+        match &*self.phase.borrow() {
+            Phase::Ready { conn, .. } => conn.near().cloned(),
+            _ => None,
+        }
     }
 
     pub fn state(&self) -> RedisState {

@@ -16,6 +16,8 @@ const PREFIX_BYTES_MAX: usize = 32;
 const TTL_MS_MAX: i64 = 366 * 24 * 3_600_000;
 /// A wait beyond ten seconds is an outage, and waiting for it is worse than answering from the truth.
 const TIMEOUT_MS_MAX: u64 = 10_000;
+/// 64 GiB: no machine that serves has more to spare.
+const NEAR_BYTES_MAX: u64 = 64 << 30;
 /// A chain of certificates has some kilobytes.
 const PEM_BYTES_MAX: u64 = 1 << 20;
 
@@ -60,6 +62,8 @@ pub struct RedisCacheOptions {
     pub ttl_ms: i64,
     /// How long a removal is remembered: longer than any reader of before can be on its way.
     pub tombstone_ms: i64,
+    /// Bytes of lists that this process holds of its own reads, 0 for none.
+    pub near_bytes_max: u64,
     /// To connect, TLS and password included. Only the background waits for it.
     pub connect_timeout_ms: u64,
     /// What a reader waits before it asks the truth instead: a list within one data centre takes 1 ms.
@@ -83,6 +87,7 @@ impl RedisCacheOptions {
             prefix: "shoptide".to_owned(),
             ttl_ms: 7 * 24 * 3_600_000,
             tombstone_ms: crate::cache::TOMBSTONE_MS,
+            near_bytes_max: 0,
             connect_timeout_ms: 1_000,
             read_timeout_ms: 30,
             write_timeout_ms: 500,
@@ -110,6 +115,7 @@ impl fmt::Debug for RedisCacheOptions {
             .field("prefix", &self.prefix)
             .field("ttl_ms", &self.ttl_ms)
             .field("tombstone_ms", &self.tombstone_ms)
+            .field("near_bytes_max", &self.near_bytes_max)
             .field("connect_timeout_ms", &self.connect_timeout_ms)
             .field("read_timeout_ms", &self.read_timeout_ms)
             .field("write_timeout_ms", &self.write_timeout_ms)
@@ -136,6 +142,7 @@ pub(super) struct Checked {
     pub prefix: String,
     pub ttl_ms: i64,
     pub tombstone_ms: i64,
+    pub near_bytes_max: u64,
     pub connect_timeout: Duration,
     pub read_timeout: Duration,
     pub write_timeout: Duration,
@@ -185,6 +192,15 @@ impl RedisCacheOptions {
             prefix: self.prefix.clone(),
             ttl_ms: life("ttl_ms", self.ttl_ms)?,
             tombstone_ms: life("tombstone_ms", self.tombstone_ms)?,
+            near_bytes_max: match self.near_bytes_max {
+                0..=NEAR_BYTES_MAX => self.near_bytes_max,
+                more => {
+                    return Err(wrong(
+                        "near_bytes_max",
+                        format!("is {more}, expected at most {NEAR_BYTES_MAX}"),
+                    ));
+                }
+            },
             connect_timeout: wait("connect_timeout_ms", self.connect_timeout_ms)?,
             read_timeout: wait("read_timeout_ms", self.read_timeout_ms)?,
             write_timeout: wait("write_timeout_ms", self.write_timeout_ms)?,

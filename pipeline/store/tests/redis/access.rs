@@ -74,6 +74,9 @@ async fn a_user_with_just_the_commands_we_name_is_enough() {
     cache.set_if_newer(vec![entry("a", 1)]).await.unwrap();
     cache.remove(0, &user("b")).await.unwrap();
     assert!(holds(&cache, "a", 1).await);
+    // Without CLIENT nothing is held near, and all else goes on.
+    let near = RedisCacheOptions { near_bytes_max: 1 << 20, ..of("enough") };
+    assert!(holds(&*RedisCache::new(&near).unwrap(), "a", 1).await);
     cache.clear().await.unwrap();
     assert_eq!(cache.get(0, &user("a")).await.unwrap(), None);
     assert!(said(&of("little")).await.contains(&format!("allow the user ~PREFIX:* {named}")));
@@ -188,6 +191,7 @@ fn wrong_options_name_their_field_and_no_secret() {
         (RedisCacheOptions { tombstone_ms: -1, ..good() }, "tombstone_ms"),
         (RedisCacheOptions { read_timeout_ms: 0, ..good() }, "read_timeout_ms"),
         (RedisCacheOptions { write_timeout_ms: 10_001, ..good() }, "write_timeout_ms"),
+        (RedisCacheOptions { near_bytes_max: u64::MAX, ..good() }, "near_bytes_max"),
         (RedisCacheOptions { connect_timeout_ms: 0, ..good() }, "connect_timeout_ms"),
     ] {
         let error = RedisCache::new(&options).unwrap_err();
