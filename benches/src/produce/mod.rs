@@ -45,7 +45,7 @@ pub struct Ask {
     pub connections: usize,
     #[arg(long, default_value_t = 60)]
     pub seconds: u64,
-    /// Events a second of `steady`.
+    /// Events a second of `steady` and `feed`; of `most`, the most that are made ready.
     #[arg(long, default_value_t = 500)]
     pub rate: u64,
     /// Names the run: no two against one server may share it.

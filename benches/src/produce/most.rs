@@ -17,12 +17,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const HOLD: Duration = Duration::from_millis(2);
 /// Before anything is counted.
 const WARM_UP: Duration = Duration::from_secs(5);
-/// More than the path can take; a run that runs out ends early and says so.
-const RATE_MAX: u64 = 20_000;
 
 pub async fn run(ask: &Ask) -> anyhow::Result<Value> {
     let seconds = ask.seconds + WARM_UP.as_secs();
-    let events = ready(ask, RATE_MAX * seconds)?;
+    let events = ready(ask, ask.rate * seconds)?;
     let bodies: Arc<Vec<Vec<u8>>> = Arc::new(events.chunks(ask.batch.max(1)).map(body).collect());
     drop(events);
     let (next, hold, stop) =

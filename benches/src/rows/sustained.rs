@@ -12,6 +12,8 @@ use crate::server::Server;
 
 /// Each bar, and what to reach for.
 const BAR_PER_S: f64 = 5_000.0;
+/// Events made ready before the clock starts: more than the path takes.
+const READY_PER_S: u64 = 20_000;
 const STEADY_PER_S: u64 = 500;
 /// Connections that send single events: each waits for the disk, so many must wait at once.
 const SINGLES: usize = 64;
@@ -24,11 +26,12 @@ pub fn rows(shoptide: &Path, set: &[String], seconds: u64) -> anyhow::Result<Vec
     let shared = ask("load", "load");
     shared.run_pinned(Some(TWO_CORES))?;
     let cpu = server.cpu_s();
-    let most = Ask { seconds, ..ask("most", "most") }.run_pinned(Some(TWO_CORES))?;
+    let most = Ask { seconds, rate: READY_PER_S, ..ask("most", "most") }.run_pinned(Some(TWO_CORES))?;
     let cpu = server.cpu_s() - cpu;
     let shorter = (seconds / 3).max(5);
-    let single = Ask { seconds: shorter, batch: 1, connections: SINGLES, ..ask("most", "single") }
-        .run_pinned(Some(TWO_CORES))?;
+    let single =
+        Ask { seconds: shorter, rate: READY_PER_S, batch: 1, connections: SINGLES, ..ask("most", "single") }
+            .run_pinned(Some(TWO_CORES))?;
     let slow =
         Ask { seconds: shorter, batch: 1, connections: 8, rate: STEADY_PER_S, ..ask("steady", "slow") }
             .run_pinned(Some(TWO_CORES))?;

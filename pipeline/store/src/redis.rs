@@ -62,14 +62,14 @@ const CLUSTER_IN_FLIGHT_MAX: usize = 128;
 /// A user whose packed list has `L` bytes takes `class(L + 49 + 6) + class(K + 4) + 101` bytes, with a key of
 /// `K = len(PREFIX) + len(SHARD) + len(USER) + 2` bytes: the value, the key, and Redis's own entries for the key and its TTL.
 /// `class` is the allocator's next size: steps of 8 to 128 bytes, then 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024
-/// and so on. With a key of 27 bytes in Redis 7.0 (measured by `examples/redis_bytes.rs`):
+/// and so on. With a key of 24 bytes in Redis 7.0 (the row `redis-bytes` of `benches --bin services`):
 ///
 /// | places | list | value | bytes a user | 1 M users |
 /// |---|---|---|---|---|
-/// | 0 | 93 | 142 | 293 | 0.27 GiB |
-/// | 20 | 353 | 402 | 580 | 0.54 GiB |
-/// | 50 | 743 | 792 | 1,029 | 0.96 GiB |
-/// | 100 | 1,393 | 1,442 | 1,666 | 1.55 GiB |
+/// | 0 | 46 | 95 | 244 | 0.23 GiB |
+/// | 20 | 202 | 251 | 386 | 0.36 GiB |
+/// | 50 | 382 | 431 | 582 | 0.54 GiB |
+/// | 100 | 682 | 731 | 901 | 0.84 GiB |
 pub struct RedisCache {
     link: Arc<Link>,
     scripts: Scripts,

@@ -76,7 +76,7 @@ async fn a_user_with_just_the_commands_we_name_is_enough() {
     assert!(holds(&cache, "a", 1).await);
     // Without CLIENT nothing is held near, and all else goes on.
     let near = RedisCacheOptions { near_bytes_max: 1 << 20, ..of("enough") };
-    assert!(holds(&*RedisCache::new(&near).unwrap(), "a", 1).await);
+    assert!(holds(&RedisCache::new(&near).unwrap(), "a", 1).await);
     cache.clear().await.unwrap();
     assert_eq!(cache.get(0, &user("a")).await.unwrap(), None);
     assert!(said(&of("little")).await.contains(&format!("allow the user ~PREFIX:* {named}")));
