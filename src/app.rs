@@ -274,6 +274,7 @@ fn stream_options(config: &Config) -> StreamOptions {
         batch_records_max: config.stream.batch_records_max,
         batch_bytes_max: config.stream.batch_bytes_max,
         users_cached_max: config.stream.users_cached_max,
+        users_cached_bytes_max: config.stream.users_cached_bytes_max,
         list_versions_behind_max: config.stream.list_versions_behind_max,
         sweep_lists_per_s: config.stream.sweep_lists_per_s,
         list_every_ms: config.stream.list_every_ms,

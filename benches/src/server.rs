@@ -45,7 +45,12 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("shoptide-bench-").tempdir()?;
         let (mut command, is_pinned) = pinned(shoptide, cpus);
-        command.args(["--log-json", role, "--port", "0", "--data-dir"]).arg(data.path());
+        command.args(["--log-json", role, "--data-dir"]).arg(data.path());
+        // The trainer answers monitors only where it is told to.
+        match role {
+            "jobs" => command.env("SHOPTIDE_SERVE__STATUS_ADDRESS", "127.0.0.1:0"),
+            _ => command.args(["--port", "0"]),
+        };
         if let Some(config) = config {
             command.arg("--config").arg(config);
         }

@@ -131,6 +131,7 @@ pub(crate) struct RawStream {
     pub batch_records_max: i64,
     pub batch_bytes_max: i64,
     pub users_cached_max: i64,
+    pub users_cached_mib: i64,
     pub list_versions_behind_max: i64,
     pub sweep_lists_per_s: i64,
     pub list_every_ms: i64,

@@ -113,6 +113,8 @@ pub struct StreamConfig {
     pub batch_bytes_max: usize,
     /// Of each shard.
     pub users_cached_max: usize,
+    /// Of each shard.
+    pub users_cached_bytes_max: usize,
     pub list_versions_behind_max: u64,
     /// Of each shard.
     pub sweep_lists_per_s: u32,
@@ -197,6 +199,11 @@ impl TryFrom<&RawStream> for StreamConfig {
                 BATCH_BYTES_MIN..=67_108_864,
             )?,
             users_cached_max: whole("stream.users_cached_max", raw.users_cached_max, 100..=10_000_000)?,
+            users_cached_bytes_max: whole::<usize>(
+                "stream.users_cached_mib",
+                raw.users_cached_mib,
+                1..=65_536,
+            )? << 20,
             list_versions_behind_max: whole(
                 "stream.list_versions_behind_max",
                 raw.list_versions_behind_max,

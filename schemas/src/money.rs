@@ -59,13 +59,42 @@ impl Micros {
     }
 }
 
+/// A sign, 13 digits, a point and 6 digits.
+const TEXT_BYTES_MAX: usize = 21;
+
 impl fmt::Display for Micros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let (whole, micros) = (self.0.unsigned_abs() / 1_000_000, self.0.unsigned_abs() % 1_000_000);
-        let fraction = format!("{micros:06}");
-        let fraction = fraction.trim_end_matches('0');
-        write!(f, "{sign}{whole}.{fraction:0<2}")
+        // Every price of every list goes through here: written from its end into a buffer, nothing is allocated.
+        let (mut whole, mut fraction) =
+            (self.0.unsigned_abs() / 1_000_000, self.0.unsigned_abs() % 1_000_000);
+        let mut digits = 6;
+        while 2 < digits && fraction % 10 == 0 {
+            (fraction, digits) = (fraction / 10, digits - 1);
+        }
+        let mut text = [0; TEXT_BYTES_MAX];
+        let mut unused = TEXT_BYTES_MAX;
+        let mut left = text.iter_mut().rev();
+        let mut put = |byte: u8| {
+            if let Some(place) = left.next() {
+                (*place, unused) = (byte, unused - 1);
+            }
+        };
+        let digit = |number: u64| b'0' + (number % 10) as u8;
+        for _ in 0..digits {
+            put(digit(fraction));
+            fraction /= 10;
+        }
+        put(b'.');
+        put(digit(whole));
+        while 10 <= whole {
+            whole /= 10;
+            put(digit(whole));
+        }
+        if self.0 < 0 {
+            put(b'-');
+        }
+        let written = text.get(unused..).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        f.write_str(written.ok_or(fmt::Error)?)
     }
 }
 
@@ -109,6 +138,21 @@ mod tests {
         ] {
             let read = Micros::parse(text, "price").unwrap();
             assert_eq!((read.0, read.to_string().as_str()), (micros, shown), "{text}");
+        }
+    }
+
+    #[test]
+    fn prints_every_number_there_is() {
+        for (micros, shown) in [
+            (i64::MAX, "9223372036854.775807"),
+            (i64::MIN, "-9223372036854.775808"),
+            (-1, "-0.000001"),
+            (-1_500_000, "-1.50"),
+            (10_000_000, "10.00"),
+            (100_010, "0.10001"),
+            (123_400, "0.1234"),
+        ] {
+            assert_eq!(Micros(micros).to_string(), shown);
         }
     }
 

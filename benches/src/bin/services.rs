@@ -72,7 +72,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             "coalesced" => services::coalesced(&servers, &shoptide, pinned, args.seconds / 5, slowest)
                 .map(|row| vec![row]),
             "reads" => services::reads(&servers, &shoptide, pinned).map(|row| vec![row]),
-            "catch-up" => services::catch_up(&servers, &shoptide, pinned, most).await,
+            "catch-up" => services::catch_up(&servers, &shoptide, pinned, args.seconds, most).await,
             "overload" => services::overload(&servers, &shoptide, pinned, short, most).map(|row| vec![row]),
             _ => services::redis_bytes(&servers).await.map(|row| vec![row]),
         };

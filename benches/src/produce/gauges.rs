@@ -16,7 +16,7 @@ pub struct Gauges {
     pub dead: f64,
     /// Events that the collector took.
     pub collected: f64,
-    /// Lists made because of events.
+    /// Lists made because of events, at once or put off.
     pub lists: f64,
     pub model_version: f64,
 }
@@ -37,7 +37,9 @@ impl Gauges {
             } else if name.starts_with("shoptide_records_total") && !name.contains("shop.catalogue") {
                 gauges.records += value;
                 gauges.dead += if name.contains("\"dead\"") { value } else { 0.0 };
-            } else if name.starts_with("shoptide_lists_made_total") && name.contains("\"event\"") {
+            } else if name.starts_with("shoptide_lists_made_total")
+                && (name.contains("\"event\"") || name.contains("\"late\""))
+            {
                 gauges.lists += value;
             } else if name.starts_with("shoptide_collected_events_total") && name.contains("\"accepted\"") {
                 gauges.collected += value;

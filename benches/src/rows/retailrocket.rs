@@ -60,6 +60,7 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
                 batch_records_max: config.stream.batch_records_max,
                 batch_bytes_max: config.stream.batch_bytes_max,
                 users_cached_max: config.stream.users_cached_max,
+                users_cached_bytes_max: config.stream.users_cached_bytes_max,
                 list_versions_behind_max: config.stream.list_versions_behind_max,
                 sweep_lists_per_s: config.stream.sweep_lists_per_s,
                 list_every_ms: config.stream.list_every_ms,

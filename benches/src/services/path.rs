@@ -10,7 +10,7 @@ use crate::rows::sustained::number;
 const BAR_PER_S: f64 = 5_000.0;
 const COALESCED_BAR_PER_S: f64 = 10_000.0;
 /// Time between two lists of a user when they are coalesced.
-const COALESCED_MS: u64 = 1_000;
+const COALESCED_MS: u64 = 500;
 const AGE_MAX_S: f64 = 2.0;
 const STEADY_PER_S: u64 = 1_000;
 /// Of so many users one is busy where lists are coalesced.

@@ -221,6 +221,7 @@ async fn live_on(parts: Parts) {
             batch_records_max: 16,
             batch_bytes_max: 1 << 20,
             users_cached_max: 6,
+            users_cached_bytes_max: 1 << 20,
             list_versions_behind_max: 10,
             sweep_lists_per_s: 2_000,
             list_every_ms: parts_every,

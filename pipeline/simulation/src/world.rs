@@ -137,13 +137,14 @@ impl World {
         }
     }
 
-    /// A call on its way: mostly fast, sometimes slow.
+    /// A call on its way: mostly fast, sometimes slow. Once all is well no longer than the judge waits for.
     pub async fn way(&self, process: u32) {
+        let chaos = self.chaos();
         let ms = self.dice(|d| match d.below(100) {
             0..50 => 0,
             50..93 => d.between(1, 4),
-            93..99 => d.between(5, 40),
-            _ => d.between(100, 900),
+            99 if chaos => d.between(100, 900),
+            _ => d.between(5, 40),
         });
         if 0 < ms {
             tokio::time::sleep(Duration::from_millis(ms)).await;

@@ -44,7 +44,7 @@ const CLUSTER_IN_FLIGHT_MAX: usize = 128;
 
 /// [`Cache`] in Redis.
 ///
-/// One key for each user, `PREFIX:SHARD:USER`, holds the packed list behind its version and an echo of the key (49 bytes), with
+/// One key for each user, `PREFIX:SHARD:USER`, and for each item that somebody asked about, `PREFIX:items:ITEM`, holds the packed list behind its version and an echo of the key (49 bytes), with
 /// a TTL. A script compares the versions as strings, writes and sets the TTL in one step, so writers need no order among
 /// themselves, and every write may come late or twice. A removal leaves a tombstone, as in [`crate::LocalCache`].
 ///

@@ -282,10 +282,14 @@ impl FoldedTable {
     }
 }
 
+/// The shard under which the cache holds lists of items, each under its item's id: no partition has this number.
+pub const ITEM_LISTS: u32 = u32::MAX;
+
 /// A list for the cache, with the version that decides.
 #[derive(Debug, Clone)]
 pub struct CacheEntry {
     pub shard: u32,
+    /// Whose list it is; under [`ITEM_LISTS`] an item's.
     pub user: UserId,
     /// [`shoptide_schemas::StoredList::version_key`].
     pub version: String,

@@ -169,7 +169,7 @@ impl Shard {
                 commit.todo.push(user.clone());
                 continue;
             }
-            if self.fold.user(user).is_some_and(|u| 0 < u.revision) && self.late.puts_off(user, now) {
+            if self.fold.user_mut(user).is_some_and(|u| 0 < u.revision) && self.late.puts_off(user, now) {
                 late.push((user.clone(), touch.appended_ms));
                 continue;
             }

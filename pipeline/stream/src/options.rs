@@ -9,6 +9,8 @@ pub struct StreamOptions {
     pub batch_bytes_max: usize,
     /// Users in memory, a shard.
     pub users_cached_max: usize,
+    /// Bytes of the packed ones among them.
+    pub users_cached_bytes_max: usize,
     /// A list this many model versions old is made anew by the sweep.
     pub list_versions_behind_max: u64,
     /// Lists a second that a shard's sweep may make.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use shoptide_faults::{Break, Point};
 use shoptide_live::Live;
-use shoptide_live::fold::ShardFold;
+use shoptide_live::fold::{Room, ShardFold};
 use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_schemas::{Topic, USER_TOPICS};
@@ -238,8 +238,11 @@ pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Tak
     let catalogue = if shard == 0 { Some(stored_catalogue(context).await?) } else { None };
     let stands = rows.iter().find(|row| row.topic.is_user()).map_or(0, |row| row.next_off);
     let partitions = context.log.partitions_at(USER_TOPICS[0], stands);
-    let users_max = context.options.users_cached_max;
-    let fold = ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), users_max)
+    let room = Room {
+        users_max: context.options.users_cached_max,
+        bytes_max: context.options.users_cached_bytes_max,
+    };
+    let fold = ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), room)
         .with_inspect(context.inspect.clone());
     Ok(Taken { fold, published: rows.iter().map(|r| (r.topic.code(), r.published_off)).collect() })
 }

@@ -115,11 +115,8 @@ impl Shard {
         let mut users = Vec::with_capacity(CHUNK);
         while users.len() < CHUNK {
             let Some(user) = self.sweep.recent.pop_front() else { break };
-            let stale = self
-                .fold
-                .user(&user)
-                .is_some_and(|u| 0 < u.revision && u.model_version < self.sweep.fresh_from);
-            if stale {
+            let listed = self.fold.listed(&user);
+            if listed.is_some_and(|(revision, model)| 0 < revision && model < self.sweep.fresh_from) {
                 users.push(user);
             }
         }
@@ -143,7 +140,7 @@ impl Shard {
             return Ok(true);
         }
         let shard = self.fold.shard();
-        let unknown: Vec<UserId> = users.iter().filter(|u| self.fold.user(u).is_none()).cloned().collect();
+        let unknown: Vec<UserId> = users.iter().filter(|u| !self.fold.holds(u)).cloned().collect();
         if !unknown.is_empty() {
             let rows = self.context.truth.users(shard, &unknown).await?;
             self.fold.admit(rows).map_err(|e| StreamError::Damaged { shard, reason: e.to_string() })?;

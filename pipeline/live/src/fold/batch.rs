@@ -8,7 +8,6 @@ use shoptide_log::Record;
 use shoptide_models::catalogue::CatalogueBuilder;
 use shoptide_models::state::{Act, Change, Decision, Facts, RecordAt, decide};
 use shoptide_schemas::limits::DEAD_FIELD_BYTES_MAX;
-use shoptide_schemas::topic::PARTS;
 use shoptide_schemas::{Code, ItemId, Reject, ShopEvent, Topic, UserId};
 use shoptide_store::{
     Commit, CountRow, DeadLetter, ItemRow, OffsetMove, OrderLineRow, OutboxRow, PartRow, Tally,
@@ -123,10 +122,7 @@ impl ShardFold {
         }
         let topic = usize::from(record.topic.code());
         let (popular, numbers, tick) = (self.popular.clone(), self.numbers.clone(), self.tick);
-        let user = self
-            .users
-            .entry(event.user.clone())
-            .or_insert_with(|| CachedUser { upto: [-1; PARTS], ..CachedUser::default() });
+        let user = self.users.get_or_new(&event.user);
         user.tick = tick;
         let line = event.order_line().map(|line| line_row(event, line));
         let facts = Facts {

@@ -6,8 +6,9 @@ mod decoded;
 mod narrow;
 mod replay;
 mod user;
+mod users;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use shoptide_log::Record;
@@ -17,10 +18,12 @@ use shoptide_schemas::limits::ID_BYTES_MAX;
 use shoptide_schemas::{ShopEvent, UserId};
 use shoptide_store::{Commit, OrderLineRow, UserRow};
 
+use self::users::Users;
 pub use decoded::{Decoded, decode};
 pub use narrow::Narrow;
 pub use replay::{ReplayError, replay};
 pub use user::{CachedUser, state_of};
+pub use users::Room;
 
 /// Called with every user event before it is folded; tests make it panic.
 pub type Inspect = Arc<dyn Fn(&ShopEvent) + Send + Sync>;
@@ -64,8 +67,7 @@ pub struct ShardFold {
     shard: u32,
     epoch: i64,
     partitions: u32,
-    users: HashMap<UserId, CachedUser>,
-    users_max: usize,
+    users: Users,
     tick: u64,
     catalogue: Option<CatalogueBuilder>,
     /// Next offset by topic code, as the truth has it.
@@ -78,21 +80,20 @@ pub struct ShardFold {
 
 impl ShardFold {
     /// - `positions`: the truth's next offset of each topic the shard reads
-    /// - `users_max`: users kept in memory; the longest untouched make room
+    /// - `room`: users kept in memory; the longest untouched make room
     pub fn new(
         shard: u32,
         epoch: i64,
         partitions: u32,
         positions: BTreeMap<u8, i64>,
         catalogue: Option<&Catalogue>,
-        users_max: usize,
+        room: Room,
     ) -> Self {
         Self {
             shard,
             epoch,
             partitions,
-            users: HashMap::new(),
-            users_max,
+            users: Users::new(room),
             tick: 0,
             catalogue: catalogue.map(CatalogueBuilder::from),
             positions,
@@ -125,16 +126,16 @@ impl ShardFold {
         &self.positions
     }
 
-    /// Users of the batch that are not in memory (also those whom refused records name as their key), and the order lines
+    /// Opens the users of the batch that are in memory, and names those that are not (also those whom refused records name as their key), and the order lines
     /// it claims.
-    pub fn wants(&self, records: &[Record], batch: &[Decoded]) -> Wants {
+    pub fn wants(&mut self, records: &[Record], batch: &[Decoded]) -> Wants {
         let mut wants = Wants::default();
         let mut asked = HashSet::new();
         for (record, decoded) in records.iter().zip(batch) {
             let event = decoded.user_event();
             let refused = || keyed_user(record).filter(|_| matches!(decoded, Decoded::Dead(_)));
             let Some(user) = event.map(|e| e.user.clone()).or_else(refused) else { continue };
-            if !self.users.contains_key(&user) && asked.insert(user.clone()) {
+            if !self.users.open(&user) && asked.insert(user.clone()) {
                 wants.users.push(user);
             }
             if let Some((event, line)) = event.and_then(|e| Some((e, e.order_line()?))) {
@@ -156,8 +157,13 @@ impl ShardFold {
         Ok(())
     }
 
-    pub fn user(&self, user: &UserId) -> Option<&CachedUser> {
-        self.users.get(user)
+    /// Revision and model version of the stored list of a user in memory, 0 without one.
+    pub fn listed(&self, user: &UserId) -> Option<(i64, u64)> {
+        self.users.listed(user)
+    }
+
+    pub fn holds(&self, user: &UserId) -> bool {
+        self.users.holds(user)
     }
 
     pub fn user_mut(&mut self, user: &UserId) -> Option<&mut CachedUser> {
@@ -166,28 +172,19 @@ impl ShardFold {
 
     /// Users in memory, the last touched first.
     pub fn users_by_recency(&self) -> Vec<UserId> {
-        let mut users: Vec<(&UserId, u64)> = self.users.iter().map(|(id, u)| (id, u.tick)).collect();
-        users.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        users.into_iter().map(|(id, _)| id.clone()).collect()
+        self.users.by_recency()
     }
 
     /// Forgets users whose state in memory may not be the truth's.
     pub fn forget<'a>(&mut self, users: impl Iterator<Item = &'a UserId>) {
         for user in users {
-            self.users.remove(user);
+            self.users.forget(user);
         }
     }
 
-    /// Makes room once a batch is committed: an eighth of the users goes, the longest untouched.
+    /// Makes room once a batch is committed.
     pub fn trim(&mut self) {
-        if self.users.len() <= self.users_max {
-            return;
-        }
-        let mut ticks: Vec<u64> = self.users.values().map(|u| u.tick).collect();
-        ticks.sort_unstable();
-        let surplus = self.users.len() - self.users_max + self.users_max / 8;
-        let oldest = ticks.get(surplus.min(ticks.len() - 1)).copied().unwrap_or(u64::MAX);
-        self.users.retain(|_, u| oldest <= u.tick);
+        self.users.trim();
     }
 }
 

@@ -8,12 +8,12 @@ use shoptide_models::codec::CodecError;
 use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::{StoreError, Truth};
 
-use super::{Inspect, Narrow, ShardFold, decode};
+use super::{Inspect, Narrow, Room, ShardFold, decode};
 
 /// Records of one step. Any batching gives the same bytes; this one is small enough for memory and large enough for speed.
 const READ: ReadMax = ReadMax { records: 2_000, bytes: 8 * 1024 * 1024 };
-/// Users kept in memory during a replay.
-const USERS_MAX: usize = 50_000;
+/// Users kept in memory during a replay, and their bytes when packed.
+const ROOM: Room = Room { users_max: 50_000, bytes_max: 80 << 20 };
 
 /// Why a replay stopped.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub async fn replay(
         partitions,
         positions.clone(),
         owns_catalogue.then_some(&catalogue),
-        USERS_MAX,
+        ROOM,
     )
     .with_inspect(inspect);
     for (topic, base) in bases {

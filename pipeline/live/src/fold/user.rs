@@ -24,7 +24,7 @@ pub fn state_of(parts: &[Option<(i64, Vec<u8>)>; PARTS]) -> Result<UserState, Co
 }
 
 /// A user in memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CachedUser {
     pub state: UserState,
     /// By user topic: the offset of the erasure.
@@ -41,8 +41,21 @@ pub struct CachedUser {
 }
 
 impl CachedUser {
+    /// One of whom nothing is known.
+    pub(super) fn new() -> Self {
+        Self {
+            state: UserState::default(),
+            erased: [None; PARTS],
+            upto: [-1; PARTS],
+            revision: 0,
+            model_version: 0,
+            top: Vec::new(),
+            tick: 0,
+        }
+    }
+
     pub(super) fn read(row: &UserRow, tick: u64) -> Result<Self, CodecError> {
-        let mut user = CachedUser { erased: row.erased, upto: [-1; PARTS], tick, ..CachedUser::default() };
+        let mut user = CachedUser { erased: row.erased, tick, ..CachedUser::new() };
         user.state = state_of(&row.parts)?;
         for (slot, stored) in user.upto.iter_mut().zip(&row.parts) {
             *slot = stored.as_ref().map_or(-1, |(upto, _)| *upto);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use shoptide_live::fold::{Decoded, Folded, Inspect, ShardFold, decode};
+use shoptide_live::fold::{Decoded, Folded, Inspect, Room, ShardFold, decode};
 use shoptide_log::Record;
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_models::state::Part;
@@ -137,7 +137,15 @@ impl Shard {
             .iter()
             .map(|t| (t.code(), tables.next.get(&t.code()).copied().unwrap_or(0)))
             .collect();
-        ShardFold::new(0, 1, 1, positions, Some(&tables.catalogue()), users_max).with_inspect(inspect)
+        ShardFold::new(
+            0,
+            1,
+            1,
+            positions,
+            Some(&tables.catalogue()),
+            Room { users_max, bytes_max: usize::MAX },
+        )
+        .with_inspect(inspect)
     }
 
     /// Everything in memory is gone.

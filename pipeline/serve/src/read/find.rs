@@ -79,7 +79,8 @@ pub(crate) async fn find(app: &Arc<App>, user: UserId, waits: Waits) -> Found {
     Found { user, shard, list: None, state: None }
 }
 
-async fn cached(app: &App, shard: u32, user: &UserId) -> Option<StoredList> {
+/// The list that the cache holds under an owner, in time and undamaged.
+pub(crate) async fn cached(app: &App, shard: u32, user: &UserId) -> Option<StoredList> {
     let bytes = match tokio::time::timeout(CACHE_PATIENCE, app.context.cache.get(shard, user)).await {
         Ok(Ok(bytes)) => bytes?,
         Ok(Err(error)) => {
@@ -157,7 +158,7 @@ async fn load(app: &Arc<App>, shard: u32, user: UserId) -> Filled {
 }
 
 /// Puts a list into the cache. If its user was erased meanwhile the cache knows, and refuses it.
-async fn fill(app: &App, entry: CacheEntry) {
+pub(crate) async fn fill(app: &App, entry: CacheEntry) {
     if !app.context.options.cache_fill {
         return;
     }

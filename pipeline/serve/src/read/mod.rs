@@ -11,6 +11,6 @@ mod shared;
 
 pub(crate) use answer::{ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer};
 pub(crate) use ask::{Ask, AskBody, item_ids};
-pub(crate) use find::Flights;
+pub(crate) use find::{Flights, cached, fill};
 pub(crate) use rules::{Pick, Rules};
 pub(crate) use shared::SharedLists;

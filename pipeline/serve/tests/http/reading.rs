@@ -1,6 +1,7 @@
 //! Lists: personal, filtered by this moment's rules, filled up, explained; and never nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -8,8 +9,8 @@ use shoptide_models::als::{AlsParams, ItemSide};
 use shoptide_models::item_item::Neighbours;
 use shoptide_models::popularity::Popularity;
 use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
-use shoptide_schemas::StoredList;
-use shoptide_store::{Cache, Truth};
+use shoptide_schemas::{StoredList, UserId};
+use shoptide_store::{Cache, CacheEntry, ITEM_LISTS, Truth};
 
 use crate::common::{NOW_MS, Shop, ids, view};
 
@@ -257,6 +258,48 @@ async fn sessions_trends_and_neighbours() {
     assert_eq!(ids(&similar)[..3], ["T2", "T3", "T6"].map(str::to_owned), "{similar}");
     assert_eq!(sources(&similar)[..3], ["item_item", "factors", "category"]);
     assert_eq!(ids(&shop.get("/v1/items/F1/similar?n=2").await.json()), ["F6", "F5"]);
+}
+
+#[tokio::test]
+async fn an_items_list_is_made_once_and_held_for_all() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    publish_model(&shop);
+    let owner = UserId::from_trusted(b"T1");
+    let first = shop.get("/v1/items/T1/similar?n=2").await.json();
+    assert_eq!((ids(&first), &first["model_version"]), (vec!["T2".to_owned(), "T3".into()], &json!(1)));
+    let held = shop.cache.get(ITEM_LISTS, &owner).await.unwrap().unwrap();
+    let list = StoredList::decode(&held).unwrap();
+    assert_eq!((list.epoch, list.model_version, list.now_ms), (1, 1, NOW_MS));
+    // What the cache holds is what is shown: another order, as a process with another model would have put it there.
+    let turned =
+        StoredList { entries: list.entries.iter().rev().copied().collect(), revision: i64::MAX, ..list };
+    let entry = |list: &StoredList| CacheEntry {
+        shard: ITEM_LISTS,
+        user: owner.clone(),
+        version: list.version_key(),
+        data: list.encode().into(),
+    };
+    shop.cache.set_if_newer(vec![entry(&turned)]).await.unwrap();
+    assert_eq!(ids(&shop.get("/v1/items/T1/similar?n=2").await.json()), ["T3", "T2"]);
+    // The rules are those of this moment, and what the list lacks is looked for.
+    let filtered = shop.get("/v1/items/T1/similar?n=2&category=fashion").await;
+    assert_eq!(ids(&filtered.json()), Vec::<String>::new());
+    assert_eq!(ids(&shop.get("/v1/items/T1/similar?n=5").await.json()).len(), 5);
+    // A list by an older model serves for a moment, then another is made.
+    let old = StoredList { model_version: 0, epoch: 2, ..turned };
+    shop.cache.set_if_newer(vec![entry(&old)]).await.unwrap();
+    let answer = shop.get("/v1/items/T1/similar?n=2").await.json();
+    assert_eq!((ids(&answer), &answer["model_version"]), (vec!["T3".to_owned(), "T2".into()], &json!(0)));
+    shop.clock.fetch_add(2_000, Ordering::Relaxed);
+    assert_eq!(ids(&shop.get("/v1/items/T1/similar?n=2").await.json()), ["T2", "T3"]);
+    // A catalogue that this process has not read yet, or bytes that are no list: not believed.
+    let ahead = StoredList { catalogue_offset: i64::MAX, model_version: 1, epoch: 3, ..old };
+    shop.cache.set_if_newer(vec![entry(&ahead)]).await.unwrap();
+    assert_eq!(ids(&shop.get("/v1/items/T1/similar?n=2").await.json()), ["T2", "T3"]);
+    let broken = CacheEntry { data: Arc::from(&b"?"[..]), ..entry(&StoredList { epoch: 4, ..ahead }) };
+    shop.cache.set_if_newer(vec![broken]).await.unwrap();
+    assert_eq!(ids(&shop.get("/v1/items/T1/similar?n=2").await.json()), ["T2", "T3"]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use shoptide_schemas::UserId;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{CacheEntry, StoreError};
+use crate::{CacheEntry, ITEM_LISTS, StoreError};
 
 /// Two numbers of 20 digits and a point.
 pub(super) const VERSION_BYTES: usize = 41;
@@ -25,12 +25,15 @@ const ANY_VERSION: [u8; VERSION_BYTES] = {
     version
 };
 
-/// `prefix:shard:user`: no two users share one, whatever bytes their ids have.
+/// `prefix:shard:user`, and `prefix:items:item`: no two share one, whatever bytes their ids have.
 pub(super) fn key(prefix: &str, shard: u32, user: &UserId) -> Vec<u8> {
     let user = user.as_bytes();
     let mut key = Vec::with_capacity(prefix.len() + 12 + user.len());
     key.extend_from_slice(prefix.as_bytes());
-    key.extend_from_slice(format!(":{shard}:").as_bytes());
+    match shard {
+        ITEM_LISTS => key.extend_from_slice(b":items:"),
+        shard => key.extend_from_slice(format!(":{shard}:").as_bytes()),
+    }
     key.extend_from_slice(user);
     key
 }
@@ -85,6 +88,7 @@ mod tests {
         let (mine, other) =
             (key("p", 7, &UserId::from_trusted(b"u")), key("p", 71, &UserId::from_trusted(b"")));
         assert_eq!(mine, b"p:7:u");
+        assert_eq!(key("p", ITEM_LISTS, &UserId::from_trusted(b"u")), b"p:items:u");
         let packed = pack(&mine, &entry(&version, b"list")).unwrap();
         assert_eq!(packed.len(), HEAD_BYTES + 4);
         assert_eq!(unpack(&mine, &packed).as_deref(), Some(b"list".as_slice()));

@@ -60,6 +60,7 @@ pub fn options() -> StreamOptions {
         batch_records_max: 64,
         batch_bytes_max: 1 << 20,
         users_cached_max: 1_000,
+        users_cached_bytes_max: 1 << 20,
         list_versions_behind_max: 10,
         sweep_lists_per_s: 100_000,
         list_every_ms: 0,

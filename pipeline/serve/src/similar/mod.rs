@@ -10,7 +10,7 @@ use serde::Serialize;
 use shoptide_models::blend::Source;
 use shoptide_models::list::Linked;
 use shoptide_models::snapshot::Snapshot;
-use shoptide_models::vector::cosine;
+use shoptide_schemas::{ItemId, StoredList};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -18,6 +18,8 @@ use crate::error::ApiError;
 use crate::items::unknown;
 use crate::params::{PathItem, ShortQuery};
 use crate::read::{Ask, Pick, Place, Rules, text_of};
+
+mod list;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SimilarAnswer<'a> {
@@ -48,17 +50,44 @@ pub(crate) async fn similar(
 ) -> Result<Response, ApiError> {
     let linked = app.context.live.linked();
     let number = linked.catalogue().number(&item).ok_or_else(unknown)?;
-    app.questions.scan(move || answer(&linked, number, &ask)).await?
+    if let Some(list) = list::held(&app, &linked, &item).await
+        && let Some(answer) = of_list(&linked, number, &ask, &list)?
+    {
+        return Ok(answer);
+    }
+    let now_ms = app.now_ms();
+    let (answer, made) = app
+        .questions
+        .scan(move || {
+            let made = list::made(&linked, number, now_ms);
+            (answer(&linked, number, &ask, made.as_ref()), made)
+        })
+        .await?;
+    if let (Ok(_), Some(made)) = (&answer, &made) {
+        list::hold(&app, &item, made).await;
+    }
+    answer
 }
 
-/// Goes over all items of the model, and over all of the catalogue.
-fn answer(linked: &Linked, number: u32, ask: &Ask) -> Result<Response, ApiError> {
+/// The answer, if the list alone has enough that may be shown now.
+fn of_list(linked: &Linked, number: u32, ask: &Ask, list: &StoredList) -> Result<Option<Response>, ApiError> {
+    let catalogue = linked.catalogue();
+    let (id, _) = catalogue.row(number).filter(|(_, row)| !row.removed).ok_or_else(unknown)?;
+    let picks = Rules::new(catalogue, ask, None).pick(&list.entries, ask.n);
+    Ok((picks.len() == ask.n).then(|| said(linked, id, list.model_version, &picks, picks.len())))
+}
+
+/// Goes over the catalogue for what the list lacks.
+fn answer(linked: &Linked, number: u32, ask: &Ask, list: Option<&StoredList>) -> Result<Response, ApiError> {
     let catalogue = linked.catalogue();
     let (id, row) = catalogue.row(number).filter(|(_, row)| !row.removed).ok_or_else(unknown)?;
     let rules = Rules::new(catalogue, ask, None);
     let mut chosen = Chosen { rules: &rules, n: ask.n, taken: HashSet::from([number]), picks: Vec::new() };
-    if let (Some(model), Some(index)) = (linked.model(), linked.index(number)) {
-        chosen.neighbours(model, linked, index);
+    chosen.extend(list.iter().flat_map(|list| &list.entries).map(Pick::from));
+    // Beyond a full list there may be more that the rules of the moment allow.
+    if list.is_some_and(|list| list.entries.len() == list::PLACES_MAX)
+        && let (Some(model), Some(index)) = (linked.model(), linked.index(number))
+    {
         chosen.nearest(model, linked, index);
     }
     let modelled = chosen.picks.len();
@@ -71,14 +100,18 @@ fn answer(linked: &Linked, number: u32, ask: &Ask) -> Result<Response, ApiError>
             evidence: None,
         }));
     }
+    let model_version = list.map_or(linked.model_version(), |list| list.model_version);
+    Ok(said(linked, id, model_version, &chosen.picks, modelled))
+}
+
+/// The answer in its words; places from `modelled` on are of the same category, and no more is known of them.
+fn said(linked: &Linked, id: &ItemId, model_version: u64, picks: &[Pick], modelled: usize) -> Response {
     let place = |(at, pick): (usize, &Pick)| {
-        let place = Place::new(at + 1, pick, catalogue)?;
+        let place = Place::new(at + 1, pick, linked.catalogue())?;
         Some(if at < modelled { place } else { Place { source: "category", ..place } })
     };
-    let items = chosen.picks.iter().enumerate().filter_map(place).collect();
-    let answer =
-        SimilarAnswer { item_id: text_of(id.as_bytes()), model_version: linked.model_version(), items };
-    Ok(axum::Json(answer).into_response())
+    let items = picks.iter().enumerate().filter_map(place).collect();
+    axum::Json(SimilarAnswer { item_id: text_of(id.as_bytes()), model_version, items }).into_response()
 }
 
 struct Chosen<'r, 'a> {
@@ -100,35 +133,17 @@ impl Chosen<'_, '_> {
         }
     }
 
-    fn neighbours(&mut self, model: &Snapshot, linked: &Linked, index: u32) {
-        let (items, scores) = model.neighbours().row(index);
-        let near = items.iter().zip(scores).map(|(item, score)| Pick {
-            item: linked.number(*item),
-            score: *score,
-            source: Source::ItemItem,
-            evidence: None,
-        });
-        self.extend(near);
-    }
-
+    /// The nearest of all that may be shown.
     fn nearest(&mut self, model: &Snapshot, linked: &Linked, index: u32) {
-        let Some(target) = model.side().item(index).filter(|_| self.picks.len() < self.n) else { return };
-        let side = model.side();
-        let indices = 0..u32::try_from(side.n_items()).unwrap_or(u32::MAX);
-        let mut scored: Vec<(f32, u32)> = indices
-            .filter(|other| *other != index)
-            .filter_map(|other| Some((cosine(side.item(other)?, target), linked.number(other))))
-            .filter(|(score, number)| 0.0 < *score && self.rules.allowed(*number).is_some())
-            .collect();
-        let best_first = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        let allowed = |number| self.rules.allowed(number).is_some();
         // Some of the best may be taken already.
         let wanted = self.n + self.taken.len();
-        if wanted < scored.len() {
-            scored.select_nth_unstable_by(wanted, best_first);
-            scored.truncate(wanted);
-        }
-        scored.sort_unstable_by(best_first);
-        let pick = |(score, item)| Pick { item, score, source: Source::Factors, evidence: None };
-        self.extend(scored.into_iter().map(pick));
+        let near = list::nearest(model, linked, index, wanted, allowed);
+        self.extend(near.into_iter().map(|(score, item)| Pick {
+            item,
+            score,
+            source: Source::Factors,
+            evidence: None,
+        }));
     }
 }
