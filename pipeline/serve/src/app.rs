@@ -21,7 +21,7 @@ use crate::budgets::Budgets;
 use crate::error::ApiError;
 use crate::options::ServeOptions;
 use crate::questions::{QUESTIONS_MAX, Questions, Unanswered};
-use crate::read::{Flights, SharedLists};
+use crate::read::{Answers, Flights, SharedLists};
 
 /// Health checks come every second from several sides; counting users is not free.
 const COUNT_AGE: Duration = Duration::from_secs(2);
@@ -72,6 +72,7 @@ pub(crate) struct App {
     pub flights: Flights,
     pub shared: Mutex<Option<Arc<SharedLists>>>,
     pub budgets: Budgets,
+    pub answers: Answers,
     pub questions: Questions,
     users: tokio::sync::Mutex<Option<(Instant, u64)>>,
     complained_ms: AtomicI64,
@@ -88,6 +89,7 @@ impl App {
             flights: Flights::default(),
             shared: Mutex::default(),
             budgets: Budgets::default(),
+            answers: Answers::default(),
             questions: Questions::default(),
             users: tokio::sync::Mutex::default(),
             complained_ms: AtomicI64::new(i64::MIN),

@@ -99,7 +99,8 @@ impl App {
         Left { left: Some((limit.0.saturating_sub(spent), currency)), certainty }
     }
 
-    async fn budget(&self, shard: u32, user: &UserId, waits: Waits) -> (Option<Budget>, Certainty) {
+    /// The user's budget, as fresh as it must be.
+    pub async fn budget(&self, shard: u32, user: &UserId, waits: Waits) -> (Option<Budget>, Certainty) {
         let key = (shard, user.clone());
         let known = self.budgets.known.get(&key);
         if let Some(Known { fresh: Some(at), budget, .. }) = known

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -133,8 +134,8 @@ pub(crate) async fn trending(
 }
 
 /// Bytes that are JSON already.
-pub(crate) fn json(bytes: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+pub(crate) fn json(bytes: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes.into()).into_response()
 }
 
 pub(crate) fn unwritable(error: serde_json::Error) -> ApiError {

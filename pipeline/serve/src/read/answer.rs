@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::list::session_list;
@@ -14,10 +15,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::ask::Ask;
 use super::choose::{Chosen, choose};
+use super::find::fetched;
 use super::reasons::{ReasonBody, reason, recent};
 use super::rules::{Pick, Rules};
 use super::shared::fill;
-use crate::app::{App, with_scratch};
+use super::written::Written;
+use crate::app::{App, Waits, with_scratch};
 use crate::budgets::Certainty;
 use crate::legacy::{Rated, ratings};
 
@@ -112,9 +115,21 @@ pub(crate) fn text_of(id: &[u8]) -> Cow<'_, str> {
 }
 
 /// One user's answer, as bytes.
-pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<Vec<u8>, serde_json::Error> {
-    let chosen = choose(app, asked, ask, false).await;
-    let Chosen { user, shard, list, state, catalogue, picks, personal, model_version, budget, waits } =
+pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<Bytes, serde_json::Error> {
+    let waits = Waits::begin(&app.context.options);
+    let own = app.shard_of(asked);
+    let held = fetched(app, own, asked).await;
+    let kept = held.as_deref().filter(|_| ask.is_plain(app));
+    if let Some(list) = kept
+        && let Some(written) = app.answers.of(own, asked, list, app.context.live.catalogue().offset())
+        && matches!(app.budget(own, asked, waits).await, (None, Certainty::Sure))
+    {
+        app.context.live.metrics().cache_reads.with_label_values(&["hit"]).inc();
+        note_age(app, written.as_of_ms);
+        return Ok(written.answer);
+    }
+    let chosen = choose(app, asked, ask, false, held.clone(), waits).await;
+    let Chosen { user, shard, list, state, catalogue, picks, personal, model_version, budget, waits, plain } =
         &chosen;
     let counts = if ask.explain {
         let ids = picks.iter().filter_map(|p| catalogue.row(p.item)).map(|(id, _)| id.clone()).collect();
@@ -150,16 +165,28 @@ pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<
         },
         items: places.collect(),
     };
+    let bytes = Bytes::from(written(&answer)?);
     if let Some(list) = list {
-        let age_ms = app.now_ms().saturating_sub(list.now_ms).max(0);
-        app.context.live.metrics().list_age.observe(age_ms as f64 / 1000.0);
+        note_age(app, list.now_ms);
+        if let Some(held) = held.filter(|_| *plain && ask.is_plain(app)) {
+            let (catalogue_offset, as_of_ms) = (catalogue.offset(), list.now_ms);
+            let written = Written { list: held, catalogue_offset, as_of_ms, answer: bytes.clone() };
+            app.answers.note(*shard, asked, written);
+        }
     }
-    written(&answer)
+    Ok(bytes)
+}
+
+fn note_age(app: &App, as_of_ms: i64) {
+    let age_ms = app.now_ms().saturating_sub(as_of_ms).max(0);
+    app.context.live.metrics().list_age.observe(age_ms as f64 / 1000.0);
 }
 
 /// One user's answer in the words of older systems. With `exclude_known`, nothing that the user has dealt with.
 pub(crate) async fn rated_answer(app: &Arc<App>, user: &UserId, ask: Ask, exclude_known: bool) -> Vec<Rated> {
-    let chosen = choose(app, user, &ask, exclude_known).await;
+    let held = fetched(app, app.shard_of(user), user).await;
+    let waits = Waits::begin(&app.context.options);
+    let chosen = choose(app, user, &ask, exclude_known, held, waits).await;
     let scores: Vec<f32> = chosen.picks.iter().map(|p| p.score).collect();
     let rated = |((place, pick), rating): ((usize, &Pick), f32)| {
         let (id, row) = chosen.catalogue.row(pick.item)?;

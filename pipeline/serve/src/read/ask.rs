@@ -20,6 +20,12 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
+    /// Whether it is what most readers ask.
+    pub fn is_plain(&self, app: &App) -> bool {
+        let Self { n, category, exclude, explain } = self;
+        *n == app.context.options.shown_default && category.is_none() && exclude.is_empty() && !explain
+    }
+
     /// The default number of places, nothing left out.
     pub fn plain(app: &App) -> Self {
         Self { n: app.context.options.shown_default, category: None, exclude: Vec::new(), explain: false }

@@ -31,12 +31,20 @@ pub(crate) struct Chosen {
     pub budget: Certainty,
     /// What is left of the reader's patience.
     pub waits: Waits,
+    /// Made of the list that the cache held and of the catalogue alone: no budget, nothing filled up.
+    pub plain: bool,
 }
 
-/// With `exclude_known`, nothing that the user has dealt with is chosen.
-pub(crate) async fn choose(app: &Arc<App>, asked: &UserId, ask: &Ask, exclude_known: bool) -> Chosen {
-    let waits = Waits::begin(&app.context.options);
-    let Found { user, shard, list, mut state } = find(app, asked.clone(), waits).await;
+/// With `exclude_known`, nothing that the user has dealt with is chosen. `held`: what the cache has of the user.
+pub(crate) async fn choose(
+    app: &Arc<App>,
+    asked: &UserId,
+    ask: &Ask,
+    exclude_known: bool,
+    held: Option<Arc<[u8]>>,
+    waits: Waits,
+) -> Chosen {
+    let Found { user, shard, list, mut state, held } = find(app, asked.clone(), held, waits).await;
     // The parts cost a query: they are read only for a budget, a reason, or a list that is too short.
     let Left { left, certainty: budget } = app.left_of_month(shard, &user, &mut state, waits).await;
     if state.is_none() && (ask.explain || exclude_known) {
@@ -49,6 +57,7 @@ pub(crate) async fn choose(app: &Arc<App>, asked: &UserId, ask: &Ask, exclude_kn
     }
     let mut picks = list.as_ref().map(|list| rules.pick(&list.entries, ask.n)).unwrap_or_default();
     let personal = !picks.is_empty();
+    let plain = held && picks.len() == ask.n && left.is_none() && budget == Certainty::Sure;
     let mut model_version = list.as_ref().map_or(0, |list| list.model_version);
     if picks.len() < ask.n {
         if state.is_none() && list.is_some() {
@@ -61,7 +70,7 @@ pub(crate) async fn choose(app: &Arc<App>, asked: &UserId, ask: &Ask, exclude_kn
         }
     }
     drop(rules);
-    Chosen { user, shard, list, state, catalogue, picks, personal, model_version, budget, waits }
+    Chosen { user, shard, list, state, catalogue, picks, personal, model_version, budget, waits, plain }
 }
 
 /// Fills a user's list without what the list itself leaves out; only if nothing at all remains, with less restraint.

@@ -32,6 +32,8 @@ pub(crate) struct Found {
     pub list: Option<Arc<StoredList>>,
     /// Read along the way, if no list was found.
     pub state: Option<Arc<UserState>>,
+    /// The list is what the cache held of the user asked for.
+    pub held: bool,
 }
 
 /// What the truth says of a user without a cached list.
@@ -51,49 +53,60 @@ type Flight = Shared<BoxFuture<'static, Filled>>;
 #[derive(Default)]
 pub(crate) struct Flights(Mutex<HashMap<(u32, UserId), Flight>>);
 
-/// Finds the list, following forwarding addresses.
-pub(crate) async fn find(app: &Arc<App>, user: UserId, waits: Waits) -> Found {
+/// Finds the list, following forwarding addresses. `held`: what the cache has of this user.
+pub(crate) async fn find(app: &Arc<App>, user: UserId, held: Option<Arc<[u8]>>, waits: Waits) -> Found {
     let reads = &app.context.live.metrics().cache_reads;
-    let mut user = user;
-    for _ in 0..=HOPS_MAX {
+    let (mut user, mut held) = (user, held);
+    for hop in 0..=HOPS_MAX {
         let shard = app.shard_of(&user);
-        if let Some(list) = cached(app, shard, &user).await {
+        if hop != 0 {
+            held = fetched(app, shard, &user).await;
+        }
+        if let Some(list) = held.as_deref().and_then(|bytes| decoded(app, bytes)) {
             reads.with_label_values(&["hit"]).inc();
-            return Found { user, shard, list: Some(Arc::new(list)), state: None };
+            return Found { user, shard, list: Some(Arc::new(list)), state: None, held: hop == 0 };
         }
         match filled(app, shard, &user, waits).await {
             Filled::List(list) => {
                 reads.with_label_values(&["store"]).inc();
-                return Found { user, shard, list: Some(list), state: None };
+                return Found { user, shard, list: Some(list), state: None, held: false };
             }
             Filled::Forward(known) => user = known,
             Filled::State(state) => {
                 reads.with_label_values(&["made"]).inc();
-                return Found { user, shard, list: None, state: Some(state) };
+                return Found { user, shard, list: None, state: Some(state), held: false };
             }
             Filled::Nothing => break,
         }
     }
     reads.with_label_values(&["made"]).inc();
     let shard = app.shard_of(&user);
-    Found { user, shard, list: None, state: None }
+    Found { user, shard, list: None, state: None, held: false }
 }
 
 /// The list that the cache holds under an owner, in time and undamaged.
 pub(crate) async fn cached(app: &App, shard: u32, user: &UserId) -> Option<StoredList> {
-    let bytes = match tokio::time::timeout(CACHE_PATIENCE, app.context.cache.get(shard, user)).await {
-        Ok(Ok(bytes)) => bytes?,
+    fetched(app, shard, user).await.and_then(|bytes| decoded(app, &bytes))
+}
+
+/// The packed list that the cache holds under an owner, in time.
+pub(crate) async fn fetched(app: &App, shard: u32, user: &UserId) -> Option<Arc<[u8]>> {
+    match tokio::time::timeout(CACHE_PATIENCE, app.context.cache.get(shard, user)).await {
+        Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) => {
             app.complain(&error);
-            return None;
+            None
         }
         Err(elapsed) => {
             app.complain(&elapsed);
-            return None;
+            None
         }
-    };
-    // A damaged value is as good as none: the truth replaces it.
-    StoredList::decode(&bytes).inspect_err(|error| app.complain(error)).ok()
+    }
+}
+
+/// A damaged value is as good as none: the truth replaces it.
+fn decoded(app: &App, bytes: &[u8]) -> Option<StoredList> {
+    StoredList::decode(bytes).inspect_err(|error| app.complain(error)).ok()
 }
 
 async fn filled(app: &Arc<App>, shard: u32, user: &UserId, waits: Waits) -> Filled {

@@ -107,6 +107,60 @@ async fn the_rules_of_this_moment_hold_without_a_new_list() {
 }
 
 #[tokio::test]
+async fn what_was_written_a_moment_ago_is_never_older_than_what_it_is_made_of() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    let all = ["T1", "T2", "T3", "T4", "T5", "F1", "F2", "F3", "F4", "F5"];
+    shop.know("u1", &[view("e", "u1", "T1")], &all).await;
+    let path = "/v1/users/u1/recommendations";
+    let first = shop.get(path).await;
+    assert_eq!(ids(&first.json()), all);
+    for _ in 0..3 {
+        assert_eq!(shop.get(path).await.bytes, first.bytes);
+    }
+    // Another price, then nothing left.
+    shop.call(Method::PATCH, "/v1/items/T1", Some(json!({"price": "1.50", "currency": "CNY"}))).await;
+    shop.catalogue_is_live().await;
+    for _ in 0..2 {
+        assert_eq!(shop.get(path).await.json()["items"][0]["price"], "1.50");
+    }
+    shop.call(Method::PATCH, "/v1/items/T1", Some(json!({"stock": 0}))).await;
+    shop.catalogue_is_live().await;
+    assert!(!ids(&shop.get(path).await.json()).contains(&"T1".to_owned()));
+    shop.call(Method::PATCH, "/v1/items/T1", Some(json!({"stock": 5}))).await;
+    shop.catalogue_is_live().await;
+    for _ in 0..2 {
+        assert_eq!(ids(&shop.get(path).await.json()), all);
+    }
+    // A newer list.
+    let held = shop.cache.get(shop.shard("u1"), &UserId::parse("u1").unwrap()).await.unwrap().unwrap();
+    let list = StoredList::decode(&held).unwrap();
+    let newer = StoredList { revision: 2, entries: list.entries.iter().rev().copied().collect(), ..list };
+    shop.cache.set_if_newer(vec![shop.cache_entry("u1", &newer)]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(ids(&shop.get(path).await.json())[0], "F5");
+    }
+    // Other questions get other answers.
+    assert_eq!(ids(&shop.get(&format!("{path}?n=3")).await.json()).len(), 3);
+    assert!(!ids(&shop.get(&format!("{path}?exclude=F5")).await.json()).contains(&"F5".to_owned()));
+    assert!(shop.get(&format!("{path}?explain=true")).await.json()["items"][0]["reason"].is_object());
+    // A budget of this moment, then none again.
+    let budget = json!({"month": "250.00", "currency": "CNY"});
+    let put = shop.call(Method::PUT, "/v1/users/u1/budget", Some(budget)).await;
+    assert!(put.status.is_success(), "{}", put.json());
+    for _ in 0..2 {
+        let shown = shop.get(path).await.json();
+        let dear = |item: &Value| 250.0 < item["price"].as_str().unwrap().parse::<f64>().unwrap();
+        assert!(!shown["items"].as_array().unwrap().iter().any(dear), "{shown}");
+    }
+    shop.call(Method::DELETE, "/v1/users/u1/budget", None).await;
+    assert_eq!(ids(&shop.get(path).await.json())[0], "F5");
+    // Erased: nothing of before.
+    shop.cache.remove(shop.shard("u1"), &UserId::parse("u1").unwrap()).await.unwrap();
+    assert_ne!(ids(&shop.get(path).await.json())[0], "F5");
+}
+
+#[tokio::test]
 async fn nobody_gets_nothing() {
     let shop = Shop::new().await;
     let path = "/v1/users/stranger/recommendations?n=4";
