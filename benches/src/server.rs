@@ -46,9 +46,9 @@ impl Server {
         let data = tempfile::Builder::new().prefix("shoptide-bench-").tempdir()?;
         let (mut command, is_pinned) = pinned(shoptide, cpus);
         command.args(["--log-json", role, "--data-dir"]).arg(data.path());
-        // The trainer answers monitors only where it is told to.
+        // Roles without an API answer monitors where they are told to.
         match role {
-            "jobs" => command.env("SHOPTIDE_SERVE__STATUS_ADDRESS", "127.0.0.1:0"),
+            "jobs" | "stream" => command.env("SHOPTIDE_SERVE__STATUS_ADDRESS", "127.0.0.1:0"),
             _ => command.args(["--port", "0"]),
         };
         if let Some(config) = config {

@@ -1,10 +1,12 @@
 //! Bodies made before the clock starts. Users are drawn at random for every event, so that hardly any two events of a
-//! batch share a list: a shop's own sessions would let one list answer for many events.
+//! batch share a list: a shop's own sessions would let one list answer for many events. With `active` users at a time they are drawn
+//! among so many, then among the next.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Ask;
 use crate::dice::Dice;
@@ -16,7 +18,7 @@ pub struct Ready {
     pub json: Vec<u8>,
 }
 
-/// Makes `n` events of the shop that was loaded, each user's in their order, users at random.
+/// Makes `n` events of the shop that was loaded, each user's in their order, users at random (among the active ones).
 ///
 /// # Errors
 /// If a number is out of its bounds.
@@ -38,8 +40,15 @@ pub fn ready(ask: &Ask, n: u64) -> anyhow::Result<Vec<Ready>> {
         order.push(user);
     }
     let mut dice = Dice(ask.seed);
-    for last in (1..order.len()).rev() {
-        order.swap(last, dice.below(last + 1));
+    // Groups of users come one after the other; without groups all of them are one.
+    let active = if ask.active == 0 { ask.users } else { ask.active };
+    let groups = ask.users.div_ceil(active.max(1));
+    let group = |user: &String| xxh3_64(user.as_bytes()) % groups;
+    order.sort_by_key(group);
+    for group in order.chunk_by_mut(|a, b| group(a) == group(b)) {
+        for last in (1..group.len()).rev() {
+            group.swap(last, dice.below(last + 1));
+        }
     }
     let next = |user: String| {
         let json = queues.get_mut(&user)?.pop_front()?;

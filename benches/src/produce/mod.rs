@@ -48,6 +48,9 @@ pub struct Ask {
     /// Events a second of `steady` and `feed`; of `most`, the most that are made ready.
     #[arg(long, default_value_t = 500)]
     pub rate: u64,
+    /// Users in the shop at a time; 0: all of them.
+    #[arg(long, default_value_t = 0)]
+    pub active: u64,
     /// Names the run: no two against one server may share it.
     #[arg(long, default_value = "a")]
     pub run: String,
@@ -66,6 +69,7 @@ impl Ask {
             connections: 4,
             seconds: 60,
             rate: 500,
+            active: 0,
             run: mode.to_owned(),
         }
     }

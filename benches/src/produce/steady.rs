@@ -26,8 +26,11 @@ const WAITING_MAX: usize = 1_000;
 
 pub async fn run(ask: &Ask) -> anyhow::Result<Value> {
     let seconds = ask.seconds + WARM_UP.as_secs();
-    let mut events = ready(ask, ask.rate * seconds)?;
-    let probes = events.split_off(events.len().saturating_sub((FOLLOWED_PER_S * seconds) as usize));
+    let (mut events, mut probes) = (Vec::new(), Vec::new());
+    let every = usize::try_from(ask.rate / FOLLOWED_PER_S).unwrap_or(usize::MAX).max(1);
+    for (n, event) in ready(ask, ask.rate * seconds)?.into_iter().enumerate() {
+        if n % every == 0 { probes.push(event) } else { events.push(event) }
+    }
     let (send, take) = mpsc::channel::<Vec<u8>>(WAITING_MAX);
     let take = Arc::new(Mutex::new(take));
     let mut workers = tokio::task::JoinSet::new();
