@@ -94,7 +94,7 @@ pub async fn rows(
     joined(going_on)?;
     // The same users with ever longer histories.
     let busy = (most * BUSY_SHARE) as u64;
-    joined(feed(seconds / 3, busy, "first third"))?;
+    joined(feed(seconds / 3, busy, "third"))?;
     let early_mib = stream.rss_mib();
     joined(feed(seconds - seconds / 3, busy, "rest"))?;
     let later_mib = stream.rss_mib();
