@@ -237,8 +237,9 @@ impl Cache for RedisCache {
                 return Ok::<_, Failure>(unpacked(redis::cmd("GET").arg(key).query_async(&mut conn).await?));
             };
             let asked = near.asked(key);
-            let list = unpacked(near_get(&mut conn, key).await?);
-            asked.answered(list.as_ref());
+            let (found, left) = near_get(&mut conn, key).await?;
+            let list = unpacked(found);
+            asked.answered(list.as_ref(), left);
             Ok(list)
         };
         let found = self.link.run(key, Instant::now() + self.read_timeout, get).await;

@@ -159,17 +159,18 @@ impl Target {
         // The keys that are asked for with CACHING alone, not what scripts read.
         let tracking = redis::cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN").to_owned();
         tracking.query_async::<()>(&mut conn).await?;
-        let _: Option<Vec<u8>> = near_get(&mut conn, &self.probe).await?;
+        near_get(&mut conn, &self.probe).await?;
         Ok(conn)
     }
 }
 
-/// GET of a key whose next change is wanted to be told.
-pub(super) async fn near_get(conn: &mut Conn, key: &[u8]) -> Result<Option<Vec<u8>>, RedisError> {
+/// GET of a key whose next change is wanted to be told, and how long the server will hold it.
+pub(super) async fn near_get(conn: &mut Conn, key: &[u8]) -> Result<(Option<Vec<u8>>, Duration), RedisError> {
     let mut question = redis::pipe();
-    question.cmd("CLIENT").arg("CACHING").arg("YES").ignore().cmd("GET").arg(key);
-    let (found,) = question.query_async(conn).await?;
-    Ok(found)
+    question.cmd("CLIENT").arg("CACHING").arg("YES").ignore().cmd("GET").arg(key).cmd("PTTL").arg(key);
+    let (found, left_ms): (Option<Vec<u8>>, i64) = question.query_async(conn).await?;
+    // Negative: no key, or no end; neither is ever written by us.
+    Ok((found, Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))))
 }
 
 fn certificates(pem: &Pem) -> TlsCertificates {

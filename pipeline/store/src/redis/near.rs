@@ -30,7 +30,7 @@ const FIRST_BYTES: u64 = 16 * 640;
 
 #[derive(Clone)]
 struct Held {
-    since: Instant,
+    until: Instant,
     list: Arc<[u8]>,
 }
 
@@ -85,7 +85,7 @@ impl Near {
             return None;
         }
         let held = self.held.get(key)?;
-        (now.saturating_duration_since(held.since) < HELD_MAX).then_some(held.list)
+        (now < held.until).then_some(held.list)
     }
 
     /// To be called before the question is sent.
@@ -140,14 +140,16 @@ impl Near {
 }
 
 impl Asked<'_> {
-    /// Takes in the answer, if there is a list and it cannot have changed since.
-    pub fn answered(self, list: Option<&Arc<[u8]>>) {
+    /// Takes in the answer, if there is a list and it cannot have changed since. `left`: how long the server will hold it; that its
+    /// time is over is told when the server gets to it, which is later.
+    pub fn answered(self, list: Option<&Arc<[u8]>>, left: Duration) {
         let since_made = self.at.saturating_duration_since(self.near.made).as_millis();
         self.near.heard_ms.fetch_max(u64::try_from(since_made).unwrap_or(u64::MAX), Ordering::AcqRel);
         let (Some(list), Some(stripe)) = (list, self.near.stripe(self.key)) else { return };
         let changes = stripe.lock().unwrap_or_else(PoisonError::into_inner);
         if *changes == self.changes {
-            self.near.held.insert(self.key.into(), Held { since: self.at, list: list.clone() });
+            let until = self.at + left.min(HELD_MAX);
+            self.near.held.insert(self.key.into(), Held { until, list: list.clone() });
         }
     }
 }
@@ -167,7 +169,7 @@ mod tests {
     }
 
     fn held(near: &Near, key: &[u8]) {
-        near.asked(key).answered(Some(&list("list")));
+        near.asked(key).answered(Some(&list("list")), HELD_MAX);
         assert_eq!(near.get(key).as_deref(), Some(b"list".as_slice()));
     }
 
@@ -182,13 +184,13 @@ mod tests {
         // The message overtakes whoever brings the answer.
         let asked = near.asked(b"a");
         near.hear(&changed(b"a"));
-        asked.answered(Some(&list("old")));
+        asked.answered(Some(&list("old")), HELD_MAX);
         assert!(near.get(b"a").is_none(), "the answer was older than its change");
         let asked = near.asked(b"a");
         near.changed(b"a");
-        asked.answered(Some(&list("old")));
+        asked.answered(Some(&list("old")), HELD_MAX);
         assert!(near.get(b"a").is_none(), "the process changed it itself");
-        near.asked(b"a").answered(None);
+        near.asked(b"a").answered(None, HELD_MAX);
         assert!(near.get(b"a").is_none(), "nothing is not held");
     }
 
@@ -198,11 +200,11 @@ mod tests {
         held(&near, b"a");
         let asked = near.asked(b"b");
         near.hear(&PushInfo { kind: PushKind::Invalidate, data: vec![Value::Nil] });
-        asked.answered(Some(&list("old")));
+        asked.answered(Some(&list("old")), HELD_MAX);
         assert!(near.get(b"a").is_none() && near.get(b"b").is_none());
         held(&near, b"a");
         near.hear(&PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
-        near.asked(b"a").answered(Some(&list("late")));
+        near.asked(b"a").answered(Some(&list("late")), HELD_MAX);
         assert!(near.get(b"a").is_none(), "nobody would say that it changed");
     }
 
@@ -215,22 +217,26 @@ mod tests {
         let slow = near.asked(b"b");
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(near.get(b"a").is_none(), "nothing heard");
-        slow.answered(None);
+        slow.answered(None, HELD_MAX);
         assert!(near.get(b"a").is_some(), "an answer is as young as its question");
         tokio::time::advance(TRUST).await;
         assert!(near.get(b"a").is_none());
         for _ in 0..HELD_MAX.as_millis() / TRUST.as_millis() {
             tokio::time::advance(TRUST).await;
-            near.asked(b"b").answered(None);
+            near.asked(b"b").answered(None, HELD_MAX);
         }
         assert!(near.get(b"a").is_none(), "held too long, whatever is heard");
+        near.asked(b"a").answered(Some(&list("list")), Duration::from_millis(20));
+        assert!(near.get(b"a").is_some());
+        tokio::time::advance(Duration::from_millis(20)).await;
+        assert!(near.get(b"a").is_none(), "its time on the server is over");
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_stays_within_its_bytes() {
         let near = Near::new(64 * 1_024);
         for n in 0..10_000_u32 {
-            near.asked(&n.to_le_bytes()).answered(Some(&list("0123456789")));
+            near.asked(&n.to_le_bytes()).answered(Some(&list("0123456789")), HELD_MAX);
         }
         assert!(near.held.weight() <= 64 * 1_024, "{}", near.held.weight());
         assert!(100 < near.held.len());
