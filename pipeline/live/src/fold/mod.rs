@@ -126,8 +126,8 @@ impl ShardFold {
         &self.positions
     }
 
-    /// Opens the users of the batch that are in memory, and names those that are not (also those whom refused records name as their key), and the order lines
-    /// it claims.
+    /// Opens the users of the batch that are in memory (also those whom refused records name as their key), and names those that
+    /// are not, and the order lines it claims.
     pub fn wants(&mut self, records: &[Record], batch: &[Decoded]) -> Wants {
         let mut wants = Wants::default();
         let mut asked = HashSet::new();

@@ -95,7 +95,7 @@ impl Near {
         Asked { near: self, key, changes, at: Instant::now() }
     }
 
-    /// Forgets a key that this process has written itself.
+    /// Forgets a key: the server says that it changed, or this process has changed it.
     pub fn changed(&self, key: &[u8]) {
         if let Some(stripe) = self.stripe(key) {
             let mut changes = stripe.lock().unwrap_or_else(PoisonError::into_inner);
