@@ -345,7 +345,11 @@ impl<'a> Run<'a> {
                 while self.world.now_ms() < quiet {
                     self.tick(25, 2);
                 }
-                if self.owed().is_empty() {
+                // A slow call may be what brings a list that was committed at the last moment.
+                while 0 < self.world.under_way() && self.world.now_ms() < until {
+                    self.tick(5, 2);
+                }
+                if self.world.under_way() == 0 && self.owed().is_empty() {
                     return true;
                 }
             }

@@ -2,7 +2,7 @@
 //! was seen.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,8 +48,25 @@ pub struct World {
     trace: Mutex<Trace>,
     tracing: bool,
     violations: Mutex<Vec<String>>,
+    under_way: AtomicUsize,
     /// Records were appended.
     pub news: Notify,
+}
+
+/// A slow call; it ends with its process at the latest.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn begin(calls: &'a AtomicUsize) -> Self {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Self(calls)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -70,6 +87,7 @@ impl World {
             counts: Mutex::default(),
             seen: Mutex::default(),
             away_until: Default::default(),
+            under_way: AtomicUsize::new(0),
             trace: Mutex::default(),
             tracing,
             violations: Mutex::default(),
@@ -137,19 +155,24 @@ impl World {
         }
     }
 
-    /// A call on its way: mostly fast, sometimes slow. Once all is well no longer than the judge waits for.
+    /// A call on its way: mostly fast, sometimes slow.
     pub async fn way(&self, process: u32) {
-        let chaos = self.chaos();
         let ms = self.dice(|d| match d.below(100) {
             0..50 => 0,
             50..93 => d.between(1, 4),
-            99 if chaos => d.between(100, 900),
-            _ => d.between(5, 40),
+            93..99 => d.between(5, 40),
+            _ => d.between(100, 900),
         });
         if 0 < ms {
+            let _under_way = UnderWay::begin(&self.under_way);
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
         self.alive(process).await;
+    }
+
+    /// Calls that are on their way now.
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
     }
 
     pub fn note(&self, process: u32, what: impl FnOnce() -> String) {
