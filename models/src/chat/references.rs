@@ -1,0 +1,153 @@
+//! What points at products shown before: `第二个`, `the last one`, `前两个`, `the cheaper one`, `it`.
+
+use super::atoms::{Atom, Kind};
+use super::dictionary::{Cue, Sense};
+use super::slots::{Reference, push};
+use super::spans::Span;
+
+/// Places of a list that people count to.
+const NTH_MAX: u32 = 50;
+
+const ENGLISH: [(&str, u8); 10] = [
+    ("first", 1),
+    ("second", 2),
+    ("third", 3),
+    ("fourth", 4),
+    ("fifth", 5),
+    ("sixth", 6),
+    ("seventh", 7),
+    ("eighth", 8),
+    ("ninth", 9),
+    ("tenth", 10),
+];
+
+/// The references of a message in their order, and the spans that they are.
+pub(crate) fn read(spans: &[Span], atoms: &[Atom]) -> (Vec<Reference>, Vec<bool>) {
+    let (mut found, mut used) = (Vec::new(), vec![false; spans.len()]);
+    let mut i = 0;
+    while i < spans.len() {
+        match at(spans, atoms, i) {
+            Some((reference, to)) => {
+                push(&mut found, reference);
+                for slot in used.iter_mut().take(to).skip(i) {
+                    *slot = true;
+                }
+                i = to;
+            }
+            None => i += 1,
+        }
+    }
+    (found, used)
+}
+
+fn text<'a>(spans: &[Span], atoms: &'a [Atom], i: usize) -> Option<&'a str> {
+    let span = spans.get(i)?;
+    (span.to == span.from + 1).then(|| atoms.get(span.from).map(|a| &*a.text))?
+}
+
+/// A reference that begins at a span, and the span behind it.
+fn at(spans: &[Span], atoms: &[Atom], i: usize) -> Option<(Reference, usize)> {
+    let span = spans.get(i)?;
+    let named = [
+        (Cue::LastOne, Reference::Last),
+        (Cue::CheapestShown, Reference::Cheapest),
+        (Cue::DearestShown, Reference::Dearest),
+        (Cue::BestRatedShown, Reference::BestRated),
+        (Cue::OtherOne, Reference::Other),
+        (Cue::Those, Reference::These),
+    ];
+    for (cue, reference) in named {
+        if span.has(cue) && !pronoun_only(spans, atoms, i) {
+            return Some((reference, i + 1));
+        }
+    }
+    let count = |i: usize| spans.get(i).and_then(|s| s.amount).and_then(|a| a.count()).filter(|n| (1..=NTH_MAX).contains(n));
+    let counted = |i: usize| spans.get(i).is_some_and(|s| s.has(Cue::Classifier));
+    if span.has(Cue::OrdinalBefore) {
+        let n = count(i + 1)?;
+        let to = if counted(i + 2) { i + 3 } else { i + 2 };
+        let word = text(spans, atoms, i);
+        // `#2`, `no 2`, `number 2`, `第2`; not `no 2 pencils`.
+        if word == Some("no") && to < spans.len() {
+            return None;
+        }
+        return Some((Reference::Nth(n as u8), to));
+    }
+    match text(spans, atoms, i) {
+        Some("前") => {
+            let n = count(i + 1)?;
+            return counted(i + 2).then_some((Reference::FirstN(n as u8), i + 3));
+        }
+        // A list is counted from above; the last two are rare, and all of those shown serve.
+        Some("这" | "那" | "后") if count(i + 1).is_some() && counted(i + 2) => {
+            let one = count(i + 1) == Some(1);
+            return Some((if one { Reference::It } else { Reference::These }, i + 3));
+        }
+        Some("first" | "top") if count(i + 1).is_some_and(|n| 1 < n) => {
+            return Some((Reference::FirstN(count(i + 1)? as u8), i + 2));
+        }
+        Some("last") if i > 0 && is_one(spans, atoms, i + 1) => return Some((Reference::Last, i + 2)),
+        _ => {}
+    }
+    if let Some((_, n)) = text(spans, atoms, i).and_then(|t| ENGLISH.iter().find(|(word, _)| *word == t)) {
+        let the = i > 0 && text(spans, atoms, i - 1) == Some("the") || i > 0 && spans.get(i - 1).is_some_and(|s| span_says(s, atoms, "the"));
+        let one = is_one(spans, atoms, i + 1);
+        if the || one {
+            return Some((Reference::Nth(*n), if one { i + 2 } else { i + 1 }));
+        }
+        // `compare first and third`
+        let listed = spans.get(i + 1).is_none_or(|s| s.has(Cue::And)) || i > 0 && spans.get(i - 1).is_some_and(|s| s.has(Cue::And));
+        return listed.then_some((Reference::Nth(*n), i + 1));
+    }
+    // 2nd, 3rd
+    if let Some(n) = count(i)
+        && matches!(text(spans, atoms, i + 1), Some("nd" | "st" | "rd" | "th"))
+        && atoms.get(spans.get(i + 1)?.from).is_some_and(|a| a.glued)
+    {
+        return Some((Reference::Nth(n as u8), if is_one(spans, atoms, i + 2) { i + 3 } else { i + 2 }));
+    }
+    if span.has(Cue::ThatOne) && !pronoun_only(spans, atoms, i) {
+        return Some((Reference::It, i + 1));
+    }
+    None
+}
+
+fn span_says(span: &Span, atoms: &[Atom], word: &str) -> bool {
+    atoms.get(span.to.wrapping_sub(1)).is_some_and(|a| a.is(word))
+}
+
+fn is_one(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
+    matches!(text(spans, atoms, i), Some("one" | "product" | "item" | "option" | "choice" | "phone" | "laptop" | "model" | "pair" | "result"))
+}
+
+/// `it` of "is it possible", `this` of "this month", `them` of nothing: words that point at no product.
+fn pronoun_only(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
+    let Some(word) = spans.get(i).map(|s| s.text(atoms)) else { return true };
+    let next = spans.get(i + 1);
+    let next_text = next.map(|s| s.text(atoms)).unwrap_or_default();
+    match word.as_str() {
+        "it" => {
+            let to_be_told = ["to", "possible", "that", "raining", "true", "under", "below", "up", "cheaper"];
+            to_be_told.contains(&next_text.as_str()) || next.is_some_and(|s| s.any(&[Cue::MaxBefore, Cue::Cheaper]) || s.amount.is_some())
+        }
+        "this" | "that" => {
+            // Of something that is not shown, or a conjunction: `a phone that has`, `this month`.
+            let noun = next.is_some_and(|s| s.senses.iter().any(|s| matches!(s, Sense::Category(_))));
+            let conjunction = word == "that" && !noun && next.is_some();
+            conjunction || matches!(next_text.as_str(), "month" | "year" | "week" | "weekend" | "time" | "summer" | "winter" | "budget")
+        }
+        "这个" | "那个" => {
+            matches!(next_text.as_str(), "月" | "周" | "星期" | "价位" | "价格" | "价" | "预算" | "季节" | "夏天" | "冬天")
+                || next.is_some_and(|s| s.any(&[Cue::BudgetWord, Cue::AboutAfter]))
+        }
+        "两个" | "两款" | "全部" | "both" | "the two" | "the three" | "all three" => {
+            // `要两个`, `两个手机`: a count.
+            let noun = next.is_some_and(|s| s.is_content());
+            let counted = i > 0 && spans.get(i - 1).is_some_and(|s| s.has(Cue::Buy));
+            matches!(word.as_str(), "两个" | "两款") && (noun || counted)
+        }
+        "they" | "them" | "their" => false,
+        "its" => false,
+        _ => next.is_some_and(|s| atoms.get(s.from).is_some_and(|a| a.kind == Kind::Han) && s.has(Cue::Month) && word.starts_with('这')),
+    }
+}

@@ -1,0 +1,1 @@
+//! Messages that mean harm or nothing, each with its defined reading.
