@@ -54,6 +54,16 @@ impl Amount {
         Self { low: number, high: number, unit, atoms, letter_w: false }
     }
 
+    /// From the number to the next of its last place that is not zero.
+    pub fn with_more(&self) -> (Number, Number) {
+        let Some(low) = self.low.micros().filter(|m| 10 * ONE <= *m) else { return (self.low, self.high) };
+        let mut place = ONE;
+        while low % (place * 10) == 0 {
+            place *= 10;
+        }
+        (self.low, Number::of(Some(low + place)))
+    }
+
     /// The number in whole units, if it is whole and small enough to be counted with.
     pub fn count(&self) -> Option<u32> {
         let micros = self.low.micros()?;
@@ -183,17 +193,15 @@ fn after_unit(atoms: &[Atom], above: i64) -> (i64, usize) {
     (figure * (above / 10).max(1) * ONE, 1)
 }
 
-/// `多` and `来`: from the number to the next of its last place that is not zero.
+/// `多`: from the number to the next of its last place that is not zero. `来` and `把` only say that it is about that.
 fn more(exact: Amount, atoms: &[Atom]) -> Amount {
-    if !matches!(one_char(atoms.get(exact.atoms)), Some('多' | '来')) {
-        return exact;
+    match one_char(atoms.get(exact.atoms)) {
+        Some('来' | '把') if 1 < exact.unit => return Amount { atoms: exact.atoms + 1, ..exact },
+        Some('多') => {}
+        _ => return exact,
     }
-    let Some(low) = exact.low.micros().filter(|m| *m >= 10 * ONE) else { return exact };
-    let mut place = ONE;
-    while low % (place * 10) == 0 {
-        place *= 10;
-    }
-    Amount { high: Number::of(Some(low + place)), atoms: exact.atoms + 1, ..exact }
+    let (low, high) = exact.with_more();
+    Amount { low, high, atoms: exact.atoms + 1, ..exact }
 }
 
 /// `三千五`, `一万二`, `十五`, `三四百`, `几百`, `百元`.
@@ -237,11 +245,12 @@ fn han(atoms: &[Atom]) -> Option<Amount> {
         } else if let Some(u) = unit(c) {
             let n = figure.take();
             if 10_000 <= u {
-                let below = section.checked_add(n.unwrap_or(0))?.max(1);
-                total = total.checked_add(below)?.checked_mul(u)?;
+                let below = section.saturating_add(n.unwrap_or(0)).max(1);
+                // Beyond all bounds it stays there, and is told to be too large below.
+                total = total.saturating_add(below).saturating_mul(u);
                 section = 0;
             } else {
-                section = section.checked_add(n.unwrap_or(1).checked_mul(u)?)?;
+                section = section.saturating_add(n.unwrap_or(1).saturating_mul(u));
             }
             last_unit = u;
             after_zero = false;

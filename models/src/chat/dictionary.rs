@@ -1,10 +1,10 @@
 //! The words that every shop's customers use, in Chinese and English: what is sold, what it can be like, for whom, when, well-known brands, and
 //! the words that hold a wish together. Read once from `models/data/chat`; each line is `key: names`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use super::atoms::{atoms, key};
+use super::atoms::{Atom, Kind, atoms, key};
 
 /// Names of one line's sets multiplied out; a line that says more is a mistake in the file.
 const EXPANSIONS_MAX: usize = 64;
@@ -105,6 +105,8 @@ pub(crate) struct Dictionary {
     pub opposite: HashMap<Box<str>, Box<str>>,
     /// Names of each key in the order of the file, `(kind, key)`.
     pub names: HashMap<(Part, Box<str>), Vec<Box<str>>>,
+    /// Names after `=`: compared as they are written, and no compounds.
+    whole: HashSet<Box<str>>,
     /// Lines that could not be read; none, says a test.
     pub bad_lines: Vec<String>,
 }
@@ -148,7 +150,46 @@ impl Dictionary {
                 }
             }
         }
+        all.compounds();
         all
+    }
+
+    /// What a compound says beside its noun: 降噪耳机 is 耳机 with 降噪, `summer dress` a dress for summer. Only where the rest is a name of the same
+    /// category (a 智能手表 is no 手表), for whom excepted (a 儿童手表 is for a child whatever it is).
+    fn compounds(&mut self) {
+        let mut found: Vec<(Box<str>, Sense)> = Vec::new();
+        for ((part, category), names) in &self.names {
+            if *part != Part::Category {
+                continue;
+            }
+            for name in names.iter().filter(|n| !self.whole.contains(*n)) {
+                let atoms = atoms(name);
+                for cut in 1..atoms.len() {
+                    let (first, rest) = atoms.split_at(cut);
+                    let senses = |atoms: &[Atom]| {
+                        let (mut written, mut stemmed) = (String::new(), String::new());
+                        key(atoms.iter(), false, &mut written);
+                        key(atoms.iter(), true, &mut stemmed);
+                        self.phrases.get(&written, &stemmed).unwrap_or(&[]).to_vec()
+                    };
+                    let rest = senses(rest);
+                    let same = rest.contains(&Sense::Category(category.clone()));
+                    let noun = rest.iter().any(|s| matches!(s, Sense::Category(_)));
+                    let single_han = cut == 1 && first.first().is_some_and(|a| a.kind == Kind::Han);
+                    found.extend(senses(first).into_iter().filter_map(|sense| {
+                        let kept = match sense {
+                            Sense::Whom(_) => noun,
+                            Sense::Feature(_) | Sense::Occasion(_) => same && !single_han,
+                            _ => false,
+                        };
+                        kept.then(|| (name.clone(), sense))
+                    }));
+                }
+            }
+        }
+        for (name, sense) in found {
+            self.phrases.add(&name, &sense, false);
+        }
     }
 
     fn line(&mut self, part: Part, line: &str, sets: &HashMap<&str, Vec<&str>>) -> Option<()> {
@@ -172,6 +213,9 @@ impl Dictionary {
         for name in names.split(", ") {
             // A name after `=` is not compared by its stem.
             let (name, exact) = name.strip_prefix('=').map_or((name, false), |n| (n, true));
+            if exact {
+                self.whole.insert(name.into());
+            }
             for name in expanded(name, sets)? {
                 self.phrases.add(&name, &sense, exact);
                 self.names.entry((part, key.into())).or_default().push(name.into());

@@ -3,7 +3,7 @@
 
 use super::atoms::Kind;
 use super::dictionary::{Cue, Sense};
-use super::slots::{Intent, Language, Opinion, Reference, SlotKind, Sort, Understood};
+use super::slots::{Intent, Language, Opinion, PriceRange, Reference, SlotKind, Slots, Sort, Understood};
 use super::state::DialogueState;
 use super::understand::Reading;
 
@@ -21,9 +21,37 @@ const NEVER_HERE: [&str; 46] = [
     "作文", "写作文", "翻译", "翻译成", "写代码给", "其他用户", "别的用户", "管理员密码", "假装你是", "扮演", "别人的订单",
 ];
 
+/// Which of several.
+const WHICH: [&str; 22] = [
+    "which", "which is", "which one", "which of", "which one should i", "which should i", "which would you", "which do you", "哪个", "哪款", "哪个好", "选哪个", "买哪个",
+    "哪个更", "哪个更好", "纠结", "怎么选", "torn between", "cant decide between", "该选哪个", "二选一", "选谁",
+];
+
+/// How things are done, which no product answers.
+const HOW_TO: [&str; 12] = [
+    "怎么洗", "怎么做", "怎么吃", "怎么修", "怎么变", "怎么治", "怎么减", "怎么教育", "how to cook", "how do i cook", "how to make", "how do i fix my",
+];
+
 pub(super) fn decide(read: Reading<'_>, language: Option<Language>, state: &DialogueState) -> Understood {
     let (intent, opinion) = Decider { read: &read, state }.decide();
+    if matches!(intent, Intent::SmallTalk | Intent::OutOfScope) {
+        // What such a message mentions is no wish.
+        return Understood { intent, slots: Default::default(), language, opinion };
+    }
+    let compared = read.says(&["比", "than", "cheaper than"]);
     let mut slots = read.slots;
+    if compared && !slots.references.is_empty() && slots.sort == Some(Sort::PriceAsc) {
+        slots.sort = Some(Sort::Cheaper);
+    }
+    match intent {
+        Intent::Similar => slots.more = false,
+        Intent::Budget => {
+            // What a month may cost is an upper bound.
+            let price = slots.price.map(|p| PriceRange { max: p.max.or(p.about), about: None, ..p });
+            slots = Slots { price, price_problem: slots.price_problem, ..Slots::default() };
+        }
+        _ => {}
+    }
     // Cheaper than nothing that was shown is cheap.
     let relative = intent == Intent::Refine || intent == Intent::Similar || !slots.references.is_empty();
     slots.sort = match slots.sort {
@@ -58,7 +86,9 @@ impl Decider<'_, '_> {
         if self.monthly_budget() {
             return plain(Intent::Budget);
         }
-        if self.has(Cue::PriceHistory) && !(self.searched() && self.read.slots.category.is_some()) {
+        let past = self.read.says(&["以前", "之前", "去年", "上个月", "ago", "last year", "last month", "last week", "months ago"])
+            && self.read.says(&["多少钱", "价格", "cost", "price", "how much"]);
+        if (self.has(Cue::PriceHistory) || past) && !(self.searched() && self.read.slots.category.is_some()) {
             return plain(Intent::AskPriceHistory);
         }
         if self.service() {
@@ -112,7 +142,9 @@ impl Decider<'_, '_> {
             return true;
         }
         let slots = &self.read.slots;
-        let shop = slots.category.is_some() || slots.price.is_some() || self.pointed() || self.has(Cue::Service);
+        let listed = slots.references.iter().any(|r| *r != Reference::It) || !slots.items.is_empty();
+        let how_to = self.read.says(&HOW_TO) && !self.searched() && slots.price.is_none();
+        let shop = slots.category.is_some() && !how_to || slots.price.is_some() || listed || self.has(Cue::Service);
         self.has(Cue::OutOfScope) && !shop
     }
 
@@ -120,7 +152,7 @@ impl Decider<'_, '_> {
         let slots = &self.read.slots;
         let month = self.has(Cue::Month) && self.read.says(&["预算", "budget", "额度", "花", "spend", "spent", "spending", "限额", "limit"]);
         let left = self.read.says(&["预算", "budget"]) && self.read.says(&["剩", "剩下", "还剩", "left", "remaining", "剩余"]);
-        (self.has(Cue::MonthlyBudget) || month || left) && slots.category.is_none()
+        (self.has(Cue::MonthlyBudget) || month || left) && (slots.category.is_none() || !self.searched() && self.has(Cue::MonthlyBudget))
     }
 
     fn service(&self) -> bool {
@@ -131,7 +163,8 @@ impl Decider<'_, '_> {
         let product = slots.category.is_some() && (self.searched() || slots.price.is_some() || 2 <= slots.features.len());
         let mine = self.read.says(&["我的", "my", "my order", "订单", "我的订单", "order", "怎么", "如何", "多久", "可以", "能", "can i", "how do i", "how long", "what is", "do you"]);
         let list = slots.more || !slots.dropped.is_empty();
-        (!product || mine && slots.price.is_none() && !self.searched()) && !list
+        let trouble = self.read.says(&["坏了", "怎么退", "怎么退货", "退货", "换货", "保修", "售后", "订单", "怎么保修", "refund", "return", "broken", "damaged", "my order"]);
+        (!product || mine && slots.price.is_none() && (trouble || !self.searched())) && !list
     }
 
     fn entities(&self) -> usize {
@@ -145,7 +178,7 @@ impl Decider<'_, '_> {
                 _ => 1,
             })
             .sum();
-        pointed + self.read.named.max(slots.brands.len())
+        pointed + self.read.named
     }
 
     fn compares(&self) -> bool {
@@ -154,14 +187,19 @@ impl Decider<'_, '_> {
         let plain = ["对比", "对比一下", "区别", "差别", "有什么区别", "有啥区别", "compare", "vs", "versus", "difference", "pk", "比较一下", "比一比", "head to head", "side by side", "差异", "做个对比", "有何区别", "comparison"];
         if self.has(Cue::Compare) {
             let always = self.read.says(&plain);
+            let which = self.read.says(&WHICH);
             let things = 2 <= entities || self.pointed() || 2 <= self.read.categories || 2 <= slots.features.len();
-            return always || things && !self.searched() || slots.category.is_none() && !self.searched() && slots.sort.is_none() && slots.price.is_none() && (self.live() || !self.narrows());
+            return always || things && (which && 2 <= entities || !self.searched()) || slots.category.is_none() && !self.searched() && slots.sort.is_none() && slots.price.is_none() && (self.live() || !self.narrows());
         }
         let which = self.read.says(&["which", "better", "哪个", "哪款", "哪一个", "哪一款", "谁", "better for"]);
         let or = self.read.says(&["还是", "or"]);
         let versus = self.read.says(&["比", "比较", "than", "against"]);
         let question = self.questions();
         if 2 <= entities && (which || (or || versus) && question) && slots.price.is_none() {
+            return true;
+        }
+        // 还是 asks, where 或者 and `or` may only list.
+        if 2 <= entities && self.read.says(&["还是"]) && slots.price.is_none() {
             return true;
         }
         // `A or B?` and nothing else.
@@ -171,6 +209,11 @@ impl Decider<'_, '_> {
 
     fn similar(&self) -> bool {
         if !self.has(Cue::Similar) {
+            return false;
+        }
+        // 差不多 and `close to` are mostly about numbers.
+        let only_near = self.read.spans.iter().filter(|s| s.has(Cue::Similar)).all(|s| s.any(&[Cue::AboutBefore]));
+        if only_near && !self.pointed() {
             return false;
         }
         self.pointed() || self.live() || 0 < self.read.named || self.read.model || self.read.slots.category.is_some() || !self.narrows()
@@ -226,6 +269,10 @@ impl Decider<'_, '_> {
             return false;
         }
         if self.pointed() {
+            // A product only named is looked for; what is asked of it makes it a question.
+            if slots.references.is_empty() && (!self.questions() || self.searched()) {
+                return false;
+            }
             return !(changes && !self.questions()) && !matches!(slots.sort, Some(Sort::Cheaper | Sort::Dearer));
         }
         if !self.questions() {
@@ -253,7 +300,7 @@ impl Decider<'_, '_> {
     /// A question for things with a property: a 的 before 吗, `any ... ones`.
     fn nominal(&self) -> bool {
         let atoms = self.read.atoms;
-        let de = atoms.windows(2).any(|w| matches!(w, [a, b] if (a.is("的") || a.is("款")) && (b.is("吗") || b.is("么") || b.is("呢") || b.is("嘛") || b.is("?") || b.is("？"))));
+        let de = atoms.windows(2).any(|w| matches!(w, [a, b] if (a.is("的") || a.is("款")) && (b.is("有") || b.is("吗") || b.is("么") || b.is("呢") || b.is("嘛") || b.is("?") || b.is("？"))));
         let ends = atoms.iter().rev().find(|a| a.kind != Kind::Mark).is_some_and(|a| a.is("的"));
         let has = self.read.says(&["有没有", "有", "哪些", "哪个牌子", "什么牌子"]);
         de || ends && has || self.read.says(&["any", "ones", "do you have", "do you sell", "have you got", "got any", "anything", "something", "how about", "what about", "呢"])

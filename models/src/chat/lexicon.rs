@@ -124,7 +124,9 @@ impl Lexicon {
     fn learn_tag(&mut self, tag: &str, brand: Option<&str>) {
         let name = folded(tag);
         let taken = self.learned.get(&name, &name).is_some() || sense_of(tag, |_| true).is_some();
-        if !taken && brand != Some(&name) && 1 < name.chars().count() {
+        // `16GB` is read as a size wherever it stands.
+        let size = atoms(tag).first().is_some_and(|a| a.kind == Kind::Number);
+        if !taken && !size && brand != Some(&name) && 1 < name.chars().count() {
             self.add(tag, &Sense::Feature(name.into()));
         }
     }

@@ -156,6 +156,11 @@ impl Reader<'_> {
             if self.currency_word(i + 2).is_some() {
                 money.last = i + 2;
             }
+            // `300元多`: up to the next hundred.
+            if self.mark(money.last + 1) == Some("多") {
+                let (low, high) = amount.with_more();
+                (money.low, money.high, money.last) = (low, high, money.last + 1);
+            }
         }
         let minus = money.first.checked_sub(1).filter(|m| self.mark(*m) == Some("-"));
         if let Some(minus) = minus
@@ -210,7 +215,7 @@ impl Reader<'_> {
                 Cue::AboutBefore,
                 Cue::BudgetWord,
                 Cue::Between,
-                Cue::DropBudget,
+                Cue::MonthlyBudget,
             ];
             let mut hit = false;
             for cue in found {
@@ -267,6 +272,8 @@ impl Reader<'_> {
             (Some(_), _) => Some(Bound::About),
             (_, b) if b.contains(&Cue::AboutBefore) => Some(Bound::About),
             (_, b) if b.contains(&Cue::BudgetWord) => Some(self.budget_word(&before_at)),
+            (_, b) if b.contains(&Cue::MonthlyBudget) => Some(Bound::Max),
+            _ if self.span(money.last + 1).is_some_and(|s| matches!(s.text(self.atoms).as_str(), "预算" | "budget" | "的预算")) => Some(Bound::Max),
             _ => self.bare(&money),
         };
         let Some(bound) = bound else { return };
@@ -312,6 +319,10 @@ impl Reader<'_> {
     /// A number without a bound: a price if it has a currency, or is asked for, or stands before what is looked for.
     fn bare(&self, money: &Money) -> Option<Bound> {
         let next = self.span(money.last + 1);
+        // `4k`, `4060`: a quality with a figure in its name.
+        if self.span(money.first).is_some_and(Span::is_content) {
+            return None;
+        }
         if money.currency.is_some() {
             // `3块不是三号篮球`: one or two coins are no price of anything looked for, but a zero or a minus must be told.
             return Some(Bound::About);

@@ -24,8 +24,23 @@ const ENGLISH: [(&str, u8); 10] = [
 /// The references of a message in their order, and the spans that they are.
 pub(crate) fn read(spans: &[Span], atoms: &[Atom]) -> (Vec<Reference>, Vec<bool>) {
     let (mut found, mut used) = (Vec::new(), vec![false; spans.len()]);
+    let compared = spans.iter().any(|s| s.any(&[Cue::Compare, Cue::CompareWeak]));
     let mut i = 0;
     while i < spans.len() {
+        // `一和三哪个好`
+        let pair = [i, i + 2].map(|i| spans.get(i).and_then(|s| s.amount).and_then(|a| a.count()).filter(|n| (1..=9).contains(n)));
+        if let [Some(a), Some(b)] = pair
+            && compared
+            && spans.get(i + 1).is_some_and(|s| s.any(&[Cue::And, Cue::CompareWeak]))
+            && !spans.get(i + 3).is_some_and(|s| s.any(&[Cue::Classifier, Cue::Measure]))
+        {
+            for n in [a, b] {
+                push(&mut found, Reference::Nth(n as u8));
+            }
+            used.iter_mut().skip(i).take(3).for_each(|u| *u = true);
+            i += 3;
+            continue;
+        }
         match at(spans, atoms, i) {
             Some((reference, to)) => {
                 push(&mut found, reference);
@@ -63,6 +78,40 @@ fn at(spans: &[Span], atoms: &[Atom], i: usize) -> Option<(Reference, usize)> {
     }
     let count = |i: usize| spans.get(i).and_then(|s| s.amount).and_then(|a| a.count()).filter(|n| (1..=NTH_MAX).contains(n));
     let counted = |i: usize| spans.get(i).is_some_and(|s| s.has(Cue::Classifier));
+    // `一个`, `两个` are phrases of their own.
+    let spoken = |i: usize| {
+        let text = spans.get(i).map(|s| s.text(atoms))?;
+        let mut chars = text.chars();
+        let n = match (chars.next(), chars.count()) {
+            (Some('一'), 1) => 1,
+            (Some('两'), 1) => 2,
+            _ => return None,
+        };
+        spans.get(i)?.amount.is_none().then_some(n)
+    };
+    if span.has(Cue::OrdinalBefore)
+        && let Some(n) = spoken(i + 1)
+    {
+        return Some((Reference::Nth(n), i + 2));
+    }
+    if text(spans, atoms, i) == Some("前")
+        && let Some(n) = spoken(i + 1)
+    {
+        return Some((if n == 1 { Reference::Nth(1) } else { Reference::FirstN(n) }, i + 2));
+    }
+    // `does it`, `love this`, `like that one` are phrases with the pronoun in them.
+    let several = 1 < span.to - span.from;
+    let cued = [Cue::Question, Cue::FeedbackUp, Cue::FeedbackDown, Cue::FeedbackBought, Cue::PriceHistory, Cue::Similar, Cue::Service];
+    if several && span.any(&cued) && !span.is_content() {
+        let words = atoms.get(span.from..span.to)?;
+        let says = |of: &[&str]| words.iter().any(|a| of.contains(&&*a.text));
+        if says(&["it", "its", "this", "that"]) {
+            return Some((Reference::It, i + 1));
+        }
+        if says(&["these", "those", "them"]) {
+            return Some((Reference::These, i + 1));
+        }
+    }
     if span.has(Cue::OrdinalBefore) {
         let n = count(i + 1)?;
         let to = if counted(i + 2) { i + 3 } else { i + 2 };
@@ -104,7 +153,9 @@ fn at(spans: &[Span], atoms: &[Atom], i: usize) -> Option<(Reference, usize)> {
         && matches!(text(spans, atoms, i + 1), Some("nd" | "st" | "rd" | "th"))
         && atoms.get(spans.get(i + 1)?.from).is_some_and(|a| a.glued)
     {
-        return Some((Reference::Nth(n as u8), if is_one(spans, atoms, i + 2) { i + 3 } else { i + 2 }));
+        let one = is_one(spans, atoms, i + 2);
+        let the = i > 0 && spans.get(i - 1).is_some_and(|s| span_says(s, atoms, "the"));
+        return (one || the).then_some((Reference::Nth(n as u8), if one { i + 3 } else { i + 2 }));
     }
     if span.has(Cue::ThatOne) && !pronoun_only(spans, atoms, i) {
         return Some((Reference::It, i + 1));

@@ -119,6 +119,11 @@ fn degree(rest: &[Atom], lexicon: &Lexicon) -> Option<(usize, Vec<Sense>)> {
     None
 }
 
+/// Characters that make nouns of whatever stands before them.
+fn is_head(atom: Option<&Atom>) -> bool {
+    atom.is_some_and(|a| "鞋裤裙帽袜锅灯椅桌柜床杯壶刀伞包盆碗".contains(&*a.text))
+}
+
 /// One Han character that is a thing or a quality is a word only if it is not a piece of an unknown one: 花 of 花园路, 包 of 背包客.
 fn weak(spans: &mut [Span], atoms: &[Atom]) {
     let han_unknown = |span: Option<&Span>| {
@@ -130,9 +135,14 @@ fn weak(spans: &mut [Span], atoms: &[Atom]) {
         if !single || !span.is_content() {
             continue;
         }
-        let joined = han_unknown(spans.get(i.wrapping_sub(1))) || han_unknown(spans.get(i + 1));
-        if joined && let Some(span) = spans.get_mut(i) {
-            span.senses.retain(|s| matches!(s, Sense::Cue(_)));
+        // Chinese nouns have their head behind: 脏脏鞋 are shoes, 鞋带 is none. A quality has none of the two beside it.
+        let (before, after) = (han_unknown(spans.get(i.wrapping_sub(1))), han_unknown(spans.get(i + 1)));
+        if let Some(span) = spans.get_mut(i) {
+            span.senses.retain(|s| match s {
+                Sense::Category(_) => !after && (!before || is_head(atoms.get(span.from))),
+                Sense::Feature(_) => !after && !before,
+                _ => true,
+            });
         }
     }
 }

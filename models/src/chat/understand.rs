@@ -86,7 +86,7 @@ impl<'a> Reading<'a> {
         read.category(&polarity, &used);
         read.content(&polarity, &used);
         read.numbers(&mut used, &polarity);
-        read.cues();
+        read.cues(&price.used);
         read.text(&used);
         read
     }
@@ -163,6 +163,13 @@ impl<'a> Reading<'a> {
                 }
             }
         }
+        // `不带摄像头`: a part that is not wanted.
+        for (span, _) in self.spans.iter().zip(polarity).filter(|(_, p)| **p == Polarity::Excluded) {
+            let camera = |s: &Sense| matches!(s, Sense::Category(c) if matches!(&**c, "camera" | "security_camera"));
+            if span.senses.iter().any(camera) {
+                push(&mut self.slots.features_excluded, "camera".to_owned());
+            }
+        }
         self.categories = nouns.len();
         let real: Vec<&(usize, Box<str>, bool)> = nouns.iter().filter(|n| !n.2).collect();
         let chosen = self.choose(&real).or_else(|| nouns.first().filter(|_| real.is_empty()).cloned());
@@ -173,6 +180,7 @@ impl<'a> Reading<'a> {
                 let as_feature = match &**other {
                     "camera" => Some("camera"),
                     "microphone" => Some("microphone_quality"),
+                    "graphics_card" => Some("gaming_gpu"),
                     _ => None,
                 };
                 if *i != at
@@ -212,7 +220,7 @@ impl<'a> Reading<'a> {
             let touching = between.clone().all(|i| {
                 self.spans.get(i).is_some_and(|s| {
                     let text = s.text(self.atoms);
-                    s.is_content() && !ends_clause(self.spans, self.atoms, i) || text == "的" || text == "用"
+                    (s.is_content() || s.amount.is_some()) && !ends_clause(self.spans, self.atoms, i) || text == "的" || text == "用"
                 })
             });
             if touching || han(noun.0) && !between.clone().any(|i| ends_clause(self.spans, self.atoms, i) || self.spans.get(i).is_some_and(|s| s.any(&[Cue::And, Cue::With, Cue::CompareWeak]))) {
@@ -244,12 +252,15 @@ impl<'a> Reading<'a> {
             for sense in &span.senses {
                 match sense {
                     Sense::Brand(key) => {
-                        self.named += 1;
+                        self.named += usize::from(!excluded);
                         let to = if excluded { &mut self.slots.brands_excluded } else { &mut self.slots.brands };
                         push(to, key.to_string());
                     }
                     Sense::Feature(key) => {
                         // `女包`, `短袖` are nouns with a quality in them; a noun that is the category itself says no more.
+                        // `太重了` is a complaint.
+                        let text = span.text(self.atoms);
+                        let excluded = excluded || text.starts_with('太') || text.starts_with("too ");
                         let to = if excluded { &mut self.slots.features_excluded } else { &mut self.slots.features };
                         if !(is_category && excluded) {
                             push(to, key.to_string());
@@ -279,6 +290,12 @@ impl<'a> Reading<'a> {
         if slots.whom.iter().any(|w| w != "men" && w != "women") {
             // `girlfriend` is a woman, `女大学生` a student.
             slots.whom.retain(|w| w != "men" && w != "women");
+        }
+        if slots.occasions.iter().any(|o| o == "commute") {
+            slots.occasions.retain(|o| o != "office");
+        }
+        if slots.occasions.iter().any(|o| o == "anniversary") {
+            slots.occasions.retain(|o| o != "wedding");
         }
         let narrower = [("outdoor", &["hiking", "camping", "cycling"][..]), ("sport", &["running", "gym", "basketball", "badminton", "yoga", "cycling", "swimming"])];
         for (wide, narrow) in narrower {
@@ -349,7 +366,9 @@ impl<'a> Reading<'a> {
         self.atoms.get(span.to.wrapping_sub(1)).is_some_and(|a| a.kind == Kind::Word && a.text.ends_with('s'))
     }
 
-    fn cues(&mut self) {
+    fn cues(&mut self, priced: &[bool]) {
+        // `cheaper than $50` is a bound, not a wish for an order.
+        let free = |cue: Cue| self.spans.iter().zip(priced).any(|(s, priced)| !priced && s.has(cue));
         let sorts = [
             (Cue::Cheaper, Sort::Cheaper),
             (Cue::Dearer, Sort::Dearer),
@@ -361,7 +380,8 @@ impl<'a> Reading<'a> {
             (Cue::SortDiscount, Sort::Discount),
             (Cue::SortPriceAsc, Sort::PriceAsc),
         ];
-        self.slots.sort = sorts.iter().find(|(cue, _)| self.has(*cue)).map(|(_, sort)| *sort);
+        let found = sorts.iter().find(|(cue, _)| free(*cue)).map(|(_, sort)| *sort);
+        self.slots.sort = found;
         // `budget laptop`
         let cheap = self.spans.windows(2).any(|pair| match pair {
             [a, b] => a.text(self.atoms) == "budget" && b.senses.iter().any(|s| matches!(s, Sense::Category(_) | Sense::Feature(_) | Sense::Occasion(_))),
