@@ -56,6 +56,17 @@ pub enum Condition {
     Seen,
 }
 
+impl Condition {
+    /// How hard it is to give up: a wish, then a no, then the very thing that is looked for.
+    fn reluctance(&self) -> u8 {
+        match self {
+            Self::Relative | Self::Price | Self::Brands | Self::Feature(_) | Self::Seen => 0,
+            Self::BrandExcluded(_) | Self::FeatureExcluded(_) => 1,
+            Self::Category => 2,
+        }
+    }
+}
+
 /// What giving up one condition would give.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relaxation {
@@ -167,7 +178,8 @@ impl Conditions {
         wanted + self.features_excluded.iter().filter_map(|f| opposite(f)).filter(|o| traits.contains(*o)).count()
     }
 
-    /// What to give up when nothing meets all: each condition alone, those that give most first; empty only if even that gives nothing. `count`
+    /// What to give up when nothing meets all: each condition alone; wishes first, an exclusion
+    /// and the category last, and of each kind those that give most. Empty only if even that gives nothing. `count`
     /// says how many products meet conditions; it is called once for each condition, at most [`RELAXATIONS_MAX`] times.
     pub fn relaxations(&self, mut count: impl FnMut(&Conditions) -> usize) -> Vec<Relaxation> {
         let mut all: Vec<Relaxation> = Vec::new();
@@ -178,7 +190,7 @@ impl Conditions {
             }
         }
         // Stable: of equals the one that is easier to give up comes first.
-        all.sort_by_key(|r| std::cmp::Reverse(r.count));
+        all.sort_by_key(|r| (r.without.reluctance(), std::cmp::Reverse(r.count)));
         all
     }
 
@@ -196,7 +208,7 @@ impl Conditions {
         for feature in &self.features {
             without(Condition::Feature(feature.clone()), &|c| c.features.retain(|f| f != feature));
         }
-        without(Condition::Price, &|c| (c.price, c.below, c.above) = (None, None, None));
+        without(Condition::Price, &|c| c.price = None);
         without(Condition::Brands, &|c| c.brands.clear());
         without(Condition::Seen, &|c| c.unwanted.clear());
         for feature in &self.features_excluded {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use super::atoms::{Atom, Kind, atoms, key};
+use super::atoms::{Atom, atoms, key};
 
 /// Names of one line's sets multiplied out; a line that says more is a mistake in the file.
 const EXPANSIONS_MAX: usize = 64;
@@ -175,11 +175,10 @@ impl Dictionary {
                     let rest = senses(rest);
                     let same = rest.contains(&Sense::Category(category.clone()));
                     let noun = rest.iter().any(|s| matches!(s, Sense::Category(_)));
-                    let single_han = cut == 1 && first.first().is_some_and(|a| a.kind == Kind::Han);
                     found.extend(senses(first).into_iter().filter_map(|sense| {
                         let kept = match sense {
                             Sense::Whom(_) => noun,
-                            Sense::Feature(_) | Sense::Occasion(_) => same && !single_han,
+                            Sense::Feature(_) | Sense::Occasion(_) => same,
                             _ => false,
                         };
                         kept.then(|| (name.clone(), sense))

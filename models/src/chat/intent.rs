@@ -6,6 +6,7 @@ use super::dictionary::{Cue, Sense};
 use super::slots::{Intent, Language, Opinion, PriceRange, Reference, SlotKind, Slots, Sort, Understood};
 use super::state::DialogueState;
 use super::understand::Reading;
+use super::wishes::ends_clause;
 
 /// Unknown words that small talk may have beside its own.
 const SMALL_TALK_WORDS_MAX: usize = 3;
@@ -38,11 +39,7 @@ pub(super) fn decide(read: Reading<'_>, language: Option<Language>, state: &Dial
         // What such a message mentions is no wish.
         return Understood { intent, slots: Default::default(), language, opinion };
     }
-    let compared = read.says(&["比", "than", "cheaper than"]);
     let mut slots = read.slots;
-    if compared && !slots.references.is_empty() && slots.sort == Some(Sort::PriceAsc) {
-        slots.sort = Some(Sort::Cheaper);
-    }
     match intent {
         Intent::Similar => slots.more = false,
         Intent::Budget => {
@@ -113,7 +110,13 @@ impl Decider<'_, '_> {
     }
 
     fn questions(&self) -> bool {
-        self.has(Cue::Question) || self.read.atoms.iter().any(|a| a.is("?") || a.is("？"))
+        let spans = self.read.spans;
+        let cued = spans.iter().enumerate().any(|(i, s)| {
+            // An English verb asks where it begins: `is it`, not `canvas is fine`.
+            let verb = ["is", "are", "can", "do", "does", "has", "will"].contains(&s.text(self.read.atoms).as_str());
+            s.has(Cue::Question) && (!verb || i == 0 || ends_clause(spans, self.read.atoms, i - 1))
+        });
+        cued || self.read.atoms.iter().any(|a| a.is("?") || a.is("？"))
     }
 
     /// A product that was pointed at or named.
@@ -134,7 +137,7 @@ impl Decider<'_, '_> {
     }
 
     fn live(&self) -> bool {
-        !self.state.shown.is_empty()
+        !self.state.shown.is_empty() || self.state.focus.is_some()
     }
 
     fn out_of_scope(&self) -> bool {

@@ -26,6 +26,10 @@ pub struct Lexicon {
     categories: HashMap<String, BTreeSet<String>>,
     /// Items by the words of their titles that have a figure or are rare, by number.
     titles: HashMap<Box<str>, Vec<u32>>,
+    /// Items by their ids, folded.
+    ids: HashMap<String, u32>,
+    /// The brand's key of each item.
+    item_brands: HashMap<u32, Box<str>>,
     /// How often each path was seen with each category of its tags.
     tagged: HashMap<String, BTreeMap<String, u32>>,
 }
@@ -47,8 +51,12 @@ impl Lexicon {
         for tag in &item.tags {
             self.learn_tag(tag, brand.as_deref());
         }
-        for title in std::iter::once(&item.title).chain(item.titles.values()).map(String::as_str).chain([id]) {
+        for title in std::iter::once(&item.title).chain(item.titles.values()).map(String::as_str) {
             self.learn_title(number, title);
+        }
+        self.ids.insert(folded(id), number);
+        if let Some(brand) = brand {
+            self.item_brands.insert(number, brand.into());
         }
     }
 
@@ -188,8 +196,13 @@ impl Lexicon {
         all
     }
 
-    /// Items whose titles hold all of some words; empty if no word is rare enough to name an item.
-    pub(super) fn items_named(&self, words: &[&str]) -> Vec<u32> {
+    /// The item with an id, else the items of a brand (if one was named) whose titles hold all of some words; empty if no word is rare enough to name
+    /// an item.
+    pub(super) fn items_named(&self, whole: &str, words: &[&str], brand: Option<&str>) -> Vec<u32> {
+        if let Some(item) = self.ids.get(whole) {
+            return vec![*item];
+        }
+        let of_brand = |n: &u32| brand.is_none_or(|b| self.item_brands.get(n).is_some_and(|own| **own == *b));
         let mut postings: Vec<&Vec<u32>> = Vec::new();
         for word in words {
             match self.titles.get(*word) {
@@ -199,7 +212,7 @@ impl Lexicon {
             }
         }
         let Some((first, rest)) = postings.split_first() else { return Vec::new() };
-        first.iter().filter(|n| rest.iter().all(|items| items.contains(n))).copied().collect()
+        first.iter().filter(|n| of_brand(n) && rest.iter().all(|items| items.contains(n))).copied().collect()
     }
 }
 

@@ -122,7 +122,13 @@ impl<'a> Reading<'a> {
             let counted = self.spans.get(i).is_some_and(|s| s.any(&[Cue::Classifier, Cue::Measure]));
             let words: Vec<&str> =
                 run.iter().filter(|a| matches!(a.kind, Kind::Word | Kind::Number)).map(|a| &*a.text).collect();
-            let mut items = lexicon.items_named(&words);
+            let brand = self.spans.iter().take(i).skip(start).flat_map(|s| &s.senses).find_map(|s| match s {
+                Sense::Brand(key) => Some(&**key),
+                _ => None,
+            });
+            let mut whole = String::new();
+            super::atoms::key(run.iter().copied(), false, &mut whole);
+            let mut items = lexicon.items_named(&whole, &words, brand);
             if words.len() == 1 && !of_brand && words.first().is_some_and(|w| w.len() < 4) || counted && words.len() == 1 {
                 items.clear();
             }
@@ -382,6 +388,10 @@ impl<'a> Reading<'a> {
         ];
         let found = sorts.iter().find(|(cue, _)| free(*cue)).map(|(_, sort)| *sort);
         self.slots.sort = found;
+        // Cheap beside something shown is cheaper than it.
+        if self.slots.sort == Some(Sort::PriceAsc) && !self.slots.references.is_empty() && self.says(&["比", "than", "cheaper than"]) {
+            self.slots.sort = Some(Sort::Cheaper);
+        }
         // `budget laptop`
         let cheap = self.spans.windows(2).any(|pair| match pair {
             [a, b] => a.text(self.atoms) == "budget" && b.senses.iter().any(|s| matches!(s, Sense::Category(_) | Sense::Feature(_) | Sense::Occasion(_))),
