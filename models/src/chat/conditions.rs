@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use shoptide_schemas::{Currency, Micros};
 
-use super::lexicon::{Lexicon, folded};
+use super::lexicon::Lexicon;
 use super::slots::{PriceRange, Slots, Sort};
 use super::state::DialogueState;
 use super::understand::opposite;
@@ -112,21 +112,10 @@ impl Conditions {
         }
     }
 
-    /// Whether a product can be had and meets every condition. A price is compared in the currency that was named, else in the product's own; a
-    /// product without a price meets no bound.
-    pub fn admits(&self, candidate: Candidate<'_>, lexicon: &Lexicon) -> bool {
-        let Candidate { number, item, traits } = candidate;
-        let brand = || lexicon.brand_of(item);
-        item.listable()
-            && !item.unlisted
-            && item.in_stock()
-            && !self.unwanted.contains(&number)
-            && self.price_fits(item.price)
-            && (self.brands.is_empty() || self.brands.contains(&brand()))
-            && (self.brands_excluded.is_empty() || !self.brands_excluded.contains(&brand()))
-            && self.category.as_deref().is_none_or(|c| in_category(c, item, lexicon))
-            && self.features.iter().all(|f| traits.contains(f))
-            && !self.features_excluded.iter().any(|f| traits.contains(f))
+    /// The conditions made ready to be held against many products.
+    pub fn filter<'a>(&'a self, lexicon: &'a Lexicon) -> Filter<'a> {
+        let paths = self.category.as_deref().map(|c| lexicon.category_paths(c));
+        Filter { conditions: self, lexicon, paths }
     }
 
     fn price_fits(&self, price: Option<(Micros, Currency)>) -> bool {
@@ -222,14 +211,42 @@ impl Conditions {
     }
 }
 
+/// [`Conditions::filter`].
+#[derive(Debug, Clone)]
+pub struct Filter<'a> {
+    conditions: &'a Conditions,
+    lexicon: &'a Lexicon,
+    /// Paths of the category, if one is wanted.
+    paths: Option<BTreeSet<&'a str>>,
+}
+
+impl Filter<'_> {
+    /// Whether a product can be had and meets every condition. A price is compared in the currency that was named, else in the product's own; a
+    /// product without a price meets no bound.
+    pub fn admits(&self, candidate: Candidate<'_>) -> bool {
+        let Candidate { number, item, traits } = candidate;
+        let of = self.conditions;
+        let brand = || self.lexicon.brand_of(item);
+        item.listable()
+            && !item.unlisted
+            && item.in_stock()
+            && !of.unwanted.contains(&number)
+            && of.price_fits(item.price)
+            && (of.brands.is_empty() || of.brands.contains(&brand()))
+            && (of.brands_excluded.is_empty() || !of.brands_excluded.contains(&brand()))
+            && self.paths.as_ref().is_none_or(|paths| in_paths(paths, item))
+            && of.features.iter().all(|f| traits.contains(f))
+            && !of.features_excluded.iter().any(|f| traits.contains(f))
+    }
+}
+
 /// Within [`ABOUT_PERCENT`], in integers.
 fn near(price: Micros, about: Micros) -> bool {
     let off = price.0.abs_diff(about.0) as u128;
     off * 100 <= about.0.unsigned_abs() as u128 * ABOUT_PERCENT as u128
 }
 
-fn in_category(wanted: &str, item: &CatalogueItem, lexicon: &Lexicon) -> bool {
+fn in_paths(paths: &BTreeSet<&str>, item: &CatalogueItem) -> bool {
     let path = item.category.trim().trim_matches('/').to_lowercase();
-    let paths = lexicon.category_paths(wanted);
-    levels(&path).any(|level| paths.contains(level)) || folded(&path) == wanted
+    levels(&path).any(|level| paths.contains(level))
 }

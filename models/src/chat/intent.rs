@@ -42,6 +42,8 @@ pub(super) fn decide(read: Reading<'_>, language: Option<Language>, state: &Dial
     let mut slots = read.slots;
     match intent {
         Intent::Similar => slots.more = false,
+        Intent::Compare => slots.sort = None,
+        Intent::OrderOrService => slots.features.clear(),
         Intent::Budget => {
             // What a month may cost is an upper bound.
             let price = slots.price.map(|p| PriceRange { max: p.max.or(p.about), about: None, ..p });
@@ -83,7 +85,9 @@ impl Decider<'_, '_> {
         if self.monthly_budget() {
             return plain(Intent::Budget);
         }
-        let past = self.read.says(&["以前", "之前", "去年", "上个月", "ago", "last year", "last month", "last week", "months ago"])
+        let text = self.read.text();
+        let past = ["以前", "之前", "去年", "上个月", "上周"].iter().any(|w| text.contains(w)) && text.contains("多少钱")
+            || self.read.says(&["ago", "last year", "last month", "last week", "months ago"])
             && self.read.says(&["多少钱", "价格", "cost", "price", "how much"]);
         if (self.has(Cue::PriceHistory) || past) && !(self.searched() && self.read.slots.category.is_some()) {
             return plain(Intent::AskPriceHistory);
@@ -187,6 +191,10 @@ impl Decider<'_, '_> {
     fn compares(&self) -> bool {
         let slots = &self.read.slots;
         let entities = self.entities();
+        // `比这几个便宜的` looks for others.
+        if matches!(slots.sort, Some(Sort::Cheaper | Sort::Dearer)) && !self.read.says(&WHICH) {
+            return false;
+        }
         let plain = ["对比", "对比一下", "区别", "差别", "有什么区别", "有啥区别", "compare", "vs", "versus", "difference", "pk", "比较一下", "比一比", "head to head", "side by side", "差异", "做个对比", "有何区别", "comparison"];
         if self.has(Cue::Compare) {
             let always = self.read.says(&plain);
@@ -359,13 +367,14 @@ impl Decider<'_, '_> {
             && slots.features.is_empty()
             && slots.whom.is_empty()
             && slots.occasions.is_empty();
+        let bare = slots.whom.is_empty() && slots.occasions.is_empty();
         let first = self.read.spans.iter().find(|s| !s.has(Cue::Filler) || s.is_content() || s.has(Cue::Change));
         let begins = first.is_some_and(|s| s.any(&[Cue::Change, Cue::Only, Cue::But]) && !s.senses.iter().any(|s| matches!(s, Sense::Feature(_))));
         let comparative = self.read.spans.iter().any(|s| {
             let text = s.text(self.read.atoms);
             s.is_content() && (text.ends_with("一点") || text.ends_with("点的") || text.ends_with("一点的") || text.ends_with('点') && 1 < text.chars().count() || ["bigger", "smaller", "lighter", "larger", "thinner", "warmer", "quieter"].contains(&text.as_str()))
         });
-        let asks = self.nominal() && self.questions();
+        let asks = bare && self.nominal() && self.questions();
         (only_excluded || begins || comparative || asks || slots.sort.is_some() && !self.searched() && !slots.more && self.read.says(&["排序", "sort", "sort by", "order by", "按"])) && !self.searched() || begins
     }
 }

@@ -22,6 +22,8 @@ pub struct Lexicon {
     pub(super) learned: Phrases,
     /// Spellings of the catalogue by the brand's key.
     brands: HashMap<String, BTreeSet<String>>,
+    /// The brand's key by the catalogue's spelling, folded.
+    brand_keys: HashMap<String, String>,
     /// Paths of the catalogue, folded, by the category's key.
     categories: HashMap<String, BTreeSet<String>>,
     /// Items by the words of their titles that have a figure or are rare, by number.
@@ -94,6 +96,7 @@ impl Lexicon {
         let spellings = self.brands.entry(brand_key.clone()).or_default();
         if spellings.len() < SPELLINGS_MAX {
             spellings.insert(folded(brand));
+            self.brand_keys.insert(folded(brand), brand_key.clone());
         }
         Some(brand_key)
     }
@@ -169,8 +172,7 @@ impl Lexicon {
     /// The brand's key of a catalogue row.
     pub fn brand_of(&self, item: &CatalogueItem) -> String {
         let brand = folded(&item.brand);
-        let owner = self.brands.iter().find(|(_, spellings)| spellings.contains(&brand));
-        owner.map_or(brand, |(key, _)| key.clone())
+        self.brand_keys.get(&brand).cloned().unwrap_or(brand)
     }
 
     /// What a row says that it is and has: keys of features, people and occasions in title, tags and category.

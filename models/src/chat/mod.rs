@@ -23,7 +23,7 @@ mod understand;
 mod wishes;
 
 pub use atoms::MESSAGE_CHARS_MAX;
-pub use conditions::{ABOUT_PERCENT, Candidate, Condition, Conditions, RELAXATIONS_MAX, Relaxation};
+pub use conditions::{ABOUT_PERCENT, Candidate, Condition, Conditions, Filter, RELAXATIONS_MAX, Relaxation};
 pub use lexicon::{LEARNED_MAX, Lexicon, folded};
 pub use next::{Action, ActionKind, next, resolve};
 pub use slots::{

@@ -145,8 +145,13 @@ fn at(spans: &[Span], atoms: &[Atom], i: usize) -> Option<(Reference, usize)> {
             return Some((Reference::Nth(*n), if one { i + 2 } else { i + 1 }));
         }
         // `compare first and third`
-        let listed = spans.get(i + 1).is_none_or(|s| s.has(Cue::And)) || i > 0 && spans.get(i - 1).is_some_and(|s| s.has(Cue::And));
+        let joins = |s: &Span| s.any(&[Cue::And, Cue::Compare, Cue::CompareWeak]);
+        let listed = spans.get(i + 1).is_none_or(joins) || i > 0 && spans.get(i - 1).is_some_and(joins);
         return listed.then_some((Reference::Nth(*n), i + 1));
+    }
+    // `三个都不错`
+    if count(i).is_some_and(|n| 1 < n) && counted(i + 1) && text(spans, atoms, i + 2) == Some("都") {
+        return Some((Reference::These, i + 2));
     }
     // 2nd, 3rd
     if let Some(n) = count(i)

@@ -59,6 +59,13 @@ impl Reading<'_> {
         cues.iter().any(|c| self.has(*c))
     }
 
+    /// The whole message, folded.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        super::atoms::key(self.atoms.iter(), false, &mut text);
+        text
+    }
+
     /// Whether some span says one of these words.
     pub fn says(&self, words: &[&str]) -> bool {
         self.spans.iter().any(|s| words.contains(&s.text(self.atoms).as_str()))
@@ -87,7 +94,7 @@ impl<'a> Reading<'a> {
         read.content(&polarity, &used);
         read.numbers(&mut used, &polarity);
         read.cues(&price.used);
-        read.text(&used);
+        read.leftover(&used);
         read
     }
 
@@ -344,7 +351,7 @@ impl<'a> Reading<'a> {
             let of_people = self.spans.get(i + 2).is_some_and(|s| s.senses.iter().any(|s| matches!(s, Sense::Whom(_))) && !s.senses.iter().any(|s| matches!(s, Sense::Category(_))));
             let months = self.spans.get(i + 2).is_some_and(|s| matches!(s.text(self.atoms).as_str(), "月" | "星期" | "人" | "小时"));
             let english = self.atoms.get(span.from).is_some_and(|a| a.kind != Kind::Han) && count <= 99;
-            let noun = english && (i + 1..i + 4).take_while(|j| self.spans.get(*j).is_some_and(Span::is_content)).any(|j| {
+            let noun = english && (i + 1..i + 4).take_while(|j| self.spans.get(*j).is_some_and(|s| s.is_content() || s.unknown() && self.atoms.get(s.from).is_some_and(|a| a.kind == Kind::Word))).any(|j| {
                 self.spans.get(j).is_some_and(|s| {
                     s.senses.iter().any(|s| matches!(s, Sense::Category(_))) && s.to > s.from && self.plural(s)
                 })
@@ -419,7 +426,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What is left over, for the full-text search.
-    fn text(&mut self, used: &[bool]) {
+    fn leftover(&mut self, used: &[bool]) {
         let mut text = String::new();
         for (i, span) in self.spans.iter().enumerate() {
             let leftover = (span.unknown() || span.amount.is_some() && span.senses.is_empty()) && !used.get(i).copied().unwrap_or(false);

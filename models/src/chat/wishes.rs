@@ -46,6 +46,8 @@ pub(crate) fn polarities(spans: &[Span], atoms: &[Atom]) -> Vec<Polarity> {
     let mut negated = false;
     // Whether the negated clause has named something, and of which kind.
     let mut named = 0u8;
+    // Whether it named a thing that is in no dictionary: it ends with its 的, as a known one would.
+    let mut unknown = false;
     for i in 0..spans.len() {
         let Some(span) = spans.get(i) else { break };
         if ends_clause(spans, atoms, i) {
@@ -58,9 +60,13 @@ pub(crate) fn polarities(spans: &[Span], atoms: &[Atom]) -> Vec<Polarity> {
                 // 不要没有NFC的
                 negated = false;
             } else if !(span.has(Cue::NotAfter) && closes(spans, atoms, i)) {
-                (negated, named) = (!besides(spans, atoms, i), 0);
+                (negated, named, unknown) = (!besides(spans, atoms, i), 0, false);
             }
             continue;
+        }
+        if negated && named == 0 {
+            unknown |= span.unknown() && mark(spans, atoms, i).is_none();
+            negated = !(unknown && span.text(atoms) == "的");
         }
         if negated && named != 0 && span.any(&[Cue::WantedAgain, Cue::But, Cue::Buy, Cue::Change]) && !is_thing(span) && !span.has(Cue::And) {
             negated = false;

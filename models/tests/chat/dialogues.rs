@@ -56,9 +56,10 @@ impl Shop {
 
     fn meeting(&self, conditions: &Conditions) -> Vec<u32> {
         let candidate = |n: u32, item| Candidate { number: n, item, traits: &self.traits[&n] };
+        let filter = conditions.filter(&self.lexicon);
         let rows = self.catalogue.rows();
         let mut found: Vec<u32> = rows
-            .filter(|(n, _, item)| conditions.admits(candidate(*n, item), &self.lexicon))
+            .filter(|(n, _, item)| filter.admits(candidate(*n, item)))
             .map(|(n, _, _)| n)
             .collect();
         let price = |n: &u32| self.catalogue.row(*n).and_then(|(_, item)| item.price).map(|(p, _)| p);
