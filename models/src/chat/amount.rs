@@ -100,8 +100,26 @@ fn unit(c: char) -> Option<i64> {
 
 fn english(word: &str) -> Option<i64> {
     const ONES: [&str; 20] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
     ];
     const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
     let ones = ONES.iter().position(|w| *w == word).map(|n| n as i64);
@@ -150,7 +168,8 @@ fn figures(atoms: &[Atom]) -> Option<Amount> {
         if glued_k {
             let mut made = Amount::exact(value.and_then(|v| v.checked_mul(unit)), unit, 2);
             // 1k5
-            if let Some(tail) = atoms.get(2).filter(|a| a.glued && a.kind == Kind::Number && a.text.len() == 1)
+            if let Some(tail) =
+                atoms.get(2).filter(|a| a.glued && a.kind == Kind::Number && a.text.len() == 1)
                 && unit == 1_000
                 && let Some(tail) = decimal(&tail.text)
             {
@@ -259,7 +278,13 @@ fn han(atoms: &[Atom]) -> Option<Amount> {
         }
         i += 1;
         if 16 < i {
-            return Some(Amount { low: Number::TooLarge, high: Number::TooLarge, unit: 1, atoms: i, letter_w: false });
+            return Some(Amount {
+                low: Number::TooLarge,
+                high: Number::TooLarge,
+                unit: 1,
+                atoms: i,
+                letter_w: false,
+            });
         }
     }
     let rest = match figure {
@@ -284,7 +309,8 @@ fn words(atoms: &[Atom]) -> Option<Amount> {
     let word = |i: usize| atoms.get(i).filter(|a| a.kind == Kind::Word).map(|a| &*a.text);
     let (mut total, mut section, mut i, mut said) = (0i64, 0i64, 0usize, false);
     let mut last_unit = 1;
-    let article = matches!(word(0), Some("a")) && word(1).and_then(english_unit).is_some_and(|_| word(1) != Some("k"));
+    let article =
+        matches!(word(0), Some("a")) && word(1).and_then(english_unit).is_some_and(|_| word(1) != Some("k"));
     if article {
         (section, i) = (1, 1);
     }

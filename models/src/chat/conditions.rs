@@ -88,7 +88,8 @@ pub struct Candidate<'a> {
 impl Conditions {
     /// The conditions in force in a dialogue; `more` leaves out what was seen.
     pub fn of(state: &DialogueState, more: bool) -> Self {
-        let Slots { price, category, brands, brands_excluded, features, features_excluded, .. } = state.wanted.clone();
+        let Slots { price, category, brands, brands_excluded, features, features_excluded, .. } =
+            state.wanted.clone();
         let Slots { whom, occasions, sort, quantity, text, .. } = state.wanted.clone();
         let mut unwanted: BTreeSet<u32> = state.unwanted.iter().copied().collect();
         if more {
@@ -164,7 +165,13 @@ impl Conditions {
     /// How many of the wishes beside the conditions a product meets: for whom, when, and the opposite of what is excluded.
     pub fn wishes_met(&self, traits: &BTreeSet<String>) -> usize {
         let wanted = self.whom.iter().chain(&self.occasions).filter(|w| traits.contains(*w)).count();
-        wanted + self.features_excluded.iter().filter_map(|f| opposite(f)).filter(|o| traits.contains(*o)).count()
+        wanted
+            + self
+                .features_excluded
+                .iter()
+                .filter_map(|f| opposite(f))
+                .filter(|o| traits.contains(*o))
+                .count()
     }
 
     /// What to give up when nothing meets all: each condition alone; wishes first, an exclusion
@@ -201,7 +208,9 @@ impl Conditions {
         without(Condition::Brands, &|c| c.brands.clear());
         without(Condition::Seen, &|c| c.unwanted.clear());
         for feature in &self.features_excluded {
-            without(Condition::FeatureExcluded(feature.clone()), &|c| c.features_excluded.retain(|f| f != feature));
+            without(Condition::FeatureExcluded(feature.clone()), &|c| {
+                c.features_excluded.retain(|f| f != feature)
+            });
         }
         for brand in &self.brands_excluded {
             without(Condition::BrandExcluded(brand.clone()), &|c| c.brands_excluded.retain(|b| b != brand));

@@ -24,7 +24,7 @@ macro_rules! cues {
 }
 
 cues! {
-    MoreThanAll "more_than_all", Not "not", NotAfter "not_after", WantedAgain "wanted_again", But "but", And "and",
+    Not "not", NotAfter "not_after", WantedAgain "wanted_again", But "but", And "and",
     MaxBefore "max_before", MaxAfter "max_after", MinBefore "min_before", MinAfter "min_after", AboutBefore "about_before",
     AboutAfter "about_after", BudgetWord "budget_word", Between "between", To "to", Cny "cny", Usd "usd", Eur "eur", Gbp "gbp",
     Jpy "jpy", Hkd "hkd", Krw "krw", Classifier "classifier", Measure "measure", OrdinalBefore "ordinal_before",
@@ -38,7 +38,8 @@ cues! {
     ServiceQuestion "service_question", MonthlyBudget "monthly_budget", FeedbackUp "feedback_up",
     FeedbackDown "feedback_down", FeedbackBought "feedback_bought", Greeting "greeting", Thanks "thanks", Bye "bye",
     Chitchat "chitchat", OutOfScope "out_of_scope", Question "question", Because "because", For "for", With "with",
-    Intensifier "intensifier", Filler "filler", Ignore "ignore", Month "month",
+    Intensifier "intensifier", Filler "filler", Ignore "ignore", Month "month", NeverHere "never_here", HowTo "how_to", Which "which", CompareAlways "compare_always", Judge "judge",
+    AskDetail "ask_detail", Trouble "trouble", Mine "mine",
 }
 
 /// What a word stands for. Texts are keys of the dictionary, or names that the shop's catalogue taught.
@@ -57,6 +58,8 @@ pub(crate) enum Sense {
 pub(crate) struct Phrases {
     exact: HashMap<Box<str>, Vec<Sense>>,
     stems: HashMap<Box<str>, Vec<Sense>>,
+    /// Atoms of the longest phrase by its first atom, as written and by its stem: how far it is worth looking.
+    reach: HashMap<Box<str>, usize>,
 }
 
 impl Phrases {
@@ -65,6 +68,12 @@ impl Phrases {
         let atoms = atoms(name);
         if atoms.is_empty() || PHRASE_ATOMS_MAX < atoms.len() {
             return;
+        }
+        if let Some(first) = atoms.first() {
+            for text in [&first.text, &first.stem] {
+                let reach = self.reach.entry(text.clone()).or_default();
+                *reach = atoms.len().max(*reach);
+            }
         }
         let mut text = String::new();
         key(atoms.iter(), false, &mut text);
@@ -78,6 +87,12 @@ impl Phrases {
     /// What a phrase stands for, by what was written and else by its stems.
     pub fn get(&self, written: &str, stemmed: &str) -> Option<&[Sense]> {
         self.exact.get(written).or_else(|| self.stems.get(stemmed)).map(Vec::as_slice)
+    }
+
+    /// Atoms of the longest phrase that begins with this one.
+    pub fn reach(&self, first: &Atom) -> usize {
+        let of = |text: &str| self.reach.get(text).copied().unwrap_or(0);
+        of(&first.text).max(of(&first.stem))
     }
 
     pub fn len(&self) -> usize {

@@ -1,7 +1,7 @@
 //! The shop's words: the built-in dictionary, and what the live catalogue teaches. A brand, a category, a tag or a title is understood as soon
 //! as its row was learned.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::atoms::{Atom, Kind, atoms};
 use super::dictionary::{Cue, Part, Phrases, Sense, dictionary};
@@ -16,7 +16,7 @@ const TITLES_PER_WORD_MAX: usize = 64;
 /// Spellings of one brand, paths of one category.
 const SPELLINGS_MAX: usize = 64;
 
-/// The words that [`understand`](super::understand) knows. Learning is idempotent; what is no longer sold stays a word.
+/// The words that [`understand()`](super::understand()) knows. Learning is idempotent; what is no longer sold stays a word.
 #[derive(Debug, Clone, Default)]
 pub struct Lexicon {
     pub(super) learned: Phrases,
@@ -32,6 +32,8 @@ pub struct Lexicon {
     ids: HashMap<String, u32>,
     /// The brand's key of each item.
     item_brands: HashMap<u32, Box<str>>,
+    /// Tags, paths and beginnings of titles that were learned, as they were written: most rows teach nothing new.
+    known: HashSet<Box<str>>,
     /// How often each path was seen with each category of its tags.
     tagged: HashMap<String, BTreeMap<String, u32>>,
 }
@@ -68,13 +70,29 @@ impl Lexicon {
         }
     }
 
+    /// Whether a text of this kind was not learned before.
+    fn is_new(&mut self, kind: char, text: &str) -> bool {
+        let text = format!("{kind}{text}");
+        !self.known.contains(text.as_str()) && self.known.insert(text.into())
+    }
+
     fn learn_brand(&mut self, item: &CatalogueItem) -> Option<String> {
         let brand = item.brand.trim();
-        if brand.is_empty() {
+        if folded(brand).is_empty() {
             return None;
         }
+        let begin = |title: &String| title.split_whitespace().next().map(str::to_owned);
+        let begins: Vec<String> =
+            std::iter::once(&item.title).chain(item.titles.values()).filter_map(begin).collect();
+        let new = begins
+            .iter()
+            .fold(self.is_new('b', brand), |new, first| self.is_new('f', &format!("{brand}/{first}")) || new);
+        if !new {
+            return self.brand_keys.get(&folded(brand)).cloned();
+        }
         // `小米/MI`, `Huawei（华为）`: several names of one.
-        let names: Vec<&str> = brand.split(['/', '(', '（', ')', '）', '|']).map(str::trim).filter(|n| !n.is_empty()).collect();
+        let names: Vec<&str> =
+            brand.split(['/', '(', '（', ')', '）', '|']).map(str::trim).filter(|n| !n.is_empty()).collect();
         let known = names.iter().find_map(|name| sense_of(name, |s| matches!(s, Sense::Brand(_))));
         let brand_key = match known {
             Some(Sense::Brand(key)) => key.into_string(),
@@ -96,13 +114,17 @@ impl Lexicon {
         let spellings = self.brands.entry(brand_key.clone()).or_default();
         if spellings.len() < SPELLINGS_MAX {
             spellings.insert(folded(brand));
-            self.brand_keys.insert(folded(brand), brand_key.clone());
         }
+        self.brand_keys.insert(folded(brand), brand_key.clone());
         Some(brand_key)
     }
 
     fn learn_category(&mut self, item: &CatalogueItem) {
         let path = item.category.trim().trim_matches('/').to_lowercase();
+        // A path that no dictionary names goes by its rows' tags, of which each row counts.
+        if !self.is_new('c', &path) && !self.tagged.contains_key(&path) {
+            return;
+        }
         for level in levels(&path) {
             let leaf = level.rsplit('/').next().unwrap_or(level).replace(['-', '_'], " ");
             let key = match sense_of(&leaf, |s| matches!(s, Sense::Category(_))) {
@@ -133,6 +155,9 @@ impl Lexicon {
     }
 
     fn learn_tag(&mut self, tag: &str, brand: Option<&str>) {
+        if !self.is_new('t', tag) {
+            return;
+        }
         let name = folded(tag);
         let taken = self.learned.get(&name, &name).is_some() || sense_of(tag, |_| true).is_some();
         // `16GB` is read as a size wherever it stands.
@@ -166,7 +191,9 @@ impl Lexicon {
     /// All names of a brand, a category or a feature: what a full-text search may look for, in both languages.
     pub fn names_of(&self, key: &str) -> impl Iterator<Item = &'static str> {
         let parts = [Part::Category, Part::Brand, Part::Feature, Part::Whom, Part::Occasion];
-        parts.into_iter().flat_map(move |part| dictionary().names.get(&(part, key.into())).into_iter().flatten().map(|n| &**n))
+        parts.into_iter().flat_map(move |part| {
+            dictionary().names.get(&(part, key.into())).into_iter().flatten().map(|n| &**n)
+        })
     }
 
     /// The brand's key of a catalogue row.

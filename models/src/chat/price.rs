@@ -144,12 +144,16 @@ impl Reader<'_> {
                 money.first = i - 2;
             }
         } else if let Some(word) = i.checked_sub(1).and_then(|b| self.currency_word(b))
-            && self.before(i).is_some_and(|s| s.has(Cue::Cny) || s.has(Cue::Usd) || s.has(Cue::Eur) || s.has(Cue::Gbp))
-            && !i.checked_sub(2).is_some_and(|b| self.span(b).is_some_and(|s| s.amount.is_some()))
+            && self
+                .before(i)
+                .is_some_and(|s| s.has(Cue::Cny) || s.has(Cue::Usd) || s.has(Cue::Eur) || s.has(Cue::Gbp))
+            && i.checked_sub(2).and_then(|b| self.span(b)).is_none_or(|s| s.amount.is_none())
         {
             (money.currency, money.first) = (Some(word), i - 1);
         }
-        if let Some(word) = self.currency_word(i + 1).or_else(|| self.sign(i + 1).filter(|_| money.currency.is_none())) {
+        if let Some(word) =
+            self.currency_word(i + 1).or_else(|| self.sign(i + 1).filter(|_| money.currency.is_none()))
+        {
             // `5 pounds` of weight are not told from money; a price is the commoner.
             (money.currency, money.last) = (Some(word), i + 1);
             // `100块钱人民币`
@@ -190,8 +194,10 @@ impl Reader<'_> {
         let word = |s: &Span| self.atoms.get(s.to.wrapping_sub(1)).is_some_and(|a| a.kind == Kind::Word);
         // `x100`, `gtx 4060`, `iPhone 999`: glued to letters, or behind a name in Latin letters.
         if let Some(before) = self.before(i) {
-            let named = word(before) && (before.unknown() || before.senses.iter().any(|s| matches!(s, Sense::Brand(_))));
-            if named || word(before) && glued(span) && !before.any(&[Cue::Cny, Cue::Usd, Cue::Eur, Cue::Gbp]) {
+            let named = word(before)
+                && (before.unknown() || before.senses.iter().any(|s| matches!(s, Sense::Brand(_))));
+            if named || word(before) && glued(span) && !before.any(&[Cue::Cny, Cue::Usd, Cue::Eur, Cue::Gbp])
+            {
                 return true;
             }
             if before.has(Cue::OrdinalBefore) {
@@ -199,8 +205,9 @@ impl Reader<'_> {
             }
         }
         // `500d`, `3000mah`: letters glued behind it.
-        next.is_some_and(|n| glued(n) && self.atoms.get(n.from).is_some_and(|a| a.kind == Kind::Word && a.text.len() <= 3))
-            && next.is_some_and(|n| !n.any(&[Cue::MaxAfter, Cue::MinAfter, Cue::AboutAfter, Cue::To]))
+        next.is_some_and(|n| {
+            glued(n) && self.atoms.get(n.from).is_some_and(|a| a.kind == Kind::Word && a.text.len() <= 3)
+        }) && next.is_some_and(|n| !n.any(&[Cue::MaxAfter, Cue::MinAfter, Cue::AboutAfter, Cue::To]))
     }
 
     /// Cues close before a place, up to the clause's beginning.
@@ -229,7 +236,8 @@ impl Reader<'_> {
                 continue;
             }
             let colon = self.mark(i).is_some_and(|m| matches!(m, ":" | "(" | "=" | "：" | "（"));
-            let passing = span.any(&[Cue::Filler, Cue::Intensifier, Cue::Change, Cue::With, Cue::For, Cue::Month]);
+            let passing =
+                span.any(&[Cue::Filler, Cue::Intensifier, Cue::Change, Cue::With, Cue::For, Cue::Month]);
             let light = colon || passing && !span.is_content() && !span.has(Cue::Not);
             if !light || span.amount.is_some() {
                 break;
@@ -239,9 +247,8 @@ impl Reader<'_> {
     }
 
     fn cues_after(&self, last: usize) -> Option<(Cue, usize)> {
-        let mut i = last + 1;
-        // `500块钱的以内`, `500 dollars or less`, `300 or so`.
-        for _ in 0..2 {
+        // `500块钱的以内`, `500 dollars or less`: at once, or behind a 的.
+        for i in [last + 1, last + 2] {
             let span = self.span(i)?;
             for cue in [Cue::MaxAfter, Cue::MinAfter, Cue::AboutAfter] {
                 if span.has(cue) {
@@ -251,7 +258,6 @@ impl Reader<'_> {
             if self.mark(i) != Some("的") {
                 return None;
             }
-            i += 1;
         }
         None
     }
@@ -273,11 +279,19 @@ impl Reader<'_> {
             (_, b) if b.contains(&Cue::AboutBefore) => Some(Bound::About),
             (_, b) if b.contains(&Cue::BudgetWord) => Some(self.budget_word(&before_at)),
             (_, b) if b.contains(&Cue::MonthlyBudget) => Some(Bound::Max),
-            _ if self.span(money.last + 1).is_some_and(|s| matches!(s.text(self.atoms).as_str(), "预算" | "budget" | "的预算")) => Some(Bound::Max),
+            _ if self
+                .span(money.last + 1)
+                .is_some_and(|s| matches!(s.text(self.atoms).as_str(), "预算" | "budget" | "的预算")) =>
+            {
+                Some(Bound::Max)
+            }
             _ => self.bare(&money),
         };
         let Some(bound) = bound else { return };
-        if money.letter_w && money.currency.is_none() && 20 * 10_000 * Micros::PER_UNIT <= money.low.micros().unwrap_or(0) {
+        if money.letter_w
+            && money.currency.is_none()
+            && 20 * 10_000 * Micros::PER_UNIT <= money.low.micros().unwrap_or(0)
+        {
             return;
         }
         for i in money.first..=money.last {
@@ -311,8 +325,13 @@ impl Reader<'_> {
 
     /// A budget is an upper bound; a price is about what it says.
     fn budget_word(&self, at: &[usize]) -> Bound {
-        let texts: Vec<String> = at.iter().filter_map(|i| self.span(*i)).map(|s| s.text(self.atoms)).collect();
-        let price = |t: &String| ["价格", "价位", "价钱", "price", "priced", "cost", "价格在", "价位在", "花"].iter().any(|p| t.starts_with(p));
+        let texts: Vec<String> =
+            at.iter().filter_map(|i| self.span(*i)).map(|s| s.text(self.atoms)).collect();
+        let price = |t: &String| {
+            ["价格", "价位", "价钱", "price", "priced", "cost", "价格在", "价位在", "花"]
+                .iter()
+                .any(|p| t.starts_with(p))
+        };
         if texts.iter().all(price) { Bound::About } else { Bound::Max }
     }
 
@@ -335,7 +354,9 @@ impl Reader<'_> {
         let year = (1990..=2039).contains(&units) && money.unit == 1;
         let of = self.mark(money.last + 1) == Some("的");
         let noun = next.is_some_and(|s| s.senses.iter().any(|s| matches!(s, Sense::Category(_))));
-        let behind = self.before(money.first).is_some_and(|s| s.senses.iter().any(|s| matches!(s, Sense::Category(_))));
+        let behind = self
+            .before(money.first)
+            .is_some_and(|s| s.senses.iter().any(|s| matches!(s, Sense::Category(_))));
         let last = self.span(money.last + 1).is_none();
         let alone = money.unit != 1 || units % 10 == 0;
         ((of || noun || behind && last && alone) && !year).then_some(Bound::About)
@@ -360,7 +381,9 @@ impl Reader<'_> {
         // The dash is no minus.
         second.negative = false;
         let (before, _) = self.cues_before(first.first);
-        let between = before.contains(&Cue::Between) || before.contains(&Cue::BudgetWord) || before.contains(&Cue::AboutBefore);
+        let between = before.contains(&Cue::Between)
+            || before.contains(&Cue::BudgetWord)
+            || before.contains(&Cue::AboutBefore);
         let and = joint.has(Cue::And) && !dash && !matches!(mark, Some("到" | "至" | "to"));
         if and && !between {
             return None;
@@ -368,7 +391,8 @@ impl Reader<'_> {
         let said = first.currency.is_some() || second.currency.is_some() || between;
         let bounded = self.cues_after(second.last).is_some() || before.contains(&Cue::MaxBefore);
         let large = |m: &Money| m.low.micros().is_none_or(|m| 50 * Micros::PER_UNIT <= m);
-        (said || bounded || self.asked || large(first) && large(&second) || second.unit != 1).then_some(second)
+        (said || bounded || self.asked || large(first) && large(&second) || second.unit != 1)
+            .then_some(second)
     }
 
     fn both(&self, mut first: Money, second: Money, range: &mut PriceRange, out: &mut Read) {

@@ -28,7 +28,9 @@ pub(crate) fn read(spans: &[Span], atoms: &[Atom]) -> (Vec<Reference>, Vec<bool>
     let mut i = 0;
     while i < spans.len() {
         // `一和三哪个好`
-        let pair = [i, i + 2].map(|i| spans.get(i).and_then(|s| s.amount).and_then(|a| a.count()).filter(|n| (1..=9).contains(n)));
+        let pair = [i, i + 2].map(|i| {
+            spans.get(i).and_then(|s| s.amount).and_then(|a| a.count()).filter(|n| (1..=9).contains(n))
+        });
         if let [Some(a), Some(b)] = pair
             && compared
             && spans.get(i + 1).is_some_and(|s| s.any(&[Cue::And, Cue::CompareWeak]))
@@ -76,7 +78,9 @@ fn at(spans: &[Span], atoms: &[Atom], i: usize) -> Option<(Reference, usize)> {
             return Some((reference, i + 1));
         }
     }
-    let count = |i: usize| spans.get(i).and_then(|s| s.amount).and_then(|a| a.count()).filter(|n| (1..=NTH_MAX).contains(n));
+    let count = |i: usize| {
+        spans.get(i).and_then(|s| s.amount).and_then(|a| a.count()).filter(|n| (1..=NTH_MAX).contains(n))
+    };
     let counted = |i: usize| spans.get(i).is_some_and(|s| s.has(Cue::Classifier));
     // `一个`, `两个` are phrases of their own.
     let spoken = |i: usize| {
@@ -101,7 +105,15 @@ fn at(spans: &[Span], atoms: &[Atom], i: usize) -> Option<(Reference, usize)> {
     }
     // `does it`, `love this`, `like that one` are phrases with the pronoun in them.
     let several = 1 < span.to - span.from;
-    let cued = [Cue::Question, Cue::FeedbackUp, Cue::FeedbackDown, Cue::FeedbackBought, Cue::PriceHistory, Cue::Similar, Cue::Service];
+    let cued = [
+        Cue::Question,
+        Cue::FeedbackUp,
+        Cue::FeedbackDown,
+        Cue::FeedbackBought,
+        Cue::PriceHistory,
+        Cue::Similar,
+        Cue::Service,
+    ];
     if several && span.any(&cued) && !span.is_content() {
         let words = atoms.get(span.from..span.to)?;
         let says = |of: &[&str]| words.iter().any(|a| of.contains(&&*a.text));
@@ -139,7 +151,7 @@ fn at(spans: &[Span], atoms: &[Atom], i: usize) -> Option<(Reference, usize)> {
         _ => {}
     }
     if let Some((_, n)) = text(spans, atoms, i).and_then(|t| ENGLISH.iter().find(|(word, _)| *word == t)) {
-        let the = i > 0 && text(spans, atoms, i - 1) == Some("the") || i > 0 && spans.get(i - 1).is_some_and(|s| span_says(s, atoms, "the"));
+        let the = i > 0 && spans.get(i - 1).is_some_and(|s| span_says(s, atoms, "the"));
         let one = is_one(spans, atoms, i + 1);
         if the || one {
             return Some((Reference::Nth(*n), if one { i + 2 } else { i + 1 }));
@@ -173,7 +185,21 @@ fn span_says(span: &Span, atoms: &[Atom], word: &str) -> bool {
 }
 
 fn is_one(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
-    matches!(text(spans, atoms, i), Some("one" | "product" | "item" | "option" | "choice" | "phone" | "laptop" | "model" | "pair" | "result"))
+    matches!(
+        text(spans, atoms, i),
+        Some(
+            "one"
+                | "product"
+                | "item"
+                | "option"
+                | "choice"
+                | "phone"
+                | "laptop"
+                | "model"
+                | "pair"
+                | "result"
+        )
+    )
 }
 
 /// `it` of "is it possible", `this` of "this month", `them` of nothing: words that point at no product.
@@ -184,17 +210,39 @@ fn pronoun_only(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
     match word.as_str() {
         "it" => {
             let to_be_told = ["to", "possible", "that", "raining", "true", "under", "below", "up", "cheaper"];
-            to_be_told.contains(&next_text.as_str()) || next.is_some_and(|s| s.any(&[Cue::MaxBefore, Cue::Cheaper]) || s.amount.is_some())
+            to_be_told.contains(&next_text.as_str())
+                || next.is_some_and(|s| s.any(&[Cue::MaxBefore, Cue::Cheaper]) || s.amount.is_some())
         }
         "this" | "that" => {
             // Of something that is not shown, or a conjunction: `a phone that has`, `this month`.
             let noun = next.is_some_and(|s| s.senses.iter().any(|s| matches!(s, Sense::Category(_))));
             let conjunction = word == "that" && !noun && next.is_some();
-            conjunction || matches!(next_text.as_str(), "month" | "year" | "week" | "weekend" | "time" | "summer" | "winter" | "budget")
+            conjunction
+                || matches!(
+                    next_text.as_str(),
+                    "month" | "year" | "week" | "weekend" | "time" | "summer" | "winter" | "budget"
+                )
         }
         "这个" | "那个" => {
-            matches!(next_text.as_str(), "月" | "周" | "星期" | "价位" | "价格" | "价" | "预算" | "季节" | "夏天" | "冬天")
-                || next.is_some_and(|s| s.any(&[Cue::BudgetWord, Cue::AboutAfter]))
+            matches!(
+                next_text.as_str(),
+                "条件"
+                    | "要求"
+                    | "功能"
+                    | "颜色"
+                    | "牌子"
+                    | "品牌"
+                    | "月"
+                    | "周"
+                    | "星期"
+                    | "价位"
+                    | "价格"
+                    | "价"
+                    | "预算"
+                    | "季节"
+                    | "夏天"
+                    | "冬天"
+            ) || next.is_some_and(|s| s.any(&[Cue::BudgetWord, Cue::AboutAfter]))
         }
         "两个" | "两款" | "全部" | "both" | "the two" | "the three" | "all three" => {
             // `要两个`, `两个手机`: a count.
@@ -204,6 +252,10 @@ fn pronoun_only(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
         }
         "they" | "them" | "their" => false,
         "its" => false,
-        _ => next.is_some_and(|s| atoms.get(s.from).is_some_and(|a| a.kind == Kind::Han) && s.has(Cue::Month) && word.starts_with('这')),
+        _ => next.is_some_and(|s| {
+            atoms.get(s.from).is_some_and(|a| a.kind == Kind::Han)
+                && s.has(Cue::Month)
+                && word.starts_with('这')
+        }),
     }
 }

@@ -41,7 +41,7 @@ impl Span {
     }
 }
 
-/// Cuts the atoms into spans. Cost: for each atom at most [`PHRASE_ATOMS_MAX`] look-ups, twice.
+/// Cuts the atoms into spans. Cost: for each atom at most as many look-ups as the longest phrase has atoms that begins with it.
 pub(crate) fn spans(atoms: &[Atom], lexicon: &Lexicon) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let (mut written, mut stemmed) = (String::new(), String::new());
@@ -50,8 +50,9 @@ pub(crate) fn spans(atoms: &[Atom], lexicon: &Lexicon) -> Vec<Span> {
         let rest = atoms.get(at..).unwrap_or(&[]);
         let amount = amount(rest);
         let least = amount.map_or(1, |a| a.atoms);
+        let reach = rest.first().map_or(0, |a| dictionary().phrases.reach(a).max(lexicon.learned.reach(a)));
         let mut found: Option<(usize, Vec<Sense>)> = None;
-        for taken in (least.min(PHRASE_ATOMS_MAX)..=PHRASE_ATOMS_MAX.min(rest.len())).rev() {
+        for taken in (least.min(PHRASE_ATOMS_MAX)..=reach.min(rest.len())).rev() {
             let Some(window) = rest.get(..taken) else { continue };
             key(window.iter(), false, &mut written);
             key(window.iter(), true, &mut stemmed);
@@ -61,7 +62,8 @@ pub(crate) fn spans(atoms: &[Atom], lexicon: &Lexicon) -> Vec<Span> {
                 break;
             }
         }
-        if let Some(skipping) = degree(rest, lexicon)
+        if 1 < reach
+            && let Some(skipping) = degree(rest, lexicon)
             && found.as_ref().is_none_or(|(taken, _)| *taken < skipping.0)
         {
             found = Some(skipping);

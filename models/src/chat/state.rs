@@ -8,7 +8,7 @@ use super::slots::{serde_currency, serde_micros};
 
 /// Products of the last list that are remembered: what people count to.
 pub const SHOWN_MAX: usize = 50;
-/// Bytes of a state as JSON that [`DialogueState::bounded`] keeps to, by the bounds of its parts.
+/// Bytes of a state as JSON that [`DialogueState::bound`] keeps to, by the bounds of its parts.
 pub const STATE_BYTES_MAX: usize = 64 * 1024;
 
 /// A product of the last list, as much of it as a reference needs.

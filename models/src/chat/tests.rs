@@ -20,7 +20,17 @@ fn max(units: i64) -> Option<PriceRange> {
 
 #[test]
 fn nothing_said_is_small_talk_without_wishes() {
-    for message in ["", "   ", "\n\t", "😀😀🎉", "!!!???", "\u{200f}\u{202e}\u{202c}", "、。", "\u{feff}\u{200d}", "----"] {
+    for message in [
+        "",
+        "   ",
+        "\n\t",
+        "😀😀🎉",
+        "!!!???",
+        "\u{200f}\u{202e}\u{202c}",
+        "、。",
+        "\u{feff}\u{200d}",
+        "----",
+    ] {
         let read = read(message);
         assert_eq!((read.intent, read.slots), (Intent::SmallTalk, Slots::default()), "{message:?}");
         assert_eq!(action(message), Action::SmallTalk);
@@ -37,7 +47,9 @@ fn a_long_text_is_read_to_its_bound_in_linear_time() {
     assert!(read.slots.text.chars().count() <= VALUE_CHARS_MAX + 1);
     // What lies beyond the bound is not read.
     let beyond = format!("{}不要苹果", "手机".repeat(MESSAGE_CHARS_MAX / 2));
-    assert!(understand(&beyond, &Lexicon::default(), &DialogueState::default()).slots.brands_excluded.is_empty());
+    assert!(
+        understand(&beyond, &Lexicon::default(), &DialogueState::default()).slots.brands_excluded.is_empty()
+    );
     for one in ["九", "1", "-", "第", "不要", "a", "$", "到", "和", "，", "k", "百"] {
         let _ = self::read(&one.repeat(100_000 / one.len()));
     }
@@ -46,7 +58,12 @@ fn a_long_text_is_read_to_its_bound_in_linear_time() {
 #[test]
 fn marks_of_direction_and_full_width_forms_change_nothing() {
     let plain = read("3000元以内的手机");
-    for message in ["\u{202e}3000元以内的手机\u{202c}", "3\u{200b}000元\u{200f}以内的手机", "３０００元以内的手机", "3,000元以内的手机"] {
+    for message in [
+        "\u{202e}3000元以内的手机\u{202c}",
+        "3\u{200b}000元\u{200f}以内的手机",
+        "３０００元以内的手机",
+        "3,000元以内的手机",
+    ] {
         assert_eq!(read(message), plain, "{message:?}");
     }
     assert_eq!(read("預算三千的手機"), read("预算三千的手机"));
@@ -76,7 +93,8 @@ fn prices_that_cannot_be_meant_are_told_and_asked_for_once() {
 
 #[test]
 fn a_range_the_wrong_way_round_is_swapped_and_said_to_be() {
-    for message in ["最低5000最高3000的手机", "5000到3000的手机", "between 5000 and 3000", "5000-3000元"] {
+    for message in ["最低5000最高3000的手机", "5000到3000的手机", "between 5000 and 3000", "5000-3000元"]
+    {
         let slots = read(message).slots;
         let price = slots.price.unwrap_or_default();
         let both = (price.min.map(|m| m.0), price.max.map(|m| m.0));
@@ -112,7 +130,9 @@ fn a_models_number_is_no_price() {
 
 #[test]
 fn money_is_exact_and_has_its_currency() {
-    let with = |code: &[u8; 3], range: Option<PriceRange>| range.map(|r| PriceRange { currency: Some(Currency(*code)), ..r });
+    let with = |code: &[u8; 3], range: Option<PriceRange>| {
+        range.map(|r| PriceRange { currency: Some(Currency(*code)), ..r })
+    };
     for (message, expected) in [
         ("3000元以内", with(b"CNY", max(3_000))),
         ("三千块以内", with(b"CNY", max(3_000))),
@@ -163,7 +183,9 @@ fn a_state_from_outside_is_cut_to_its_bounds() {
     let mut state = DialogueState::default();
     state.wanted.brands = (0..1_000).map(|n| format!("{n}{}", "长".repeat(1_000))).collect();
     state.wanted.text = "x".repeat(1 << 20);
-    state.shown = (0..10_000).map(|number| Shown { number, brand: "b".repeat(5_000), price: None, currency: None, rating: None }).collect();
+    state.shown = (0..10_000)
+        .map(|number| Shown { number, brand: "b".repeat(5_000), price: None, currency: None, rating: None })
+        .collect();
     state.seen = (0..10_000).collect();
     state.bound();
     assert!(serde_json::to_vec(&state).unwrap().len() <= STATE_BYTES_MAX);

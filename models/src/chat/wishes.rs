@@ -22,7 +22,10 @@ fn mark<'a>(spans: &[Span], atoms: &'a [Atom], i: usize) -> Option<&'a str> {
 
 /// Whether a clause ends here.
 pub(crate) fn ends_clause(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
-    matches!(mark(spans, atoms, i), Some("," | "." | ";" | "!" | "?" | "，" | "。" | "…" | "\n" | "(" | ")" | "：" | ":" | "~"))
+    matches!(
+        mark(spans, atoms, i),
+        Some("," | "." | ";" | "!" | "?" | "，" | "。" | "…" | "\n" | "(" | ")" | "：" | ":" | "~")
+    )
 }
 
 fn is_thing(span: &Span) -> bool {
@@ -68,7 +71,12 @@ pub(crate) fn polarities(spans: &[Span], atoms: &[Atom]) -> Vec<Polarity> {
             unknown |= span.unknown() && mark(spans, atoms, i).is_none();
             negated = !(unknown && span.text(atoms) == "的");
         }
-        if negated && named != 0 && span.any(&[Cue::WantedAgain, Cue::But, Cue::Buy, Cue::Change]) && !is_thing(span) && !span.has(Cue::And) {
+        if negated
+            && named != 0
+            && span.any(&[Cue::WantedAgain, Cue::But, Cue::Buy, Cue::Change])
+            && !is_thing(span)
+            && !span.has(Cue::And)
+        {
             negated = false;
         }
         if span.has(Cue::But) && !is_thing(span) {
@@ -86,7 +94,11 @@ pub(crate) fn polarities(spans: &[Span], atoms: &[Atom]) -> Vec<Polarity> {
                 negated = false;
             }
         }
-        if negated && named != 0 && span.any(&[Cue::MaxBefore, Cue::MaxAfter, Cue::BudgetWord, Cue::With, Cue::For]) && !is_thing(span) {
+        if negated
+            && named != 0
+            && span.any(&[Cue::MaxBefore, Cue::MaxAfter, Cue::BudgetWord, Cue::With, Cue::For])
+            && !is_thing(span)
+        {
             negated = false;
         }
     }
@@ -109,7 +121,8 @@ fn is_content_only(span: &Span) -> bool {
 fn is_question(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
     let text = spans.get(i).map(|s| s.text(atoms)).unwrap_or_default();
     let next_ends = ends_clause(spans, atoms, i + 1);
-    (matches!(text.as_str(), "no" | "not" | "non") && next_ends) || text == "没有" && spans.get(i + 1).is_none() && i > 0
+    (matches!(text.as_str(), "no" | "not" | "non") && next_ends)
+        || text == "没有" && spans.get(i + 1).is_none() && i > 0
 }
 
 /// `除了降噪还要防水` wants both.
@@ -127,7 +140,8 @@ fn besides(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
             }
         }
         let also = spans.get(j).map(|s| s.text(atoms)).unwrap_or_default();
-        if matches!(also.as_str(), "还" | "还要" | "也要" | "还得" | "also" | "还想要" | "最好还") {
+        if matches!(also.as_str(), "还" | "还要" | "也要" | "还得" | "also" | "还想要" | "最好还")
+        {
             return true;
         }
     }
@@ -141,7 +155,10 @@ fn closes(spans: &[Span], atoms: &[Atom], i: usize) -> bool {
         j += 1;
     }
     let end = j >= spans.len() || ends_clause(spans, atoms, j);
-    let thing_before = (i.saturating_sub(LOOK_AHEAD)..i).rev().take_while(|b| !ends_clause(spans, atoms, *b)).any(|b| spans.get(b).is_some_and(is_thing));
+    let thing_before = (i.saturating_sub(LOOK_AHEAD)..i)
+        .rev()
+        .take_while(|b| !ends_clause(spans, atoms, *b))
+        .any(|b| spans.get(b).is_some_and(is_thing));
     end && thing_before
 }
 

@@ -29,7 +29,10 @@ pub fn catalogue() -> Catalogue {
             brand: row.brand,
             category: row.category,
             tags: row.tags,
-            price: Some((Micros::parse(&row.price, "price").unwrap(), Currency::parse(&row.currency).unwrap())),
+            price: Some((
+                Micros::parse(&row.price, "price").unwrap(),
+                Currency::parse(&row.currency).unwrap(),
+            )),
             stock: Some(row.stock),
             ..CatalogueItem::default()
         };

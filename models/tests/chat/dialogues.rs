@@ -58,10 +58,8 @@ impl Shop {
         let candidate = |n: u32, item| Candidate { number: n, item, traits: &self.traits[&n] };
         let filter = conditions.filter(&self.lexicon);
         let rows = self.catalogue.rows();
-        let mut found: Vec<u32> = rows
-            .filter(|(n, _, item)| filter.admits(candidate(*n, item)))
-            .map(|(n, _, _)| n)
-            .collect();
+        let mut found: Vec<u32> =
+            rows.filter(|(n, _, item)| filter.admits(candidate(*n, item))).map(|(n, _, _)| n).collect();
         let price = |n: &u32| self.catalogue.row(*n).and_then(|(_, item)| item.price).map(|(p, _)| p);
         match conditions.sort {
             Some(Sort::PriceAsc) => found.sort_by_key(price),
@@ -91,7 +89,15 @@ fn breaks(shop: &Shop, number: u32, wanted: &[String]) -> Option<String> {
         return Some("out of stock".to_owned());
     }
     let micros = |text: &str| Micros::parse(text, "script").unwrap();
-    let aliases = [("小米", "xiaomi"), ("红米", "redmi"), ("华为", "huawei"), ("联想", "lenovo"), ("华硕", "asus"), ("漫步者", "edifier"), ("李宁", "lining")];
+    let aliases = [
+        ("小米", "xiaomi"),
+        ("红米", "redmi"),
+        ("华为", "huawei"),
+        ("联想", "lenovo"),
+        ("华硕", "asus"),
+        ("漫步者", "edifier"),
+        ("李宁", "lining"),
+    ];
     let brand = item.brand.to_lowercase();
     let brand = aliases.iter().find(|(of, _)| *of == brand).map_or(brand.as_str(), |(_, key)| key);
     let wanted_brands: Vec<&str> = wanted.iter().filter_map(|p| p.strip_prefix("brand=")).collect();
@@ -147,12 +153,18 @@ fn every_scripted_dialogue_goes_as_written() {
             assert!(!(asked_before && state.asked.is_some()), "{}: two questions in a row", script.name);
             asked_before = state.asked.is_some();
             let about = match &action {
-                Action::Compare { items, .. } | Action::Describe { items, .. } | Action::PriceHistory { items } => items.clone(),
+                Action::Compare { items, .. }
+                | Action::Describe { items, .. }
+                | Action::PriceHistory { items } => items.clone(),
                 Action::Service { items } | Action::Feedback { items, .. } => items.clone(),
                 Action::Similar { item, .. } => item.iter().copied().collect(),
                 _ => Vec::new(),
             };
-            expect("items", format!("{:?}", shop.ids(&about)), format!("{:?}", turn.items.clone().unwrap_or_default()));
+            expect(
+                "items",
+                format!("{:?}", shop.ids(&about)),
+                format!("{:?}", turn.items.clone().unwrap_or_default()),
+            );
             if let Action::Show(conditions) | Action::Similar { conditions, .. } = &action {
                 let mut found = shop.meeting(conditions);
                 found.truncate(conditions.quantity.map_or(LIST, |n| n as usize));
@@ -175,7 +187,13 @@ fn every_scripted_dialogue_goes_as_written() {
                 }
             }
             if !differs.is_empty() {
-                wrong.push(format!("{}: {} ({:?})\n    {}", script.name, turn.say, read.intent, differs.join("\n    ")));
+                wrong.push(format!(
+                    "{}: {} ({:?})\n    {}",
+                    script.name,
+                    turn.say,
+                    read.intent,
+                    differs.join("\n    ")
+                ));
             }
         }
     }
@@ -201,5 +219,8 @@ fn conditions_can_be_taken_by_the_product_score() {
     assert_eq!(wishes.category.as_deref(), Some("technology/phone"));
     assert_eq!(wishes.brands_wanted, ["apple", "小米"]);
     assert_eq!(wishes.brands_excluded, ["红米"]);
-    assert_eq!(conditions.price, Some(PriceRange { max: Some(Micros(3_000_000_000)), ..PriceRange::default() }));
+    assert_eq!(
+        conditions.price,
+        Some(PriceRange { max: Some(Micros(3_000_000_000)), ..PriceRange::default() })
+    );
 }
