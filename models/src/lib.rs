@@ -5,6 +5,7 @@ pub mod als;
 pub mod blend;
 pub mod bpr;
 pub mod catalogue;
+pub mod chat;
 pub mod codec;
 pub mod collab;
 pub mod content;

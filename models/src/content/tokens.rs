@@ -134,7 +134,7 @@ fn run_end(text: &str, kind: Kind) -> usize {
 }
 
 /// Full-width forms as their plain ones, typographic apostrophes as plain ones.
-fn narrowed(c: char) -> Option<char> {
+pub(crate) fn narrowed(c: char) -> Option<char> {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0),
         '\u{2018}' | '\u{2019}' => Some('\''),

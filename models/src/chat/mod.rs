@@ -1,0 +1,41 @@
+//! The core of the chat: what a message asks for ([`understand()`]), and what is done about it ([`next()`]).
+//!
+//! Rules and dictionaries, nothing learned from examples: every reading can be explained, a new brand is known as soon as the catalogue has
+//! it, and numbers are exact. A message is cut into atoms, those into spans of known phrases, those into slots by their grammar
+//! (what is negated, what belongs to a price), and the intent follows from slots, cues and the state.
+
+mod amount;
+mod asks;
+mod atoms;
+mod category;
+mod conditions;
+mod counts;
+mod dictionary;
+mod intent;
+mod keep;
+mod lexicon;
+mod next;
+mod price;
+mod reading;
+mod references;
+mod resolve;
+mod slots;
+mod spans;
+mod specs;
+mod state;
+#[cfg(test)]
+mod tests;
+mod understand;
+mod wishes;
+
+pub use atoms::MESSAGE_CHARS_MAX;
+pub use conditions::{ABOUT_PERCENT, Candidate, Condition, Conditions, Filter, RELAXATIONS_MAX, Relaxation};
+pub use lexicon::{LEARNED_MAX, Lexicon, folded};
+pub use next::{Action, ActionKind, next};
+pub use resolve::resolve;
+pub use slots::{
+    Intent, Language, Opinion, PriceProblem, PriceRange, QUANTITY_MAX, Reference, SlotKind, Slots, Sort,
+    Understood, VALUE_CHARS_MAX, VALUES_MAX,
+};
+pub use state::{DialogueState, Question, SEEN_MAX, SHOWN_MAX, STATE_BYTES_MAX, Shown};
+pub use understand::{opposite, understand};
