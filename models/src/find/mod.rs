@@ -1,0 +1,20 @@
+//! What a full-text search of a shop decides, apart from the index that holds the words: how an item and a query become words,
+//! which items pass the filters, in which order they come, what the facets count, and where a cursor goes on.
+
+mod cursor;
+mod facts;
+mod filter;
+mod key;
+mod personal;
+mod prices;
+mod tally;
+mod words;
+
+pub use cursor::{BadCursor, Cursor, Place, SEEN_MAX};
+pub use facts::{Fact, Facts, Price, POPULARITY_CLASSES, popularity_classes};
+pub use filter::{Filter, Order, Wanted};
+pub use key::Key;
+pub use personal::blend;
+pub use prices::PriceRange;
+pub use tally::{Count, Counts, Tally};
+pub use words::{ItemWords, QUERY_WORDS_MAX, QueryWord, exact_key, parts_of, query_words};
