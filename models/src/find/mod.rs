@@ -1,6 +1,7 @@
 //! What a full-text search of a shop decides, apart from the index that holds the words: how an item and a query become words,
 //! which items pass the filters, in which order they come, what the facets count, and where a cursor goes on.
 
+mod complete;
 mod cursor;
 mod facts;
 mod filter;
@@ -10,6 +11,7 @@ mod prices;
 mod tally;
 mod words;
 
+pub use complete::completions;
 pub use cursor::{BadCursor, Cursor, Place, SEEN_MAX};
 pub use facts::{Fact, Facts, Price, POPULARITY_CLASSES, popularity_classes};
 pub use filter::{Filter, Order, Wanted};

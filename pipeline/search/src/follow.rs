@@ -34,7 +34,8 @@ pub(crate) struct Follower {
     pub model: watch::Receiver<Option<Arc<Snapshot>>>,
     pub currency: Currency,
     pub publish: watch::Sender<Arc<View>>,
-    pub stopped: watch::Receiver<bool>,
+    /// Its sender goes with whoever searches.
+    pub stopped: watch::Receiver<()>,
 }
 
 /// Why following ended.
@@ -67,7 +68,7 @@ impl Follower {
                 Ok(Ok(never)) => match never {},
                 Err(_) => tracing::error!("the search index fell, it is made anew"),
             }
-            if *self.stopped.borrow() {
+            if self.stopped.has_changed().is_err() {
                 return;
             }
             std::thread::sleep(AGAIN);
@@ -88,7 +89,7 @@ impl Follower {
             };
             tokio::select! {
                 biased;
-                _ = stopped.wait_for(|stop| *stop) => return Err(End::Stopped),
+                _ = stopped.changed() => return Err(End::Stopped),
                 changed = catalogue.changed() => {
                     if changed.is_err() {
                         return Err(End::Stopped);
@@ -116,7 +117,7 @@ impl Follower {
 struct Work<'a> {
     writer: Writer,
     currency: Currency,
-    stop: &'a watch::Receiver<bool>,
+    stop: &'a watch::Receiver<()>,
     publish: &'a watch::Sender<Arc<View>>,
     /// To be published next.
     view: View,
@@ -133,7 +134,7 @@ impl<'a> Work<'a> {
     fn new(
         writer: Writer,
         currency: Currency,
-        stop: &'a watch::Receiver<bool>,
+        stop: &'a watch::Receiver<()>,
         publish: &'a watch::Sender<Arc<View>>,
     ) -> Self {
         Self {
@@ -156,7 +157,7 @@ impl<'a> Work<'a> {
         let every = if self.seen.is_some() { COMMIT_EVERY } else { FIRST_COMMIT_EVERY };
         let changed: Vec<u32> = now.changed_since(&seen).collect();
         for batch in changed.chunks(BATCH_ITEMS) {
-            if *self.stop.borrow() {
+            if self.stop.has_changed().is_err() {
                 return Err(End::Stopped);
             }
             self.view.facts.update(&now, batch.iter().copied(), self.currency);

@@ -11,7 +11,6 @@ mod index;
 mod plan;
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::find::Facts;
@@ -43,11 +42,11 @@ struct View {
     complete: bool,
 }
 
-/// The index, and the thread that keeps it up.
+/// The index, and the thread that keeps it up until this is dropped.
 pub struct Search {
     view: watch::Receiver<Arc<View>>,
-    stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    /// The thread sees that it is gone, between two batches of some milliseconds.
+    _stop: watch::Sender<()>,
 }
 
 impl Search {
@@ -63,11 +62,11 @@ impl Search {
         currency: Currency,
     ) -> Result<Self, SearchError> {
         let (publish, view) = watch::channel(Arc::default());
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(());
         let follower = follow::Follower { catalogue, model, currency, publish, stopped };
         let thread = std::thread::Builder::new().name("search-index".to_owned());
-        let thread = thread.spawn(move || follower.run()).map_err(SearchError::Thread)?;
-        Ok(Self { view, stop, thread: Some(thread) })
+        thread.spawn(move || follower.run()).map_err(SearchError::Thread)?;
+        Ok(Self { view, _stop: stop })
     }
 
     /// Resolves when everything before `offset` of the catalogue's topic can be found.
@@ -85,16 +84,5 @@ impl Search {
 
     fn now(&self) -> Arc<View> {
         self.view.borrow().clone()
-    }
-}
-
-impl Drop for Search {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-        // It looks up between two batches, of some milliseconds each.
-        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            // How it ended was logged where it happened.
-            let _ = thread.join();
-        }
     }
 }

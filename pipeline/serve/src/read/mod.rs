@@ -9,8 +9,8 @@ mod reasons;
 mod rules;
 mod shared;
 
-pub(crate) use answer::{ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer};
+pub(crate) use answer::{Amount, ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer};
 pub(crate) use ask::{Ask, AskBody, item_ids};
 pub(crate) use find::Flights;
-pub(crate) use rules::{Pick, Rules};
+pub(crate) use rules::{Pick, Rules, within};
 pub(crate) use shared::SharedLists;
