@@ -167,10 +167,9 @@ impl<'a> Scorer<'a> {
             near = items.iter().map(at).collect();
         }
         add(weights[1], &near);
-        for (weight, scores) in [
-            (weights[2], self.model.popularity().score()),
-            (weights[3], self.model.popularity().trending()),
-        ] {
+        for (weight, scores) in
+            [(weights[2], self.model.popularity().score()), (weights[3], self.model.popularity().trending())]
+        {
             let at = |item: &u32| scores.get(*item as usize).copied().unwrap_or(0.0);
             add(weight, &items.iter().map(at).collect::<Vec<f32>>());
         }

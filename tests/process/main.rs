@@ -21,5 +21,6 @@ mod real;
 mod roles;
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod running;
+mod search;
 mod services;
 mod truncated;

@@ -120,7 +120,12 @@ fn scores_of_some_are_those_of_the_list() {
     let scores = scorer.scores_of(&history, &every, &mut scratch);
     for candidate in scorer.candidates(&history, 30, &|_| false, &mut scratch) {
         let score = scores[candidate.item as usize];
-        assert!((candidate.score - score).abs() < 1e-5, "{}: {} and {score}", candidate.item, candidate.score);
+        assert!(
+            (candidate.score - score).abs() < 1e-5,
+            "{}: {} and {score}",
+            candidate.item,
+            candidate.score
+        );
     }
     assert_eq!(scorer.scores_of(&history, &[99, u32::MAX], &mut scratch), [0.0, 0.0]);
     assert!(scorer.scores_of(&[], &[], &mut scratch).is_empty());

@@ -154,7 +154,8 @@ mod tests {
     fn any_place() -> impl Strategy<Value = Place> {
         prop_oneof![
             (any::<u64>(), any::<u32>()).prop_map(|(rank, number)| Place::Behind(Key { rank, number })),
-            prop::collection::btree_set(any::<u32>(), 0..50).prop_map(|s| Place::Seen(s.into_iter().collect())),
+            prop::collection::btree_set(any::<u32>(), 0..50)
+                .prop_map(|s| Place::Seen(s.into_iter().collect())),
         ]
     }
 

@@ -101,7 +101,8 @@ impl Facts {
             price: price.and_then(|(price, _)| Price::new(price.0)),
             brand: Names::number(&mut self.brands, &brand_key(&item.brand), item.brand.trim()),
             category: Names::number(&mut self.categories, &item.category, &item.category),
-            title_chars: u8::try_from(item.title.chars().take(usize::from(u8::MAX)).count()).unwrap_or(u8::MAX),
+            title_chars: u8::try_from(item.title.chars().take(usize::from(u8::MAX)).count())
+                .unwrap_or(u8::MAX),
             listable: item.listable(),
             in_stock: item.in_stock(),
         }

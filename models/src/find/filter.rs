@@ -53,8 +53,7 @@ impl Filter {
         Self {
             categories: categories.unwrap_or_default(),
             brand: wanted.brand.as_deref().map(|brand| facts.brand(brand).unwrap_or(NO_BRAND)),
-            price: bounded
-                .then(|| (wanted.price_min.unwrap_or(0), wanted.price_max.unwrap_or(i64::MAX))),
+            price: bounded.then(|| (wanted.price_min.unwrap_or(0), wanted.price_max.unwrap_or(i64::MAX))),
             sold_out_too: wanted.sold_out_too,
         }
     }
@@ -64,9 +63,8 @@ impl Filter {
         if !fact.listable || !(fact.in_stock || self.sold_out_too) {
             return None;
         }
-        let priced = |(min, max): (i64, i64)| {
-            fact.price.is_some_and(|price| (min..=max).contains(&price.micros()))
-        };
+        let priced =
+            |(min, max): (i64, i64)| fact.price.is_some_and(|price| (min..=max).contains(&price.micros()));
         Some(Meets {
             category: self.categories.is_empty()
                 || self.categories.get(fact.category as usize).copied().unwrap_or(false),

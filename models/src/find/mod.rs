@@ -13,7 +13,7 @@ mod words;
 
 pub use complete::completions;
 pub use cursor::{BadCursor, Cursor, Place, SEEN_MAX};
-pub use facts::{Fact, Facts, Price, POPULARITY_CLASSES, popularity_classes};
+pub use facts::{Fact, Facts, POPULARITY_CLASSES, Price, popularity_classes};
 pub use filter::{Filter, Order, Wanted};
 pub use key::Key;
 pub use personal::blend;

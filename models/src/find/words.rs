@@ -69,7 +69,8 @@ fn take(text: &str, terms: &mut BTreeSet<String>, mut forms: Option<&mut BTreeSe
 /// The letters and the digits of a word that has both, such as `iphone15`: people part them, or do not.
 pub fn parts_of(form: &str) -> impl Iterator<Item = &str> {
     let class = |c: char| if c.is_numeric() || c == '.' { 1 } else { 0 };
-    let ends = form.char_indices().zip(form.chars().skip(1)).filter(move |((_, a), b)| class(*a) != class(*b));
+    let ends =
+        form.char_indices().zip(form.chars().skip(1)).filter(move |((_, a), b)| class(*a) != class(*b));
     let mut cuts: Vec<usize> = ends.map(|((at, a), _)| at + a.len_utf8()).collect();
     let mut from = 0;
     if !cuts.is_empty() {

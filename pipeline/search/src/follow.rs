@@ -64,7 +64,9 @@ impl Follower {
             let followed = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.follow())));
             match followed {
                 Ok(Err(End::Stopped)) => return,
-                Ok(Err(End::Failed(error))) => tracing::error!(%error, "the search index failed, it is made anew"),
+                Ok(Err(End::Failed(error))) => {
+                    tracing::error!(%error, "the search index failed, it is made anew")
+                }
                 Ok(Ok(never)) => match never {},
                 Err(_) => tracing::error!("the search index fell, it is made anew"),
             }

@@ -6,10 +6,10 @@ use shoptide_models::catalogue::CatalogueItem;
 use shoptide_models::find::ItemWords;
 use shoptide_schemas::ItemId;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tantivy::schema::{
-    Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
+use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions};
+use tantivy::{
+    Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term,
 };
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
 
 /// Words that wait in memory to become a segment: some 100,000 items. More would not find faster, as segments are merged.
 const WRITER_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -64,7 +64,8 @@ impl Writer {
     /// An empty index.
     pub fn new() -> tantivy::Result<Self> {
         let (schema, fields) = schema();
-        let settings = IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
+        let settings =
+            IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
         let index = Index::builder().schema(schema).settings(settings).create_in_ram()?;
         let options = IndexWriterOptions::builder()
             .num_worker_threads(1)
@@ -82,7 +83,13 @@ impl Writer {
 
     /// Replaces what is known of an item by its words of now; of one that was removed nothing stays.
     /// - `known`: whether it may be in the index already
-    pub fn put(&mut self, number: u32, id: &ItemId, item: &CatalogueItem, known: bool) -> tantivy::Result<()> {
+    pub fn put(
+        &mut self,
+        number: u32,
+        id: &ItemId,
+        item: &CatalogueItem,
+        known: bool,
+    ) -> tantivy::Result<()> {
         if known {
             self.writer.delete_term(Term::from_field_u64(self.fields.number, u64::from(number)));
         }

@@ -79,8 +79,7 @@ impl Plan {
         let clauses = self.words.iter().zip(weights).map(|(word, weight)| {
             let any = word.any.iter().map(|q| q.box_clone()).collect();
             let any: Box<dyn Query> = Box::new(DisjunctionMaxQuery::new(any));
-            let counted: Box<dyn Query> =
-                Box::new(tantivy::query::BoostQuery::new(any, f32::from(weight)));
+            let counted: Box<dyn Query> = Box::new(tantivy::query::BoostQuery::new(any, f32::from(weight)));
             (occur, counted)
         });
         let mut either: Vec<(Occur, Box<dyn Query>)> = Vec::new();

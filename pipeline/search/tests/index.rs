@@ -116,7 +116,8 @@ async fn words_of_every_field_are_found_and_the_loudest_comes_first() {
 #[tokio::test]
 async fn beginnings_and_typing_errors_are_understood() {
     let shop = Shop::new();
-    let titles = ["Wireless headphones", "Running shoes", "蓝牙耳机", "智能手表", "iPhone15 case", "奥罗拉音箱"];
+    let titles =
+        ["Wireless headphones", "Running shoes", "蓝牙耳机", "智能手表", "iPhone15 case", "奥罗拉音箱"];
     shop.put(titles.iter().zip(0..).map(|(title, n)| (n, item(title)))).await;
     for (text, found) in [
         ("head", &[0][..]),
@@ -189,7 +190,8 @@ async fn filters_facets_and_orders() {
     assert_eq!(named(&counts.categories), pairs(&[("fashion/shoes", 2), ("sports", 2), ("fashion", 1)]));
     assert_eq!(counts.prices.iter().map(|r| r.count).collect::<Vec<_>>(), [1, 3]);
 
-    let (fashion, counts) = with(Wanted { category: Some("fashion".to_owned()), ..Wanted::default() }, Order::Price);
+    let (fashion, counts) =
+        with(Wanted { category: Some("fashion".to_owned()), ..Wanted::default() }, Order::Price);
     assert_eq!(fashion, [1, 2, 0]);
     assert_eq!(named(&counts.categories).len(), 3, "the other categories can still be chosen");
     assert_eq!(named(&counts.brands), pairs(&[("Aurora", 2), ("Borealis", 1)]));
@@ -201,7 +203,10 @@ async fn filters_facets_and_orders() {
     assert_eq!(with(price(None, Some(1)), Order::Price).0, [0_u32; 0], "another currency is never compared");
     let too = Wanted { sold_out_too: true, ..Wanted::default() };
     assert_eq!(with(too, Order::Price).0, [4, 1, 3, 2, 0, 6]);
-    assert_eq!(with(Wanted { brand: Some("nobody".to_owned()), ..Wanted::default() }, Order::Price).0, [0_u32; 0]);
+    assert_eq!(
+        with(Wanted { brand: Some("nobody".to_owned()), ..Wanted::default() }, Order::Price).0,
+        [0_u32; 0]
+    );
     // Without a text everything is gone through.
     let found = shop.search.find(&Ask { order: Order::Price, ..ask(" ") }).unwrap();
     assert_eq!(numbers(&found), [1, 3, 2, 0, 6]);

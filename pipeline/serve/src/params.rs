@@ -95,9 +95,19 @@ impl FromRequestParts<Arc<App>> for SearchQuery {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let names = [
-            "q", "category", "brand", "price_min", "price_max", "in_stock", "sort", "user_id", "n", "cursor",
+            "q",
+            "category",
+            "brand",
+            "price_min",
+            "price_max",
+            "in_stock",
+            "sort",
+            "user_id",
+            "n",
+            "cursor",
         ];
-        let [q, category, brand, price_min, price_max, in_stock, sort, user, n, cursor] = query(parts, names)?;
+        let [q, category, brand, price_min, price_max, in_stock, sort, user, n, cursor] =
+            query(parts, names)?;
         let options = &app.context.options;
         let wanted = Wanted {
             category: category.map(category_of).transpose()?,
@@ -109,7 +119,8 @@ impl FromRequestParts<Arc<App>> for SearchQuery {
         if let (Some(min), Some(max)) = (wanted.price_min, wanted.price_max)
             && max < min
         {
-            let message = format!("price_min is {}, expected at most price_max, {}", Micros(min), Micros(max));
+            let message =
+                format!("price_min is {}, expected at most price_max, {}", Micros(min), Micros(max));
             return Err(ApiError::bad(Reject::new(Code::OutOfRange, "price_min", message)));
         }
         let ask = SearchAsk {
@@ -294,7 +305,11 @@ fn sort_of(raw: &str) -> Result<SearchSort, ApiError> {
     let known = SearchSort::ALL.into_iter().find(|(name, _)| *name == raw);
     known.map(|(_, sort)| sort).ok_or_else(|| {
         let names = SearchSort::ALL.map(|(name, _)| name).join(", ");
-        ApiError::bad(Reject::new(Code::BadValue, "sort", format!("sort is not known, expected one of {names}")))
+        ApiError::bad(Reject::new(
+            Code::BadValue,
+            "sort",
+            format!("sort is not known, expected one of {names}"),
+        ))
     })
 }
 

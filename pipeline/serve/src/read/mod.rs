@@ -9,7 +9,9 @@ mod reasons;
 mod rules;
 mod shared;
 
-pub(crate) use answer::{Amount, ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer};
+pub(crate) use answer::{
+    Amount, ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer,
+};
 pub(crate) use ask::{Ask, AskBody, item_ids};
 pub(crate) use find::Flights;
 pub(crate) use rules::{Pick, Rules, within};

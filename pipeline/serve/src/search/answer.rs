@@ -149,8 +149,7 @@ pub(super) fn answer(
         SearchSort::Personal if !personal => SearchSort::Relevance,
         sort => sort,
     };
-    let cursor =
-        page.next.map(|place| Cursor { question, weights: found.weights.clone(), place }.to_text());
+    let cursor = page.next.map(|place| Cursor { question, weights: found.weights.clone(), place }.to_text());
     let Found { counts, matched, offset, complete, .. } = found;
     let all = |counts: Vec<Count>| counts.into_iter().map(ValueCount::from).collect();
     let body = SearchAnswer {

@@ -30,8 +30,7 @@ impl App {
     pub(super) fn by_liking(&self, hits: Vec<Hit>, user: &UserState) -> Vec<(Hit, f32)> {
         let linked = self.context.live.linked();
         let numbers: Vec<u32> = hits.iter().map(|hit| hit.key.number).collect();
-        let likes =
-            with_scratch(|scratch| liking(user, &linked, &numbers, &self.context.lists, scratch));
+        let likes = with_scratch(|scratch| liking(user, &linked, &numbers, &self.context.lists, scratch));
         let found: Vec<(u32, bool)> = hits.iter().map(|hit| (hit.points, hit.exact)).collect();
         let mut scored: Vec<(Hit, f32)> = hits.into_iter().zip(blend(&found, &likes)).collect();
         scored.sort_by(|(a, of_a), (b, of_b)| of_b.total_cmp(of_a).then_with(|| b.key.cmp(&a.key)));

@@ -45,8 +45,12 @@ pub(super) fn suggest(
 ) -> Result<axum::response::Response, ApiError> {
     let catalogue = app.context.live.catalogue();
     let wanted = Wanted::default();
-    let mut body =
-        SuggestAnswer { completions: Vec::new(), brands: Vec::new(), categories: Vec::new(), items: Vec::new() };
+    let mut body = SuggestAnswer {
+        completions: Vec::new(),
+        brands: Vec::new(),
+        categories: Vec::new(),
+        items: Vec::new(),
+    };
     if !ask.text.trim().is_empty() {
         let look = Ask {
             text: ask.text.clone(),

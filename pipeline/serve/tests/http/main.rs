@@ -10,6 +10,7 @@ mod ids;
 mod json;
 mod outages;
 mod reading;
+mod searching;
 mod sockets;
 mod stalling;
 mod transport;
