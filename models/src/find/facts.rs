@@ -24,6 +24,7 @@ pub struct Fact {
     pub category: u32,
     /// Characters of the title, at most 255.
     pub title_chars: u8,
+    /// Not hidden, not removed, and known to the catalogue: of what only events have named there is nothing to show.
     pub listable: bool,
     pub in_stock: bool,
 }
@@ -103,7 +104,7 @@ impl Facts {
             category: Names::number(&mut self.categories, &item.category, &item.category),
             title_chars: u8::try_from(item.title.chars().take(usize::from(u8::MAX)).count())
                 .unwrap_or(u8::MAX),
-            listable: item.listable(),
+            listable: item.listable() && !item.unlisted,
             in_stock: item.in_stock(),
         }
     }

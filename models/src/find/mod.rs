@@ -8,6 +8,7 @@ mod filter;
 mod key;
 mod personal;
 mod prices;
+mod simplified;
 mod tally;
 mod words;
 
@@ -18,5 +19,6 @@ pub use filter::{Filter, Order, Wanted};
 pub use key::Key;
 pub use personal::blend;
 pub use prices::PriceRange;
+pub use simplified::simplified;
 pub use tally::{Count, Counts, Tally};
 pub use words::{ItemWords, QUERY_WORDS_MAX, QueryWord, exact_key, parts_of, query_words};

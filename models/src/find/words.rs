@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::simplified::simplified;
 use crate::catalogue::CatalogueItem;
 use crate::content::{Cut, TERM_BYTES_MAX, is_han, plain, tokeniser};
 
@@ -49,7 +50,7 @@ impl ItemWords {
 
 fn take(text: &str, terms: &mut BTreeSet<String>, mut forms: Option<&mut BTreeSet<String>>) {
     let mut left = FIELD_WORDS_MAX;
-    tokeniser().each_word(text, Cut::Fine, &mut |word| {
+    tokeniser().each_word(&simplified(text), Cut::Fine, &mut |word| {
         if left == 0 {
             return;
         }
@@ -109,6 +110,7 @@ impl QueryWord {
 /// assert!(words("🎁 🎁 \u{202e}").is_empty());
 /// ```
 pub fn query_words(query: &str) -> Vec<QueryWord> {
+    let query = &*simplified(query);
     let mut words: Vec<QueryWord> = Vec::new();
     tokeniser().each_word(query, Cut::Once, &mut |word| {
         if words.len() < QUERY_WORDS_MAX && words.iter().all(|known| known.term != word.term) {
@@ -122,7 +124,8 @@ pub fn query_words(query: &str) -> Vec<QueryWord> {
     words
 }
 
-/// Names a whole title: the same for all that differ only in case, width, and what stands between the words. A title without
+/// Names a whole title: the same for all that differ only in case, width, simplified or traditional characters, and what stands
+/// between the words. A title without
 /// letters and digits (an emoji is one) is named by all that is not white space; nothing by nothing.
 ///
 /// ```
@@ -132,7 +135,7 @@ pub fn query_words(query: &str) -> Vec<QueryWord> {
 /// assert_eq!(exact_key(" "), None);
 /// ```
 pub fn exact_key(text: &str) -> Option<u64> {
-    let plain = plain(text);
+    let plain = plain(&simplified(text));
     let mut folded = String::with_capacity(plain.len());
     for run in plain.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty()) {
         if !folded.is_empty() {

@@ -243,5 +243,5 @@ fn same_words(a: &CatalogueItem, b: &CatalogueItem) -> bool {
         && a.category == b.category
         && a.tags == b.tags
         && a.description == b.description
-        && a.removed == b.removed
+        && (a.removed, a.unlisted) == (b.removed, b.unlisted)
 }

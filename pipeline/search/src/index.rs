@@ -81,7 +81,8 @@ impl Writer {
         Ok(Self { fields, writer, reader })
     }
 
-    /// Replaces what is known of an item by its words of now; of one that was removed nothing stays.
+    /// Replaces what is known of an item by its words of now; of one that was removed, or that only events have
+    /// named, there are none.
     /// - `known`: whether it may be in the index already
     pub fn put(
         &mut self,
@@ -93,7 +94,7 @@ impl Writer {
         if known {
             self.writer.delete_term(Term::from_field_u64(self.fields.number, u64::from(number)));
         }
-        if item.removed {
+        if item.removed || item.unlisted {
             return Ok(());
         }
         let words = ItemWords::of(id.as_bytes(), item);

@@ -128,6 +128,7 @@ async fn beginnings_and_typing_errors_are_understood() {
         ("runing sheos", &[1]),
         ("蓝", &[2]),
         ("蓝牙耳", &[2]),
+        ("藍牙耳機", &[2]),
         ("智能手俵", &[3]),
         ("iphone 15", &[4]),
         ("iphone15", &[4]),
@@ -226,6 +227,9 @@ async fn changes_replace_what_was_known() {
     shop.put([(1, CatalogueItem { stock: Some(0), ..item("Blue shoes") })]).await;
     assert_eq!(shop.numbers("blue"), [0_u32; 0]);
     assert_eq!(shop.search.size().1, 3);
+    shop.put([(3, CatalogueItem { unlisted: true, ..item("") })]).await;
+    assert_eq!(shop.numbers("I3"), [0_u32; 0], "only events have named it");
+    assert_eq!(shop.find("").counts.total, 2);
 }
 
 #[tokio::test]

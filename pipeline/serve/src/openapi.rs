@@ -57,7 +57,7 @@ use crate::{collect, items, legacy, profile, read, recommend, search, similar, s
         legacy::users,
         document,
     ),
-    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SuggestAnswer)),
+    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SearchSort, search::SuggestAnswer)),
     modifiers(&Shared),
     tags(
         (name = "collect", description = "Events in."),
