@@ -55,7 +55,7 @@ impl Cursor {
                 out.uint(numbers.len() as u64);
                 let mut last = 0;
                 for number in numbers {
-                    out.uint(u64::from(number - last));
+                    out.uint(u64::from(number.saturating_sub(last)));
                     last = *number;
                 }
             }
