@@ -12,8 +12,8 @@ use shoptide_models::snapshot::{Kind, Snapshot};
 use shoptide_schemas::{Currency, ItemId};
 use tokio::sync::watch;
 
-use crate::View;
 use crate::index::Writer;
+use crate::running::View;
 
 /// Between two commits: a tenth of the two seconds in which an event must show. A commit makes a segment, which costs some
 /// milliseconds and has to be merged later, so each event alone would be too often.

@@ -3,86 +3,40 @@
 //!
 //! The index finds candidates, by their words. What may be shown is decided by the facts of the view and, at each read, by the
 //! live catalogue: an item that is sold out is gone before the index has heard of it.
+//!
+//! The index itself is the feature `index`, since the library below it takes a minute to compile. Without it everything here is
+//! the same, but nothing can be started.
 
+#[cfg(feature = "index")]
 mod expand;
+#[cfg(feature = "index")]
 mod find;
+#[cfg(feature = "index")]
 mod follow;
+#[cfg(feature = "index")]
 mod index;
+#[cfg(feature = "index")]
 mod plan;
+mod question;
+#[cfg(feature = "index")]
+mod running;
+#[cfg(not(feature = "index"))]
+mod without;
 
-use std::sync::Arc;
+pub use question::{Ask, Found, Hit, Matched};
+#[cfg(feature = "index")]
+pub use running::Search;
+#[cfg(not(feature = "index"))]
+pub use without::Search;
 
-use shoptide_models::catalogue::Catalogue;
-use shoptide_models::find::Facts;
-use shoptide_models::snapshot::Snapshot;
-use shoptide_schemas::Currency;
-use tokio::sync::watch;
-
-pub use find::{Ask, Found, Hit, Matched};
-use index::Words;
-
-/// Why there is no answer. Both are defects of this program or of its machine: the index is in memory and made anew.
+/// Why there is no answer. The first two are defects of this program or of its machine: the index is in memory and made anew.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
+    #[cfg(feature = "index")]
     #[error("the index cannot be read or written")]
     Index(#[from] tantivy::TantivyError),
     #[error("the indexing thread cannot be started")]
     Thread(#[source] std::io::Error),
-}
-
-/// What readers see: immutable, replaced as a whole.
-#[derive(Clone, Default)]
-struct View {
-    facts: Facts,
-    /// `None` until the first commit.
-    words: Option<Words>,
-    /// All changes of the catalogue before this offset are in the view.
-    offset: i64,
-    /// Whether the catalogue has been gone through once since the start.
-    complete: bool,
-}
-
-/// The index, and the thread that keeps it up until this is dropped.
-pub struct Search {
-    view: watch::Receiver<Arc<View>>,
-    /// The thread sees that it is gone, between two batches of some milliseconds.
-    _stop: watch::Sender<()>,
-}
-
-impl Search {
-    /// Starts to follow.
-    /// - `catalogue`, `model`: of this process, as they change; the thread ends when the catalogue's sender is gone
-    /// - `currency`: the shop's, in which prices are compared
-    ///
-    /// # Errors
-    /// [`SearchError::Thread`] if the system gives no thread.
-    pub fn start(
-        catalogue: watch::Receiver<Arc<Catalogue>>,
-        model: watch::Receiver<Option<Arc<Snapshot>>>,
-        currency: Currency,
-    ) -> Result<Self, SearchError> {
-        let (publish, view) = watch::channel(Arc::default());
-        let (stop, stopped) = watch::channel(());
-        let follower = follow::Follower { catalogue, model, currency, publish, stopped };
-        let thread = std::thread::Builder::new().name("search-index".to_owned());
-        thread.spawn(move || follower.run()).map_err(SearchError::Thread)?;
-        Ok(Self { view, _stop: stop })
-    }
-
-    /// Resolves when everything before `offset` of the catalogue's topic can be found.
-    pub async fn caught_up(&self, offset: i64) {
-        let mut view = self.view.clone();
-        // Without the thread nothing more would come: whoever asks has waited in vain, and sees that.
-        let _ = view.wait_for(|view| view.complete && offset <= view.offset).await;
-    }
-
-    /// Bytes of the index beside its facts, and the items in it.
-    pub fn size(&self) -> (u64, u64) {
-        let view = self.view.borrow().clone();
-        view.words.as_ref().map_or((0, 0), |words| (words.bytes(), words.items()))
-    }
-
-    fn now(&self) -> Arc<View> {
-        self.view.borrow().clone()
-    }
+    #[error("this program was built without search, the feature `search`")]
+    NotBuilt,
 }

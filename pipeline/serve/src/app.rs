@@ -85,7 +85,7 @@ pub(crate) struct App {
 
 impl App {
     pub fn new(context: ServeContext) -> Arc<Self> {
-        let search = context.options.search.then(|| {
+        let search = (cfg!(feature = "search") && context.options.search).then(|| {
             let (live, currency) = (&context.live, context.options.currency);
             Search::start(live.watch_catalogue(), live.watch_model(), currency)
         });

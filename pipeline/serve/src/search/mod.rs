@@ -46,7 +46,7 @@ use crate::params::{SearchQuery, SuggestQuery};
     ),
     responses(
         (status = 200, description = "What was found.", body = SearchAnswer),
-        (status = 501, description = "`sort=rating`: ratings are not summed up by item.", body = crate::error::ErrorBody),
+        (status = 501, description = "`sort=rating`: ratings are not summed up by item. Or the program was built without search.", body = crate::error::ErrorBody),
     ),
 )]
 pub(crate) async fn search(
@@ -73,7 +73,10 @@ pub(crate) async fn search(
         ("q" = Option<String>, Query, description = "Text as far as it is typed, at most 1,024 bytes.", max_length = 1024, example = "wirel"),
         ("n" = Option<u32>, Query, description = "Suggestions of each kind.", minimum = 1, maximum = 20),
     ),
-    responses((status = 200, description = "Suggestions, best first; none for a blank text.", body = SuggestAnswer)),
+    responses(
+        (status = 200, description = "Suggestions, best first; none for a blank text.", body = SuggestAnswer),
+        (status = 501, description = "The program was built without search.", body = crate::error::ErrorBody),
+    ),
 )]
 pub(crate) async fn suggest(
     State(app): State<Arc<App>>,
@@ -87,7 +90,17 @@ pub(crate) async fn suggest(
 
 impl App {
     fn search(&self) -> Result<Arc<Search>, ApiError> {
-        self.search.clone().ok_or_else(|| ApiError::unavailable("search", "this process has no search index"))
+        match &self.search {
+            Some(search) => Ok(search.clone()),
+            None if cfg!(feature = "search") => {
+                Err(ApiError::unavailable("search", "this process has no search index"))
+            }
+            None => {
+                let message = "this program was built without search; build it with --features search, or with its defaults";
+                let status = axum::http::StatusCode::NOT_IMPLEMENTED;
+                Err(ApiError::new(status, "not_implemented", "search", message))
+            }
+        }
     }
 }
 
