@@ -343,6 +343,7 @@ pub fn serve_context(
         currency: config.shop.currency,
         cache_fill: true,
         metrics: config.serve.metrics,
+        search: true,
     };
     ServeContext { log, truth, cache, live, lists: config.list_params(), options, clock: system_clock() }
 }

@@ -140,6 +140,42 @@ impl<'a> Scorer<'a> {
             .collect()
     }
 
+    /// The scores of these items alone, in their order: the sources of [`Self::candidates`], each divided by its largest score
+    /// over these items instead of all, then weighed and summed.
+    /// - `items`: indices in the model; one that it does not know scores 0
+    /// - cost: a fold-in, and `O(items·rank)`
+    pub fn scores_of(&self, history: &[Taste], items: &[u32], scratch: &mut Scratch) -> Vec<f32> {
+        clean(history, self.model.n_items(), self.params.recency_places(), &mut scratch.history);
+        let weights = self.params.weights();
+        let side = self.model.side();
+        let mut totals = vec![0.0; items.len()];
+        let mut add = |weight: f32, scores: &[f32]| {
+            let scale = weight * over_largest(scores);
+            totals.iter_mut().zip(scores).for_each(|(total, score)| *total += scale * score);
+        };
+        if weights[0] != 0.0
+            && side.n_items() != 0
+            && !scratch.history.is_empty()
+            && let Ok(user) = side.fold_in(&scratch.history, &mut scratch.fold)
+        {
+            let score = |item: &u32| side.item(*item).map_or(0.0, |factors| dot(factors, &user) as f32);
+            add(weights[0], &items.iter().map(score).collect::<Vec<f32>>());
+        }
+        let (near_scale, mut near) = (self.score_neighbours(scratch), vec![0.0; items.len()]);
+        if near_scale != 0.0 {
+            let at = |item: &u32| scratch.near_scores.get(*item as usize).copied().unwrap_or(0.0);
+            near = items.iter().map(at).collect();
+        }
+        add(weights[1], &near);
+        for (weight, scores) in
+            [(weights[2], self.model.popularity().score()), (weights[3], self.model.popularity().trending())]
+        {
+            let at = |item: &u32| scores.get(*item as usize).copied().unwrap_or(0.0);
+            add(weight, &items.iter().map(at).collect::<Vec<f32>>());
+        }
+        totals
+    }
+
     /// Fills `factors` `(n_items,)`, or empties it where there is nothing to say; returns weight over scale.
     fn score_factors(&self, scratch: &mut Scratch) -> f32 {
         let side = self.model.side();

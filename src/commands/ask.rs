@@ -122,8 +122,10 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     let cache = services::open_cache(&config, CACHE_ENTRIES, Duration::from_secs(60)).await?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
-    let router =
-        shoptide_serve::router(serve_context(&config, log.clone(), truth.clone(), cache, live.clone()));
+    let mut context = serve_context(&config, log.clone(), truth.clone(), cache, live.clone());
+    // No question of a command is a search: an index of the whole catalogue would be made for nothing.
+    context.options.search = false;
+    let router = shoptide_serve::router(context);
     let request = Request::get(path).body(Body::empty())?;
     let answer = router.oneshot(request).await.context("the API did not answer")?;
     let status = answer.status();

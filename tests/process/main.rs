@@ -21,5 +21,7 @@ mod real;
 mod roles;
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod running;
+#[cfg(feature = "search")]
+mod search;
 mod services;
 mod truncated;

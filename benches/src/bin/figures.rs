@@ -11,18 +11,19 @@ use shoptide_benches::figure::{Row, markdown};
 use shoptide_benches::machine::{Machine, load};
 use shoptide_benches::produce::Ask;
 use shoptide_benches::rows::{
-    cached, demo, exact, held_out, one_user, quality, retailrocket, sustained, training,
+    cached, demo, exact, held_out, one_user, quality, retailrocket, search, sustained, training,
 };
 use shoptide_benches::server::build_shoptide;
 
 /// The rows, in the order of the table.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "demo",
     "training",
     "retailrocket",
     "sustained",
     "one-user",
     "cached",
+    "search",
     "fold-in",
     "held-out",
     "quality-generated",
@@ -95,6 +96,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "sustained" => sustained::rows(&shoptide, set, args.seconds),
             "one-user" => one_user::row(set).await.map(|r| vec![r]),
             "cached" => cached::row(&shoptide, set).await.map(|r| vec![r]),
+            "search" => search::rows(set).await,
             "fold-in" => exact::row(set).map(|r| vec![r]),
             "held-out" => held_out::row(set).map(|r| vec![r]),
             "quality-generated" => quality::generated::row(set).await.map(|r| vec![r]),

@@ -7,5 +7,6 @@ pub mod held_out;
 pub mod one_user;
 pub mod quality;
 pub mod retailrocket;
+pub mod search;
 pub mod sustained;
 pub mod training;

@@ -109,3 +109,24 @@ fn what_came_last_counts_most_if_order_counts() {
     assert_eq!(top(&plain.with_recency(0.1).unwrap(), &long).len(), 6);
     assert!(plain.with_recency(0.0).is_err());
 }
+
+#[test]
+fn scores_of_some_are_those_of_the_list() {
+    let history = tastes(&[0, 2, 4]);
+    let model = Snapshot::new(trained(30)).unwrap();
+    let scorer = Scorer::new(&model, &all());
+    let mut scratch = Scratch::default();
+    let every: Vec<u32> = (0..30).collect();
+    let scores = scorer.scores_of(&history, &every, &mut scratch);
+    for candidate in scorer.candidates(&history, 30, &|_| false, &mut scratch) {
+        let score = scores[candidate.item as usize];
+        assert!(
+            (candidate.score - score).abs() < 1e-5,
+            "{}: {} and {score}",
+            candidate.item,
+            candidate.score
+        );
+    }
+    assert_eq!(scorer.scores_of(&history, &[99, u32::MAX], &mut scratch), [0.0, 0.0]);
+    assert!(scorer.scores_of(&[], &[], &mut scratch).is_empty());
+}

@@ -21,5 +21,5 @@ pub use rank::ContentRank;
 pub use reduce::Reduction;
 pub(crate) use terms::unit;
 pub use terms::{Counted, Emit, TermBounds, Vocabulary, count, idf, tf_idf};
-pub(crate) use tokens::narrowed;
-pub use tokens::{TERM_BYTES_MAX, Tokeniser, tokeniser};
+pub use tokens::{Cut, TERM_BYTES_MAX, Tokeniser, Word, tokeniser};
+pub(crate) use tokens::{is_han, narrowed, plain};

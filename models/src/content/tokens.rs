@@ -45,7 +45,20 @@ impl Tokeniser {
     /// assert_eq!(terms, ["小米", "手机", "64gb", "run", "all", "game"]);
     /// ```
     pub fn each_term(&self, text: &str, each: &mut dyn FnMut(&str)) {
-        let plain: String = text.chars().flat_map(narrowed).flat_map(char::to_lowercase).collect();
+        self.each_word(text, Cut::Once, &mut |word| each(word.term));
+    }
+
+    /// Calls `each` with the words of `text` in their order, each as it is written and as it is compared.
+    ///
+    /// ```
+    /// use shoptide_models::content::{Cut, tokeniser};
+    /// let mut words = Vec::new();
+    /// tokeniser().each_word("Running 清华大学", Cut::Fine, &mut |w| words.push((w.form.to_owned(), w.term.to_owned())));
+    /// assert_eq!(words[0], ("running".to_owned(), "run".to_owned()));
+    /// assert!(["清华", "大学", "清华大学"].iter().all(|part| words[1..].iter().any(|(form, _)| form == part)));
+    /// ```
+    pub fn each_word(&self, text: &str, cut: Cut, each: &mut dyn FnMut(Word<'_>)) {
+        let plain = plain(text);
         let mut rest = plain.as_str();
         while let Some(first) = rest.chars().next() {
             let kind = Kind::of(first);
@@ -54,9 +67,11 @@ impl Tokeniser {
             rest = after;
             match kind {
                 Kind::Han => {
-                    for word in self.jieba.cut(run, true) {
-                        self.say(word.word, each);
-                    }
+                    let words = match cut {
+                        Cut::Once => self.jieba.cut(run, true),
+                        Cut::Fine => self.jieba.cut_for_search(run, true),
+                    };
+                    words.into_iter().for_each(|word| self.say(word.word, word.word, each));
                 }
                 Kind::Word => self.word(run, each),
                 Kind::Other => {}
@@ -71,24 +86,52 @@ impl Tokeniser {
         terms
     }
 
-    fn word(&self, run: &str, each: &mut dyn FnMut(&str)) {
+    fn word(&self, run: &str, each: &mut dyn FnMut(Word<'_>)) {
         let word = run.trim_matches(|c| c == '\'' || c == '.');
         if self.stop_words.contains(word) {
             return;
         }
         let word = word.strip_suffix("'s").unwrap_or(word);
         if word.bytes().all(|b| b.is_ascii_lowercase() || b == b'\'') {
-            self.say(&self.stemmer.stem(word), each);
+            self.say(word, &self.stemmer.stem(word), each);
         } else {
-            self.say(word, each);
+            self.say(word, word, each);
         }
     }
 
-    fn say(&self, term: &str, each: &mut dyn FnMut(&str)) {
+    fn say(&self, form: &str, term: &str, each: &mut dyn FnMut(Word<'_>)) {
         if !term.is_empty() && term.len() <= TERM_BYTES_MAX && !self.stop_words.contains(term) {
-            each(term);
+            each(Word { form, term });
         }
     }
+}
+
+/// How words without spaces between them are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Each character belongs to one word.
+    Once,
+    /// Long words are followed by the shorter ones in them, so that a text is also found by a part of a word.
+    Fine,
+}
+
+/// One word of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word<'a> {
+    /// As it is written, in lower case and narrowed.
+    pub form: &'a str,
+    /// As it is compared: its stem, if it is English.
+    pub term: &'a str,
+}
+
+/// A text in lower case, full-width forms narrowed, without what is not to be seen.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().flat_map(narrowed).flat_map(char::to_lowercase).collect()
+}
+
+/// Whether a character is of a script that is written without spaces between words.
+pub(crate) fn is_han(c: char) -> bool {
+    Kind::of(c) == Kind::Han
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

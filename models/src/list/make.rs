@@ -8,7 +8,7 @@ use shoptide_schemas::{ItemId, ListEntry};
 use super::linked::{Linked, UNNUMBERED};
 use crate::blend::{BlendParams, Candidate, Scorer, Scratch, Source, Taste};
 use crate::mmr::{MmrParams, rerank_categories};
-use crate::state::{TasteParams, UserState};
+use crate::state::{TasteParams, Tastes, UserState};
 
 /// All that shapes a list beside its inputs.
 #[derive(Debug, Clone)]
@@ -32,6 +32,10 @@ pub struct ListScratch {
 }
 
 impl ListScratch {
+    pub(super) fn scorer(&mut self) -> &mut Scratch {
+        &mut self.scorer
+    }
+
     /// Forgets the last list's exclusions and makes room for `n` items.
     fn begin(&mut self, n: usize) {
         if self.excluded.len() < n || self.stamp == u32::MAX {
@@ -56,20 +60,13 @@ pub fn make_list(
     scratch: &mut ListScratch,
 ) -> Vec<ListEntry> {
     let tastes = user.tastes(&params.taste);
-    let mut history = Vec::with_capacity(tastes.items.len());
     scratch.begin(linked.model().map_or(0, |m| m.n_items()));
-    for taste in &tastes.items {
-        let Some(index) = linked.model().and_then(|m| m.index_of(taste.item.as_bytes())) else { continue };
-        if taste.hidden || !params.seen_again {
+    for taste in tastes.items.iter().filter(|taste| taste.hidden || !params.seen_again) {
+        if let Some(index) = linked.model().and_then(|m| m.index_of(taste.item.as_bytes())) {
             scratch.exclude(index);
         }
-        if 0.0 < taste.strength {
-            history.push((taste.last_ms, Taste { item: index, strength: taste.strength }));
-        }
     }
-    // Oldest first: the scorer lets what was turned to last count most.
-    history.sort_unstable_by_key(|(last_ms, taste)| (*last_ms, taste.item));
-    let history: Vec<Taste> = history.into_iter().map(|(_, taste)| taste).collect();
+    let history = history_of(&tastes, linked);
     let mut entries = from_model(&history, linked, params, scratch);
     if entries.len() < params.length {
         let seen: HashSet<&ItemId> =
@@ -85,6 +82,17 @@ pub fn make_list(
         }
     }
     entries
+}
+
+/// What the model knows of a user's tastes, oldest first: the scorer lets what was turned to last count most.
+pub(super) fn history_of(tastes: &Tastes<'_>, linked: &Linked) -> Vec<Taste> {
+    let mut history = Vec::with_capacity(tastes.items.len());
+    for taste in tastes.items.iter().filter(|taste| 0.0 < taste.strength) {
+        let Some(item) = linked.model().and_then(|m| m.index_of(taste.item.as_bytes())) else { continue };
+        history.push((taste.last_ms, Taste { item, strength: taste.strength }));
+    }
+    history.sort_unstable_by_key(|(last_ms, taste)| (*last_ms, taste.item));
+    history.into_iter().map(|(_, taste)| taste).collect()
 }
 
 /// Makes a list for a visitor nobody knows, from the items of the session, oldest first.

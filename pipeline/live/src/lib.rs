@@ -126,6 +126,11 @@ impl Live {
         self.catalogue.borrow().clone()
     }
 
+    /// Resolves when the catalogue changes.
+    pub fn watch_catalogue(&self) -> watch::Receiver<Arc<Catalogue>> {
+        self.catalogue.subscribe()
+    }
+
     pub fn model(&self) -> Option<Arc<Snapshot>> {
         self.model.borrow().clone()
     }

@@ -13,6 +13,7 @@ use shoptide_models::list::{ListParams, ListScratch};
 use shoptide_models::state::{Part, UserState};
 use shoptide_schemas::partition::partition_of;
 use shoptide_schemas::{EventMs, Topic, UserId};
+use shoptide_search::Search;
 use shoptide_store::{Cache, StoreError, Truth};
 use tokio::sync::Semaphore;
 
@@ -74,6 +75,8 @@ pub(crate) struct App {
     pub budgets: Budgets,
     pub answers: Answers,
     pub questions: Questions,
+    /// Of this process; `None` if it has none.
+    pub search: Option<Arc<Search>>,
     users: tokio::sync::Mutex<Option<(Instant, u64)>>,
     complained_ms: AtomicI64,
     /// With the clock and the counter, the name of an event that the API itself makes.
@@ -83,8 +86,17 @@ pub(crate) struct App {
 
 impl App {
     pub fn new(context: ServeContext) -> Arc<Self> {
+        let search = (cfg!(feature = "search") && context.options.search).then(|| {
+            let (live, currency) = (&context.live, context.options.currency);
+            Search::start(live.watch_catalogue(), live.watch_model(), currency)
+        });
+        let search = search.transpose().unwrap_or_else(|error| {
+            tracing::error!(%error, "there will be no search");
+            None
+        });
         Arc::new(Self {
             context,
+            search: search.map(Arc::new),
             bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),
             flights: Flights::default(),
             shared: Mutex::default(),

@@ -21,6 +21,7 @@ mod questions;
 mod read;
 mod recommend;
 mod router;
+mod search;
 mod seats;
 mod server;
 mod similar;

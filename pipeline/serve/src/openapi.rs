@@ -21,7 +21,7 @@ use crate::gate::Access;
 use crate::params::NoQuery;
 use crate::recommend::json as json_bytes;
 use crate::router::{Route, table};
-use crate::{collect, items, legacy, profile, read, recommend, similar, status, users};
+use crate::{collect, items, legacy, profile, read, recommend, search, similar, status, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,6 +37,8 @@ use crate::{collect, items, legacy, profile, read, recommend, similar, status, u
         recommend::session,
         recommend::trending,
         similar::similar,
+        search::search,
+        search::suggest,
         items::post_batch,
         items::get,
         items::put,
@@ -55,11 +57,12 @@ use crate::{collect, items, legacy, profile, read, recommend, similar, status, u
         legacy::users,
         document,
     ),
-    components(schemas(ErrorBody, read::ListAnswer, read::Place)),
+    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SearchSort, search::SuggestAnswer)),
     modifiers(&Shared),
     tags(
         (name = "collect", description = "Events in."),
         (name = "read", description = "Lists out."),
+        (name = "search", description = "What a shopper types."),
         (name = "catalogue", description = "Items."),
         (name = "users", description = "Budgets, profiles, erasure."),
         (name = "status", description = "For monitors."),

@@ -37,6 +37,8 @@ pub struct ServeOptions {
     pub cache_fill: bool,
     /// Whether `GET /metrics` answers.
     pub metrics: bool,
+    /// Whether this process keeps a search index; without one, searches get 503.
+    pub search: bool,
 }
 
 impl Default for ServeOptions {
@@ -55,6 +57,7 @@ impl Default for ServeOptions {
             currency: Currency(*b"CNY"),
             cache_fill: true,
             metrics: true,
+            search: true,
         }
     }
 }

@@ -6,15 +6,21 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use shoptide_schemas::limits::{CATEGORY_BYTES_MAX, EVENT_ID_BYTES_MAX};
-use shoptide_schemas::{Code, ItemId, Reject, UserId};
+use shoptide_models::find::Wanted;
+use shoptide_schemas::limits::{BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, EVENT_ID_BYTES_MAX, TITLE_BYTES_MAX};
+use shoptide_schemas::{Code, ItemId, Micros, Reject, UserId};
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::read::Ask;
+use crate::search::{SearchAsk, SearchSort, SuggestAsk};
 
 /// Items that one request may exclude: a page of what is on the screen already.
 pub(crate) const EXCLUDE_MAX: usize = 200;
+
+/// Suggestions of each kind: as many as fit below a field.
+const SUGGESTED_DEFAULT: usize = 5;
+const SUGGESTED_MAX: usize = 20;
 
 /// The user named by the path.
 pub(crate) struct PathUser(pub UserId);
@@ -78,6 +84,72 @@ impl FromRequestParts<Arc<App>> for ShortQuery {
         }
         ask.category = category.map(category_of).transpose()?;
         Ok(Self(ask))
+    }
+}
+
+/// A shopper's search.
+pub(crate) struct SearchQuery(pub SearchAsk);
+
+impl FromRequestParts<Arc<App>> for SearchQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let names = [
+            "q",
+            "category",
+            "brand",
+            "price_min",
+            "price_max",
+            "in_stock",
+            "sort",
+            "user_id",
+            "n",
+            "cursor",
+        ];
+        let [q, category, brand, price_min, price_max, in_stock, sort, user, n, cursor] =
+            query(parts, names)?;
+        let options = &app.context.options;
+        let wanted = Wanted {
+            category: category.map(category_of).transpose()?,
+            brand: brand.map(brand_of).transpose()?,
+            price_min: price_min.map(|p| price(p, "price_min")).transpose()?,
+            price_max: price_max.map(|p| price(p, "price_max")).transpose()?,
+            sold_out_too: !in_stock.map(|s| flag(s, "in_stock")).transpose()?.unwrap_or(true),
+        };
+        if let (Some(min), Some(max)) = (wanted.price_min, wanted.price_max)
+            && max < min
+        {
+            let message =
+                format!("price_min is {}, expected at most price_max, {}", Micros(min), Micros(max));
+            return Err(ApiError::bad(Reject::new(Code::OutOfRange, "price_min", message)));
+        }
+        let ask = SearchAsk {
+            text: q.map(searched).transpose()?.unwrap_or_default(),
+            wanted,
+            sort: sort.map(sort_of).transpose()?.unwrap_or(SearchSort::Relevance),
+            user: user.map(user_of).transpose()?,
+            n: n.map(|n| number(n, "n", 1..=options.shown_max)).transpose()?.unwrap_or(options.shown_default),
+            cursor: cursor.map(|c| decoded(c, "cursor").map(Cow::into_owned)).transpose()?,
+        };
+        if ask.sort == SearchSort::Personal && ask.user.is_none() {
+            let message = "user_id is missing, sort=personal needs it";
+            return Err(ApiError::bad(Reject::new(Code::Missing, "user_id", message)));
+        }
+        Ok(Self(ask))
+    }
+}
+
+/// A text as far as it is typed.
+pub(crate) struct SuggestQuery(pub SuggestAsk);
+
+impl FromRequestParts<Arc<App>> for SuggestQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let [q, n] = query(parts, ["q", "n"])?;
+        let n = n.map(|n| number(n, "n", 1..=SUGGESTED_MAX)).transpose()?;
+        let text = q.map(searched).transpose()?.unwrap_or_default();
+        Ok(Self(SuggestAsk { text, n: n.unwrap_or(SUGGESTED_DEFAULT) }))
     }
 }
 
@@ -200,6 +272,49 @@ pub(crate) fn checked_category(text: &str) -> Result<String, Reject> {
         return Err(Reject::new(Code::TooLong, "category", message));
     }
     Ok(name.to_owned())
+}
+
+fn brand_of(raw: &str) -> Result<String, ApiError> {
+    let brand = decoded(raw, "brand")?;
+    let refused = |code, message: String| Err(ApiError::bad(Reject::new(code, "brand", message)));
+    if brand.trim().is_empty() {
+        return refused(Code::Blank, "brand is blank".to_owned());
+    }
+    if BRAND_BYTES_MAX < brand.len() {
+        let message = format!("brand has {} bytes, expected at most {BRAND_BYTES_MAX}", brand.len());
+        return refused(Code::TooLong, message);
+    }
+    Ok(brand.into_owned())
+}
+
+fn price(raw: &str, field: &'static str) -> Result<i64, ApiError> {
+    Micros::parse(&decoded(raw, field)?, field).map(|micros| micros.0).map_err(ApiError::bad)
+}
+
+/// What is searched for: any text. Whole titles are searched for too, so it may be as long as one.
+fn searched(raw: &str) -> Result<String, ApiError> {
+    let text = decoded(raw, "q")?;
+    if TITLE_BYTES_MAX < text.len() {
+        let message = format!("q has {} bytes, expected at most {TITLE_BYTES_MAX}", text.len());
+        return Err(ApiError::bad(Reject::new(Code::TooLong, "q", message)));
+    }
+    Ok(text.into_owned())
+}
+
+fn sort_of(raw: &str) -> Result<SearchSort, ApiError> {
+    let known = SearchSort::ALL.into_iter().find(|(name, _)| *name == raw);
+    known.map(|(_, sort)| sort).ok_or_else(|| {
+        let names = SearchSort::ALL.map(|(name, _)| name).join(", ");
+        ApiError::bad(Reject::new(
+            Code::BadValue,
+            "sort",
+            format!("sort is not known, expected one of {names}"),
+        ))
+    })
+}
+
+fn user_of(raw: &str) -> Result<UserId, ApiError> {
+    UserId::parse(&decoded(raw, "user_id")?).map_err(ApiError::bad)
 }
 
 /// Split before it is decoded, so that an id may hold an encoded comma.

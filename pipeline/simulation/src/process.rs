@@ -197,7 +197,8 @@ async fn live_on(parts: Parts) {
         cache: cache.clone(),
         live: live.clone(),
         lists: lists.clone(),
-        options: ServeOptions::default(),
+        // An index has threads of its own, which a seed does not decide.
+        options: ServeOptions { search: false, ..ServeOptions::default() },
         clock: clock.clone(),
     };
     let train = TrainContext {

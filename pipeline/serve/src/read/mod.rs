@@ -10,9 +10,11 @@ mod rules;
 mod shared;
 mod written;
 
-pub(crate) use answer::{ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer};
+pub(crate) use answer::{
+    Amount, ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer,
+};
 pub(crate) use ask::{Ask, AskBody, item_ids};
 pub(crate) use find::{Flights, cached, fill};
-pub(crate) use rules::{Pick, Rules};
+pub(crate) use rules::{Pick, Rules, within};
 pub(crate) use shared::SharedLists;
 pub(crate) use written::Answers;

@@ -202,3 +202,15 @@ async fn metrics_can_be_switched_off_and_ready_is_ready() {
     assert_eq!(shop.get("/health").await.json(), health);
     assert_eq!(shop.get("/live").await.json(), json!({"status": "live"}));
 }
+
+/// As in `cargo demo`: the routes are there, and say what is missing.
+#[cfg(not(feature = "search"))]
+#[tokio::test]
+async fn a_program_built_without_search_says_so() {
+    let shop = Shop::new().await;
+    for path in ["/v1/search?q=a", "/v1/suggest?q=a"] {
+        let answer = shop.get(path).await;
+        assert_eq!(answer.error(), (501, "not_implemented".to_owned()), "{path}");
+        assert!(answer.json()["message"].as_str().unwrap().contains("--features search"));
+    }
+}

@@ -10,6 +10,8 @@ mod ids;
 mod json;
 mod outages;
 mod reading;
+#[cfg(feature = "search")]
+mod searching;
 mod sockets;
 mod stalling;
 mod transport;

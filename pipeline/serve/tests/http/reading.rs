@@ -15,7 +15,7 @@ use shoptide_store::{Cache, CacheEntry, ITEM_LISTS, Truth};
 use crate::common::{NOW_MS, Shop, ids, view};
 
 /// A model of `T1`..`T6` that finds `T6` trending, `T5` popular, and `T1` next to `T2`.
-fn publish_model(shop: &Shop) {
+pub fn publish_model(shop: &Shop) {
     let zeros = vec![0.0; 6];
     let mut factors = Vec::new();
     for item in 0..6 {

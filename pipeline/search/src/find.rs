@@ -1,0 +1,83 @@
+//! One question: the index names candidates with their points, the facts filter, order and count them.
+
+use shoptide_models::find::{Counts, Filter, Key, Order, Tally};
+use tantivy::query::{EnableScoring, Query};
+
+use crate::index::NUMBER;
+use crate::plan::{EXACT_POINTS, Plan};
+use crate::running::View;
+use crate::{Ask, Found, Hit, Matched, Search, SearchError};
+
+impl Search {
+    /// Finds, filters, orders and counts. Takes milliseconds: nothing for a thread that serves requests.
+    ///
+    /// # Errors
+    /// [`SearchError::Index`], which memory alone does not bring about.
+    pub fn find(&self, ask: &Ask) -> Result<Found, SearchError> {
+        let view = self.now();
+        let filter = Filter::new(&ask.wanted, &view.facts);
+        let (counts, matched, weights) = look(&view, &filter, ask)?;
+        let hits = counts.keys.iter().map(|key| hit(*key, ask.order)).collect();
+        Ok(Found { counts, hits, matched, weights, offset: view.offset, complete: view.complete })
+    }
+}
+
+/// Points stand in a key's rank above popularity and length.
+fn hit(key: Key, order: Order) -> Hit {
+    let points = match order {
+        Order::Relevance => u32::try_from(key.rank >> 16).unwrap_or(u32::MAX),
+        Order::Price => 0,
+    };
+    Hit { key, points: points & (EXACT_POINTS - 1), exact: EXACT_POINTS <= points }
+}
+
+type Looked = (Counts, Matched, Vec<u8>);
+
+fn look(view: &View, filter: &Filter, ask: &Ask) -> Result<Looked, SearchError> {
+    let tally = || Tally::new(&view.facts, filter, ask.order, ask.after, ask.keep);
+    if ask.text.trim().is_empty() {
+        let mut tally = tally();
+        tally.offer_all();
+        return Ok((tally.finish(), Matched::All, Vec::new()));
+    }
+    let Some(words) = &view.words else { return Ok((tally().finish(), Matched::All, Vec::new())) };
+    let plan = Plan::new(&ask.text, words, ask.completing)?;
+    if let Some((least, weights)) = ask.weights.split_first() {
+        let mut tally = tally();
+        each(view, &*plan.some(usize::from(*least), weights), &mut tally)?;
+        return Ok((tally.finish(), Matched::Some, ask.weights.clone()));
+    }
+    let mut all = tally();
+    if 0 < each(view, &*plan.all(), &mut all)? || ask.after.is_some() || plan.len() < 2 {
+        return Ok((all.finish(), Matched::All, Vec::new()));
+    }
+    // No item has all the words: half of them will do, else any.
+    for least in [plan.len().div_ceil(2), 1] {
+        let mut some = tally();
+        if 0 < each(view, &*plan.some(least, plan.weights()), &mut some)? {
+            let least = u8::try_from(least).unwrap_or(u8::MAX);
+            let weights = std::iter::once(least).chain(plan.weights().iter().copied()).collect();
+            return Ok((some.finish(), Matched::Some, weights));
+        }
+    }
+    Ok((all.finish(), Matched::All, Vec::new()))
+}
+
+/// Offers every item that the query finds; returns how many there were, whatever the filter says to them.
+fn each(view: &View, query: &dyn Query, tally: &mut Tally<'_>) -> Result<u64, SearchError> {
+    let Some(words) = &view.words else { return Ok(0) };
+    let weight = query.weight(EnableScoring::enabled_from_searcher(&words.searcher))?;
+    let mut found = 0;
+    for segment in words.searcher.segment_readers() {
+        let numbers = segment.fast_fields().column_first_or_default::<u64>(NUMBER)?;
+        let alive = segment.alive_bitset();
+        weight.for_each(segment, &mut |doc, points| {
+            if alive.is_none_or(|alive| alive.is_alive(doc)) {
+                found += 1;
+                let number = u32::try_from(numbers.get_val(doc)).unwrap_or(u32::MAX);
+                tally.offer(number, points as u32);
+            }
+        })?;
+    }
+    Ok(found)
+}
