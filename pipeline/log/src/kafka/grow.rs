@@ -115,13 +115,11 @@ pub async fn partition_ends(
 ) -> Result<Vec<(Topic, u32, i64)>, LogError> {
     let (asker, names, generation) = (asker(options)?, Names::new(&options.prefix), generation.clone());
     blocking(move || {
-        use rdkafka::consumer::Consumer as _;
         let mut ends = Vec::new();
         for topic in USER_TOPICS {
             let name = names.of(topic, generation.number);
             for partition in 0..generation.partitions {
-                let number = i32::try_from(partition).unwrap_or(i32::MAX);
-                let (_, end) = asker.fetch_watermarks(&name, number, ASK).map_err(unavailable)?;
+                let (_, end) = super::ends::ends(&asker, &name, partition).map_err(unavailable)?;
                 ends.push((topic, partition, first_offset(generation.number).saturating_add(end)));
             }
         }

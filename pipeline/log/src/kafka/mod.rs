@@ -7,6 +7,7 @@
 
 mod admin;
 mod cursors;
+mod ends;
 mod errors;
 mod fetcher;
 mod group;
@@ -156,11 +157,10 @@ impl Core {
         )))
     }
 
-    /// Asks the partition's leader; blocks for at most [`ASK`].
+    /// Asks the partition's leader; blocks for at most twice [`ASK`].
     fn watermarks(&self, topic: Topic, partition: u32, generation: u32) -> Result<Watermarks, LogError> {
-        let number = i32::try_from(partition).unwrap_or(i32::MAX);
         let name = self.names.of(topic, generation);
-        let (low, high) = self.asker.fetch_watermarks(&name, number, ASK).map_err(unavailable)?;
+        let (low, high) = ends::ends(&self.asker, &name, partition).map_err(unavailable)?;
         let base = first_offset(generation);
         Ok(Watermarks { first: base.saturating_add(low), next: base.saturating_add(high) })
     }
