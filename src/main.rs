@@ -20,6 +20,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::{Args, Command};
 
+/// Half of what a stream process held with glibc's allocator were holes between what lives for a batch and what lives for hours.
+#[cfg(feature = "services")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Exit code of a start that configuration, arguments or data refuse.
 const REFUSED: u8 = 2;
 
