@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::atoms::{Atom, Kind, atoms};
 use super::dictionary::{Cue, Part, Phrases, Sense, dictionary};
+use super::slots::Language;
 use super::spans::spans;
 use crate::catalogue::{Catalogue, CatalogueItem};
 use crate::content::levels;
@@ -194,6 +195,15 @@ impl Lexicon {
         parts.into_iter().flat_map(move |part| {
             dictionary().names.get(&(part, key.into())).into_iter().flatten().map(|n| &**n)
         })
+    }
+
+    /// What a key is called in a language: by the dictionary, else as the catalogue spells it, else the key itself.
+    pub fn name_in(&self, key: &str, language: Language) -> String {
+        let han = |name: &str| name.chars().any(|c| ('\u{3400}'..='\u{9fff}').contains(&c));
+        let mut names = self.names_of(key);
+        let own = names.find(|name| han(name) == (language == Language::Chinese));
+        let own = own.or_else(|| self.names_of(key).next()).or_else(|| self.brand_spellings(key).next());
+        own.map_or_else(|| key.replace('_', " "), str::to_owned)
     }
 
     /// The brand's key of a catalogue row.
