@@ -36,8 +36,8 @@ phrases! {
 
     // Nothing was found.
     Nothing { "没有同时满足这些条件的商品（{what}）。", "Nothing meets all of this ({what})." }
-    Without { "{without}有 {count} 款，{from} 起。", "{without} there are {count}, from {from}." }
-    WithoutPrice { "{without}有 {count} 款。", "{without} there are {count}." }
+    Without { "{without}有 {count} 款，{from}起。", "{without}: {count}, from {from}." }
+    WithoutPrice { "{without}有 {count} 款。", "{without}: {count}." }
     NothingEither { "放宽任何一个条件也没有。换个说法或类目试试？", "Giving up any one of them does not help either. Try other words or another category?" }
     NothingLeft { "没有更多了。", "There is nothing more." }
     WithoutBudgetLimit { "不限价格，", "Without the price limit" }
@@ -51,12 +51,12 @@ phrases! {
     NoSuchText { "没有商品写着“{text}”，下面是最接近的。", "No product says \"{text}\"; these come closest." }
 
     // Conditions.
-    UpTo { "{max} 以内", "up to {max}" }
-    From { "{min} 以上", "from {min}" }
-    Between { "{min} 到 {max}", "{min} to {max}" }
-    About { "{about} 左右", "about {about}" }
-    Below { "比 {price} 便宜", "cheaper than {price}" }
-    Above { "比 {price} 贵", "dearer than {price}" }
+    UpTo { "{max}以内", "up to {max}" }
+    From { "{min}以上", "from {min}" }
+    Between { "{min}到 {max}", "{min} to {max}" }
+    About { "{about}左右", "about {about}" }
+    Below { "比 {price}便宜", "cheaper than {price}" }
+    Above { "比 {price}贵", "dearer than {price}" }
     NotThis { "不要{name}", "no {name}" }
     Comma { "、", ", " }
     Quoted { "“{text}”", "\"{text}\"" }
@@ -134,7 +134,7 @@ phrases! {
     WhyTasteCategory { "您常看{category}", "you often look at {category}" }
     WhyUsual { "接近您平时的价位（{price}）", "near what you usually pay ({price})" }
     WhyLike { "和您的“{title}”是一类：{verb}于 {date}", "like \"{title}\", which you {verb} on {date}" }
-    WhyBudget { "在本月剩余预算 {left} 之内", "within the {left} left of this month" }
+    WhyBudget { "在本月剩余预算 {left}之内", "within the {left} left of this month" }
     WhyCheapest { "符合条件里价格靠前", "among the first by the price order you asked for" }
     WhyInStock { "有货", "in stock" }
 
