@@ -278,6 +278,7 @@ fn stream_options(config: &Config) -> StreamOptions {
         list_versions_behind_max: config.stream.list_versions_behind_max,
         sweep_lists_per_s: config.stream.sweep_lists_per_s,
         list_every_ms: config.stream.list_every_ms,
+        chats_kept_ms: i64::from(config.stream.chats_kept_days) * shoptide_schemas::time::DAY_MS,
     }
 }
 
@@ -344,6 +345,7 @@ pub fn serve_context(
         cache_fill: true,
         metrics: config.serve.metrics,
         search: true,
+        chat: true,
     };
     ServeContext { log, truth, cache, live, lists: config.list_params(), options, clock: system_clock() }
 }

@@ -49,6 +49,8 @@ pub enum Command {
     Similar(Ask),
     /// What is known of a user: tastes, spending, last acts.
     Profile(Profile),
+    /// Talk to a shop that runs: say what you look for. `/why N`, `/like N`, `/history`, `/reset`, `/help`.
+    Chat(Chat),
     /// The log as it is.
     Events(Events),
     /// Records that could not be applied, each with its reason.
@@ -396,6 +398,22 @@ pub struct Profile {
     pub json: bool,
     #[command(flatten)]
     pub place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Chat {
+    /// Where the shop answers.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    pub to: String,
+    /// Who talks; without it a visitor, whom nobody knows.
+    #[arg(long, value_name = "ID")]
+    pub user: Option<String>,
+    /// Goes on with a session of before.
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// File with the shop's write key.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

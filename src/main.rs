@@ -70,6 +70,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Recommend(ask) => commands::ask::recommend(ask).await,
         Command::Similar(ask) => commands::ask::similar(ask).await,
         Command::Profile(ask) => commands::ask::profile(ask).await,
+        Command::Chat(chat) => commands::chat::run(chat).await,
         Command::Events(events) => commands::events::run(events).await,
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,

@@ -135,6 +135,7 @@ pub(crate) struct RawStream {
     pub list_versions_behind_max: i64,
     pub sweep_lists_per_s: i64,
     pub list_every_ms: i64,
+    pub chats_kept_days: i64,
 }
 
 #[derive(Debug, Deserialize)]

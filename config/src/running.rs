@@ -120,6 +120,8 @@ pub struct StreamConfig {
     pub sweep_lists_per_s: u32,
     /// 0: a list at every event.
     pub list_every_ms: u64,
+    /// After the last message; 0 is for ever.
+    pub chats_kept_days: u32,
 }
 
 /// `[train]`.
@@ -211,6 +213,7 @@ impl TryFrom<&RawStream> for StreamConfig {
             )?,
             sweep_lists_per_s: whole("stream.sweep_lists_per_s", raw.sweep_lists_per_s, 1..=1_000_000)?,
             list_every_ms: whole("stream.list_every_ms", raw.list_every_ms, 0..=2_000)?,
+            chats_kept_days: whole("stream.chats_kept_days", raw.chats_kept_days, 0..=36_500)?,
         })
     }
 }

@@ -94,6 +94,7 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[stream]\nusers_cached_max = -5", &["stream.users_cached_max is -5"], Some("stream.users_cached_max")),
     ("[stream]\nlist_versions_behind_max = 0", &["stream.list_versions_behind_max is 0"], Some("stream.list_versions_behind_max")),
     ("[stream]\nsweep_lists_per_s = 0", &["stream.sweep_lists_per_s is 0"], Some("stream.sweep_lists_per_s")),
+    ("[stream]\nchats_kept_days = -1", &["stream.chats_kept_days is -1, expected 0 to 36500"], Some("stream.chats_kept_days")),
     ("[stream]\nlist_every_ms = 2001", &["stream.list_every_ms is 2001, expected 0 to 2000"], Some("stream.list_every_ms")),
     ("[train]\nfull_every_s = 0", &["train.full_every_s is 0"], Some("train.full_every_s")),
     ("[train]\nrefresh_every_ms = 99", &["train.refresh_every_ms is 99"], Some("train.refresh_every_ms")),

@@ -1,5 +1,5 @@
-//! How well a product answers a query, for one user: price, brand, features, rating, profile and budget, each a number with
-//! its evidence, and one score over them. Pure arithmetic: the reasons are values, whoever shows them finds the words.
+//! How well a product answers a query, for one user: price, brand, features, words, rating, popularity, profile, liking and budget, each a
+//! number with its evidence, and one score over them. Pure arithmetic: the reasons are values, whoever shows them finds the words.
 //!
 //! `score = Σ weight · part / Σ weight` over the parts that apply: a part that nobody asked for, or of which nothing is
 //! known, neither helps nor harms. What breaks an exclusion scores 0 and says which.
@@ -12,6 +12,8 @@ mod wishes;
 
 pub use params::{PartWeights, ScoreParams};
 pub use wishes::{PreparedWishes, PriceWish, TasteProfile, WISHES_MAX, Wishes};
+
+use std::collections::BTreeSet;
 
 use shoptide_schemas::{Currency, Micros};
 
@@ -33,6 +35,20 @@ pub struct Budget {
     pub currency: Currency,
 }
 
+/// What is known of a product beside its row. Whatever is not there does not count.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    pub rating: Option<Rating>,
+    /// 0 to 1, the shop's most popular.
+    pub popularity: Option<f32>,
+    /// 0 to 1, what the user likes most of those that are scored.
+    pub liking: Option<f32>,
+    /// 0 to 1, the best found by the words of the query.
+    pub text: Option<f32>,
+    /// What the row says that it is and has, as keys. With them wished features are keys too, looked up instead of read.
+    pub traits: Option<&'a BTreeSet<String>>,
+}
+
 /// What a score is made for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shopper<'a> {
@@ -46,9 +62,30 @@ pub enum PartKind {
     Price,
     Brand,
     Features,
+    /// The words of the query.
+    Text,
     Rating,
+    Popularity,
     Profile,
+    /// What the user's own acts say, by the model.
+    Liking,
     Budget,
+}
+
+impl PartKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            PartKind::Price => "price",
+            PartKind::Brand => "brand",
+            PartKind::Features => "features",
+            PartKind::Text => "text",
+            PartKind::Rating => "rating",
+            PartKind::Popularity => "popularity",
+            PartKind::Profile => "profile",
+            PartKind::Liking => "liking",
+            PartKind::Budget => "budget",
+        }
+    }
 }
 
 /// One part of a score.
@@ -107,10 +144,14 @@ pub enum Reason {
         found: Vec<(String, FoundIn)>,
         missing: Vec<String>,
     },
+    /// Of the query's words.
+    Said,
     Rated {
         mean: f32,
         count: u32,
     },
+    Popular,
+    Liked,
     /// Tastes are -1 to 1.
     Profile {
         brand: Option<(String, f32)>,
@@ -150,7 +191,7 @@ pub struct ProductScore {
     pub excluded: Option<Exclusion>,
 }
 
-/// Scores one product. Cost: tokenising its texts, if features are wished for.
+/// Scores one product. Cost: tokenising its texts, if features are wished for and its traits are not known.
 ///
 /// ```
 /// use shoptide_models::catalogue::CatalogueItem;
@@ -166,27 +207,33 @@ pub struct ProductScore {
 ///     features_wanted: vec!["快充".into()],
 ///     ..Wishes::default()
 /// };
-/// let found = score(&phone, None, &(&wishes).into(), Shopper::default(), &ScoreParams::default());
+/// let found = score(&phone, Known::default(), &(&wishes).into(), Shopper::default(), &ScoreParams::default());
 /// assert_eq!((found.score, found.parts.len()), (1.0, 2));
 /// ```
 pub fn score(
     item: &CatalogueItem,
-    rating: Option<Rating>,
+    known: Known<'_>,
     wishes: &PreparedWishes,
     shopper: Shopper<'_>,
     params: &ScoreParams,
 ) -> ProductScore {
-    let read = !wishes.features_wanted.is_empty() || !wishes.features_excluded.is_empty();
-    let terms = read.then(|| parts::ProductTerms::of(item));
-    if let Some(excluded) = exclusion(item, terms.as_ref(), wishes) {
+    let asked = !wishes.features_wanted.is_empty() || !wishes.features_excluded.is_empty();
+    let texts = asked.then(|| match known.traits {
+        Some(traits) => parts::ProductTexts::Traits(traits),
+        None => parts::ProductTexts::Terms(parts::ProductTerms::of(item)),
+    });
+    if let Some(excluded) = exclusion(item, texts.as_ref(), wishes) {
         return ProductScore { score: 0.0, parts: Vec::new(), excluded: Some(excluded) };
     }
     let found = [
         (PartKind::Price, parts::price(item, wishes)),
         (PartKind::Brand, parts::brand(item, wishes)),
-        (PartKind::Features, terms.as_ref().and_then(|t| parts::features(t, wishes))),
-        (PartKind::Rating, parts::rating(rating, params)),
+        (PartKind::Features, texts.as_ref().and_then(|t| parts::features(t, wishes))),
+        (PartKind::Text, parts::given(known.text, Reason::Said)),
+        (PartKind::Rating, parts::rating(known.rating, params)),
+        (PartKind::Popularity, parts::given(known.popularity, Reason::Popular)),
         (PartKind::Profile, shopper.profile.and_then(|p| parts::profile(item, p))),
+        (PartKind::Liking, parts::given(known.liking, Reason::Liked)),
         (PartKind::Budget, parts::budget(item, shopper.budget, params)),
     ];
     let weighed =
@@ -204,7 +251,7 @@ pub fn score(
 
 fn exclusion(
     item: &CatalogueItem,
-    terms: Option<&parts::ProductTerms>,
+    texts: Option<&parts::ProductTexts<'_>>,
     wishes: &PreparedWishes,
 ) -> Option<Exclusion> {
     if wishes.brands_excluded.contains(&wishes::plain(&item.brand)) {
@@ -216,5 +263,5 @@ fn exclusion(
             return Some(Exclusion::Category { category: item.category.clone() });
         }
     }
-    terms?.says_all(&wishes.features_excluded).map(|feature| Exclusion::Feature { feature })
+    texts?.says_all(&wishes.features_excluded).map(|feature| Exclusion::Feature { feature })
 }

@@ -18,6 +18,7 @@ pub const STORE: &[Migration] = &[
         sql: include_str!("../migrations/0002_published.sql"),
     },
     Migration { version: 3, name: "model files", sql: include_str!("../migrations/0003_model_file.sql") },
+    Migration { version: 4, name: "chats", sql: include_str!("../migrations/0004_chat.sql") },
 ];
 
 /// The embedded log.

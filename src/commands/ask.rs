@@ -123,8 +123,8 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
     let mut context = serve_context(&config, log.clone(), truth.clone(), cache, live.clone());
-    // No question of a command is a search: an index of the whole catalogue would be made for nothing.
-    context.options.search = false;
+    // No question of a command is a search or a chat: the whole catalogue would be read for nothing.
+    (context.options.search, context.options.chat) = (false, false);
     let router = shoptide_serve::router(context);
     let request = Request::get(path).body(Body::empty())?;
     let answer = router.oneshot(request).await.context("the API did not answer")?;

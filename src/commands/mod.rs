@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod ask;
+pub mod chat;
 pub mod config;
 pub mod dead_letters;
 pub mod evaluate;

@@ -4,6 +4,7 @@
 // Clippy's exception for tests does not see the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod chat;
 mod commands;
 mod common;
 mod damage;

@@ -11,12 +11,12 @@ use shoptide_benches::figure::{Row, markdown};
 use shoptide_benches::machine::{Machine, load};
 use shoptide_benches::produce::Ask;
 use shoptide_benches::rows::{
-    cached, demo, exact, held_out, one_user, quality, retailrocket, search, sustained, training,
+    cached, chat, demo, exact, held_out, one_user, quality, retailrocket, search, sustained, training,
 };
 use shoptide_benches::server::build_shoptide;
 
 /// The rows, in the order of the table.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "demo",
     "training",
     "retailrocket",
@@ -24,6 +24,7 @@ const NAMES: [&str; 11] = [
     "one-user",
     "cached",
     "search",
+    "chat",
     "fold-in",
     "held-out",
     "quality-generated",
@@ -81,7 +82,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (mut rows, mut failed) = (Vec::new(), false);
     let mut shoptide: Option<PathBuf> = None;
     for name in NAMES.into_iter().filter(|n| args.only.is_empty() || args.only.iter().any(|o| o == n)) {
-        if matches!(name, "demo" | "sustained" | "cached") && shoptide.is_none() {
+        if matches!(name, "demo" | "sustained" | "cached" | "chat") && shoptide.is_none() {
             shoptide = Some(build_shoptide()?);
         }
         if LOAD_MAX < load() {
@@ -97,6 +98,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "one-user" => one_user::row(set).await.map(|r| vec![r]),
             "cached" => cached::row(&shoptide, set).await.map(|r| vec![r]),
             "search" => search::rows(set).await,
+            "chat" => chat::row(&shoptide, set).await.map(|r| vec![r]),
             "fold-in" => exact::row(set).map(|r| vec![r]),
             "held-out" => held_out::row(set).map(|r| vec![r]),
             "quality-generated" => quality::generated::row(set).await.map(|r| vec![r]),

@@ -1,6 +1,7 @@
 //! One file a row of the table. Each says in `how` what one must know to measure it again.
 
 pub mod cached;
+pub mod chat;
 pub mod demo;
 pub mod exact;
 pub mod held_out;

@@ -64,6 +64,7 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
                 list_versions_behind_max: config.stream.list_versions_behind_max,
                 sweep_lists_per_s: config.stream.sweep_lists_per_s,
                 list_every_ms: config.stream.list_every_ms,
+                chats_kept_ms: 0,
             },
             clock: clock(),
             inspect: None,

@@ -119,6 +119,11 @@ impl Conditions {
         Filter { conditions: self, lexicon, paths }
     }
 
+    /// Whether a product of this number and price is within what may be shown and what it may cost.
+    pub(super) fn may_cost(&self, number: u32, price: Option<(Micros, Currency)>) -> bool {
+        !self.unwanted.contains(&number) && self.price_fits(price)
+    }
+
     fn price_fits(&self, price: Option<(Micros, Currency)>) -> bool {
         let free = PriceRange { currency: None, ..self.price.unwrap_or_default() } == PriceRange::default();
         if free && self.below.is_none() && self.above.is_none() {
@@ -236,17 +241,19 @@ impl Filter<'_> {
         let Candidate { number, item, traits } = candidate;
         let of = self.conditions;
         let brand = || self.lexicon.brand_of(item);
-        item.listable()
-            && !item.unlisted
-            && item.in_stock()
-            && !of.unwanted.contains(&number)
-            && of.price_fits(item.price)
+        can_be_had(item)
+            && of.may_cost(number, item.price)
             && (of.brands.is_empty() || of.brands.contains(&brand()))
             && (of.brands_excluded.is_empty() || !of.brands_excluded.contains(&brand()))
             && self.paths.as_ref().is_none_or(|paths| in_paths(paths, item))
             && of.features.iter().all(|f| traits.contains(f))
             && !of.features_excluded.iter().any(|f| traits.contains(f))
     }
+}
+
+/// Whether a row is of a product that is sold now.
+pub(super) fn can_be_had(item: &CatalogueItem) -> bool {
+    item.listable() && !item.unlisted && item.in_stock()
 }
 
 /// Within [`ABOUT_PERCENT`], in integers.

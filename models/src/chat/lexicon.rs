@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::atoms::{Atom, Kind, atoms};
 use super::dictionary::{Cue, Part, Phrases, Sense, dictionary};
+use super::slots::Language;
 use super::spans::spans;
 use crate::catalogue::{Catalogue, CatalogueItem};
 use crate::content::levels;
@@ -13,6 +14,8 @@ use crate::content::levels;
 pub const LEARNED_MAX: usize = 1 << 20;
 /// Products kept for one word of their titles: a word of more of them names none.
 const TITLES_PER_WORD_MAX: usize = 64;
+/// A name in Latin letters up to this is an abbreviation, which Chinese speakers use as it is.
+const SHORT_NAME_BYTES: usize = 4;
 /// Spellings of one brand, paths of one category.
 const SPELLINGS_MAX: usize = 64;
 
@@ -194,6 +197,28 @@ impl Lexicon {
         parts.into_iter().flat_map(move |part| {
             dictionary().names.get(&(part, key.into())).into_iter().flatten().map(|n| &**n)
         })
+    }
+
+    /// What a category or a brand is called in a language: by the dictionary, else as the catalogue spells it, else the key itself.
+    pub fn name_in(&self, key: &str, language: Language) -> String {
+        self.named(key, language, &[Part::Category, Part::Brand])
+    }
+
+    /// As [`Lexicon::name_in`], for a feature, for whom something is, or when.
+    pub fn trait_in(&self, key: &str, language: Language) -> String {
+        self.named(key, language, &[Part::Feature, Part::Whom, Part::Occasion])
+    }
+
+    fn named(&self, key: &str, language: Language, parts: &[Part]) -> String {
+        let han = |name: &str| name.chars().any(|c| ('\u{3400}'..='\u{9fff}').contains(&c));
+        let names = || parts.iter().filter_map(|part| dictionary().names.get(&(*part, key.into()))).flatten();
+        // `NFC` is that in Chinese too.
+        let short = |name: &str| name.len() <= SHORT_NAME_BYTES && !name.contains(' ');
+        let first = names().next().filter(|name| language == Language::Chinese && short(name));
+        let own = first.or_else(|| names().find(|name| han(name) == (language == Language::Chinese)));
+        let own = own.or_else(|| names().next()).map(|name| &**name);
+        let own = own.or_else(|| self.brand_spellings(key).next());
+        own.map_or_else(|| key.replace('_', " "), str::to_owned)
     }
 
     /// The brand's key of a catalogue row.

@@ -15,10 +15,12 @@ mod intent;
 mod keep;
 mod lexicon;
 mod next;
+mod phrases;
 mod price;
 mod reading;
 mod references;
 mod resolve;
+mod shelf;
 mod slots;
 mod spans;
 mod specs;
@@ -32,7 +34,9 @@ pub use atoms::MESSAGE_CHARS_MAX;
 pub use conditions::{ABOUT_PERCENT, Candidate, Condition, Conditions, Filter, RELAXATIONS_MAX, Relaxation};
 pub use lexicon::{LEARNED_MAX, Lexicon, folded};
 pub use next::{Action, ActionKind, next};
+pub use phrases::{Phrase, fill};
 pub use resolve::resolve;
+pub use shelf::Shelf;
 pub use slots::{
     Intent, Language, Opinion, PriceProblem, PriceRange, QUANTITY_MAX, Reference, SlotKind, Slots, Sort,
     Understood, VALUE_CHARS_MAX, VALUES_MAX,

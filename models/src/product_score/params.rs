@@ -6,7 +6,7 @@ use crate::tune::{Dimension, Point, Range, Tunable};
 /// Checked parameters of [`score`](super::score).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScoreParams {
-    pub(super) weights: [f32; 6],
+    pub(super) weights: [f32; 9],
     pub(super) rating_prior: f32,
     pub(super) rating_prior_count: f32,
     pub(super) comfortable_share: f32,
@@ -18,14 +18,27 @@ pub struct PartWeights {
     pub price: f64,
     pub brand: f64,
     pub features: f64,
+    pub text: f64,
     pub rating: f64,
+    pub popularity: f64,
     pub profile: f64,
+    pub liking: f64,
     pub budget: f64,
 }
 
 impl Default for PartWeights {
     fn default() -> Self {
-        Self { price: 2.0, brand: 1.5, features: 3.0, rating: 1.0, profile: 1.0, budget: 1.0 }
+        Self {
+            price: 2.0,
+            brand: 1.5,
+            features: 3.0,
+            text: 2.0,
+            rating: 1.0,
+            popularity: 0.5,
+            profile: 1.0,
+            liking: 1.0,
+            budget: 1.0,
+        }
     }
 }
 
@@ -43,14 +56,18 @@ impl ScoreParams {
         rating_prior_count: f64,
         comfortable_share: f64,
     ) -> Result<Self, BadParam> {
-        let PartWeights { price, brand, features, rating, profile, budget } = weights;
+        let PartWeights { price, brand, features, text, rating, popularity, profile, liking, budget } =
+            weights;
         let weight = |key, x: f64| check(key, x, (0.0..=100.0).contains(&x), "0 to 100").map(|x| x as f32);
         let weights = [
             weight("score.price", price)?,
             weight("score.brand", brand)?,
             weight("score.features", features)?,
+            weight("score.text", text)?,
             weight("score.rating", rating)?,
+            weight("score.popularity", popularity)?,
             weight("score.profile", profile)?,
+            weight("score.liking", liking)?,
             weight("score.budget", budget)?,
         ];
         let sum: f32 = weights.iter().sum();
@@ -78,7 +95,7 @@ impl ScoreParams {
 impl Default for ScoreParams {
     fn default() -> Self {
         Self {
-            weights: [2.0, 1.5, 3.0, 1.0, 1.0, 1.0],
+            weights: [2.0, 1.5, 3.0, 2.0, 1.0, 0.5, 1.0, 1.0, 1.0],
             rating_prior: 3.5,
             rating_prior_count: 10.0,
             comfortable_share: 0.5,
@@ -91,8 +108,11 @@ impl Tunable for ScoreParams {
         Dimension { name: "price", range: Range::Linear(0.0, 5.0) },
         Dimension { name: "brand", range: Range::Linear(0.0, 5.0) },
         Dimension { name: "features", range: Range::Linear(0.0, 5.0) },
+        Dimension { name: "text", range: Range::Linear(0.0, 5.0) },
         Dimension { name: "rating", range: Range::Linear(0.0, 5.0) },
+        Dimension { name: "popularity", range: Range::Linear(0.0, 5.0) },
         Dimension { name: "profile", range: Range::Linear(0.0, 5.0) },
+        Dimension { name: "liking", range: Range::Linear(0.0, 5.0) },
         Dimension { name: "budget", range: Range::Linear(0.0, 5.0) },
         Dimension { name: "rating_prior_count", range: Range::Log(1.0, 1000.0) },
     ];
@@ -104,8 +124,11 @@ impl Tunable for ScoreParams {
             price: of("price", d.price),
             brand: of("brand", d.brand),
             features: of("features", d.features),
+            text: of("text", d.text),
             rating: of("rating", d.rating),
+            popularity: of("popularity", d.popularity),
             profile: of("profile", d.profile),
+            liking: of("liking", d.liking),
             budget: of("budget", d.budget),
         };
         Self::new(

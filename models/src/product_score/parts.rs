@@ -103,21 +103,49 @@ impl ProductTerms {
         (share, if 0 < only_described { FoundIn::Description } else { FoundIn::Name })
     }
 
-    /// The first feature of which the product says every word.
+    /// Whether the product says every word.
+    fn says_all(&self, feature: &Feature) -> bool {
+        feature.terms.iter().all(|t| self.named.contains(t) || self.described.contains(t))
+    }
+}
+
+/// What a product says: its words, or what was read of them before.
+pub(super) enum ProductTexts<'a> {
+    Terms(ProductTerms),
+    Traits(&'a BTreeSet<String>),
+}
+
+impl ProductTexts<'_> {
+    fn says(&self, feature: &Feature) -> (f32, FoundIn) {
+        match self {
+            Self::Terms(terms) => terms.says(feature),
+            Self::Traits(traits) => (f32::from(u8::from(traits.contains(&feature.text))), FoundIn::Name),
+        }
+    }
+
+    /// The first feature that the product has whole.
     pub fn says_all(&self, features: &[Feature]) -> Option<String> {
-        let all = |f: &&Feature| f.terms.iter().all(|t| self.named.contains(t) || self.described.contains(t));
+        let all = |f: &&Feature| match self {
+            Self::Terms(terms) => terms.says_all(f),
+            Self::Traits(traits) => traits.contains(&f.text),
+        };
         features.iter().find(all).map(|f| f.text.clone())
     }
 }
 
+/// What somebody else has measured.
+pub(super) fn given(score: Option<f32>, reason: Reason) -> Part {
+    score.filter(|s| s.is_finite()).map(|s| (s.clamp(0.0, 1.0), reason))
+}
+
 /// The mean over the wanted features of the share of their words that the product says.
-pub(super) fn features(terms: &ProductTerms, wishes: &PreparedWishes) -> Part {
+pub(super) fn features(texts: &ProductTexts<'_>, wishes: &PreparedWishes) -> Part {
     if wishes.features_wanted.is_empty() {
         return None;
     }
     let (mut sum, mut found, mut missing) = (0.0, Vec::new(), Vec::new());
     for feature in &wishes.features_wanted {
-        let (share, at) = terms.says(feature);
+        let (share, at) = texts.says(feature);
         sum += share;
         match 0.5 <= share {
             true => found.push((feature.text.clone(), at)),

@@ -26,7 +26,7 @@ fn phone(price: i64) -> CatalogueItem {
 }
 
 fn asked(item: &CatalogueItem, wishes: &Wishes) -> ProductScore {
-    score(item, None, &wishes.into(), Shopper::default(), &ScoreParams::default())
+    score(item, Known::default(), &wishes.into(), Shopper::default(), &ScoreParams::default())
 }
 
 fn between(min: Option<i64>, max: Option<i64>) -> Wishes {
@@ -103,10 +103,31 @@ fn brands_features_and_categories_are_wanted_or_excluded() {
 }
 
 #[test]
+fn features_are_looked_up_where_traits_are_known() {
+    let texts = |of: &[&str]| of.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+    let traits = texts(&["noise_cancelling", "nfc"]).into_iter().collect();
+    let of = |wishes: &Wishes| {
+        let known = Known { traits: Some(&traits), liking: Some(0.5), ..Known::default() };
+        score(&phone(1000), known, &wishes.into(), Shopper::default(), &ScoreParams::default())
+    };
+    let found = of(&Wishes { features_wanted: texts(&["nfc", "快充"]), ..Wishes::default() });
+    let parts: Vec<_> = found.parts.iter().map(|p| (p.kind.name(), p.score)).collect();
+    assert_eq!(parts, [("features", 0.5), ("liking", 0.5)]);
+    let excluded = of(&Wishes { features_excluded: texts(&["nfc"]), ..Wishes::default() }).excluded;
+    assert_eq!(excluded, Some(Exclusion::Feature { feature: "nfc".to_owned() }));
+}
+
+#[test]
 fn ratings_are_damped_and_budgets_kept() {
     let of = |rating, budget| {
         let shopper = Shopper { profile: None, budget };
-        score(&phone(1000), rating, &PreparedWishes::default(), shopper, &ScoreParams::default())
+        score(
+            &phone(1000),
+            Known { rating, ..Known::default() },
+            &PreparedWishes::default(),
+            shopper,
+            &ScoreParams::default(),
+        )
     };
     let rated = |mean, count| of(Some(Rating { mean, count }), None).score;
     assert!((rated(5.0, 10) - (50.0 + 35.0) / 20.0 / 5.0).abs() < 1e-6);
@@ -150,7 +171,7 @@ fn a_profile_is_read_from_tastes() {
     assert_eq!(profile.prices.len(), 1);
     let of = |item: &CatalogueItem| {
         let shopper = Shopper { profile: Some(&profile), budget: None };
-        score(item, None, &PreparedWishes::default(), shopper, &ScoreParams::default())
+        score(item, Known::default(), &PreparedWishes::default(), shopper, &ScoreParams::default())
     };
     assert!((of(&phone(1000)).score - 1.0).abs() < 1e-3);
     assert!(of(&phone(5000)).score < 0.75);
@@ -164,7 +185,17 @@ fn a_profile_is_read_from_tastes() {
 fn parameters_are_checked() {
     let message = |r: Result<ScoreParams, crate::params::BadParam>| r.unwrap_err().to_string();
     let d = PartWeights::default();
-    let none = PartWeights { price: 0.0, brand: 0.0, features: 0.0, rating: 0.0, profile: 0.0, budget: 0.0 };
+    let none = PartWeights {
+        price: 0.0,
+        brand: 0.0,
+        features: 0.0,
+        text: 0.0,
+        rating: 0.0,
+        popularity: 0.0,
+        profile: 0.0,
+        liking: 0.0,
+        budget: 0.0,
+    };
     for (made, text) in [
         (
             ScoreParams::new(PartWeights { price: -1.0, ..d }, 3.0, 1.0, 0.5),
@@ -216,7 +247,8 @@ proptest! {
         let shopper = Shopper { profile: Some(&profile), budget };
         let params = ScoreParams::new(PartWeights::default(), 3.5, 10.0, share).unwrap();
         let rating = rating.map(|(mean, count)| Rating { mean, count });
-        let found = score(&item, rating, &(&wishes).into(), shopper, &params);
+        let known = Known { rating, popularity: Some(taste), text: Some(share as f32), ..Known::default() };
+        let found = score(&item, known, &(&wishes).into(), shopper, &params);
         prop_assert!((0.0..=1.0).contains(&found.score));
         prop_assert!(found.parts.iter().all(|p| (0.0..=1.0).contains(&p.score)));
         let shares: f32 = found.parts.iter().map(|p| p.share).sum();

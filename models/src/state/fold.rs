@@ -145,7 +145,9 @@ impl Part {
     fn fold(&mut self, event: &ShopEvent, offset: i64) -> Vec<CountChange> {
         self.last_ms = self.last_ms.max(event.at.0);
         match &event.kind {
-            EventKind::Search { query, .. } => self.query(event.at.0, query),
+            EventKind::Search { query, .. } | EventKind::ChatIntent { query: Some(query), .. } => {
+                self.query(event.at.0, query);
+            }
             EventKind::Purchase { quantity, paid: Some((price, currency)), .. } => {
                 self.spend(event.at.month(), *currency, price.0.saturating_mul(i64::from(*quantity)));
             }

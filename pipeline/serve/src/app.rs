@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::body::BODIES_KIB_MAX;
 use crate::budgets::Budgets;
+use crate::chat::Chat;
 use crate::error::ApiError;
 use crate::options::ServeOptions;
 use crate::questions::{QUESTIONS_MAX, Questions, Unanswered};
@@ -77,6 +78,7 @@ pub(crate) struct App {
     pub questions: Questions,
     /// Of this process; `None` if it has none.
     pub search: Option<Arc<Search>>,
+    pub chat: Chat,
     users: tokio::sync::Mutex<Option<(Instant, u64)>>,
     complained_ms: AtomicI64,
     /// With the clock and the counter, the name of an event that the API itself makes.
@@ -94,7 +96,9 @@ impl App {
             tracing::error!(%error, "there will be no search");
             None
         });
+        let chat = Chat::start(&context);
         Arc::new(Self {
+            chat,
             context,
             search: search.map(Arc::new),
             bodies: Arc::new(Semaphore::new(BODIES_KIB_MAX)),

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 #[schema(example = json!({"code": "out_of_range", "field": "n", "message": "n is 101, expected 1 to 100"}))]
 pub(crate) struct ErrorBody {
     /// For machines; a closed set, listed in the event reference or one of `unauthorized`, `not_found`,
-    /// `method_not_allowed`, `unsupported_media_type`, `timeout`, `overloaded`, `unavailable`, `failed`.
+    /// `method_not_allowed`, `conflict`, `too_many_requests`, `unsupported_media_type`, `timeout`, `overloaded`, `unavailable`, `failed`.
     #[schema(value_type = String)]
     pub code: Cow<'static, str>,
     /// What it is about: a field, a parameter, a header, or `body`, `path`, `log`, `store`.
@@ -31,6 +31,8 @@ pub(crate) struct ErrorBody {
 pub(crate) struct ApiError {
     pub status: StatusCode,
     pub body: ErrorBody,
+    /// When to come back, where that is known.
+    pub retry_after_s: Option<u64>,
 }
 
 /// After how many seconds a refused client should come back: long enough for a queue of a second to drain.
@@ -44,7 +46,7 @@ impl ApiError {
         message: impl Into<String>,
     ) -> Self {
         let body = ErrorBody { code: Cow::Borrowed(code), field: field.into(), message: message.into() };
-        Self { status, body }
+        Self { status, body, retry_after_s: None }
     }
 
     /// A reject of a path, query or header: 400.
@@ -79,6 +81,12 @@ impl ApiError {
 
     pub fn unavailable(field: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", field, message)
+    }
+
+    /// Somebody asks more often than he may.
+    pub fn too_many(field: &'static str, message: impl Into<String>, retry_after_s: u64) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(status, "too_many_requests", field, message) }
     }
 
     pub fn failed() -> Self {
@@ -139,6 +147,9 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, axum::Json(self.body)).into_response();
         let headers = response.headers_mut();
         match self.status {
+            StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after_s.unwrap_or(1)));
+            }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
             }

@@ -7,6 +7,7 @@
 mod app;
 mod body;
 mod budgets;
+mod chat;
 mod checks;
 mod collect;
 mod error;

@@ -21,7 +21,7 @@ use crate::gate::Access;
 use crate::params::NoQuery;
 use crate::recommend::json as json_bytes;
 use crate::router::{Route, table};
-use crate::{collect, items, legacy, profile, read, recommend, search, similar, status, users};
+use crate::{chat, collect, items, legacy, profile, read, recommend, search, similar, status, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,6 +39,9 @@ use crate::{collect, items, legacy, profile, read, recommend, search, similar, s
         similar::similar,
         search::search,
         search::suggest,
+        chat::chat,
+        chat::messages,
+        chat::feedback,
         items::post_batch,
         items::get,
         items::put,
@@ -57,12 +60,13 @@ use crate::{collect, items, legacy, profile, read, recommend, search, similar, s
         legacy::users,
         document,
     ),
-    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SearchSort, search::SuggestAnswer)),
+    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SearchSort, search::SuggestAnswer, chat::TurnAnswer, chat::Messages)),
     modifiers(&Shared),
     tags(
         (name = "collect", description = "Events in."),
         (name = "read", description = "Lists out."),
         (name = "search", description = "What a shopper types."),
+        (name = "chat", description = "Products in answer to words."),
         (name = "catalogue", description = "Items."),
         (name = "users", description = "Budgets, profiles, erasure."),
         (name = "status", description = "For monitors."),

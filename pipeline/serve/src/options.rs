@@ -39,6 +39,8 @@ pub struct ServeOptions {
     pub metrics: bool,
     /// Whether this process keeps a search index; without one, searches get 503.
     pub search: bool,
+    /// Whether this process reads the words of the catalogue for the chat; without them, messages get 503.
+    pub chat: bool,
 }
 
 impl Default for ServeOptions {
@@ -58,6 +60,7 @@ impl Default for ServeOptions {
             cache_fill: true,
             metrics: true,
             search: true,
+            chat: true,
         }
     }
 }

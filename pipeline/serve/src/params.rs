@@ -22,6 +22,10 @@ pub(crate) const EXCLUDE_MAX: usize = 200;
 const SUGGESTED_DEFAULT: usize = 5;
 const SUGGESTED_MAX: usize = 20;
 
+/// Messages of one page: a screenful, and what fits one answer of some 100 KB.
+const MESSAGES_DEFAULT: usize = 20;
+pub(crate) const MESSAGES_MAX: usize = 100;
+
 /// The user named by the path.
 pub(crate) struct PathUser(pub UserId);
 
@@ -150,6 +154,39 @@ impl FromRequestParts<Arc<App>> for SuggestQuery {
         let n = n.map(|n| number(n, "n", 1..=SUGGESTED_MAX)).transpose()?;
         let text = q.map(searched).transpose()?.unwrap_or_default();
         Ok(Self(SuggestAsk { text, n: n.unwrap_or(SUGGESTED_DEFAULT) }))
+    }
+}
+
+/// Which messages of a dialogue.
+pub(crate) struct MessagesQuery {
+    pub user: Option<UserId>,
+    pub after: u32,
+    pub n: usize,
+}
+
+impl FromRequestParts<Arc<App>> for MessagesQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let [user, after, n] = query(parts, ["user_id", "after", "n"])?;
+        let after = after.map(|after| number(after, "after", 0..=u32::MAX as usize)).transpose()?;
+        let n = n.map(|n| number(n, "n", 1..=MESSAGES_MAX)).transpose()?;
+        Ok(Self {
+            user: user.map(user_of).transpose()?,
+            after: after.and_then(|after| u32::try_from(after).ok()).unwrap_or(0),
+            n: n.unwrap_or(MESSAGES_DEFAULT),
+        })
+    }
+}
+
+/// The text named by the path.
+pub(crate) struct PathName(pub String);
+
+impl FromRequestParts<Arc<App>> for PathName {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        path_id(parts, app).await.map(Self)
     }
 }
 

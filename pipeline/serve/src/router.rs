@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::gate::{Access, Gate, count, pass};
 use crate::options::Cors;
 use crate::params::IDEMPOTENCY_KEY;
-use crate::{collect, items, legacy, openapi, profile, recommend, search, similar, status, users};
+use crate::{chat, collect, items, legacy, openapi, profile, recommend, search, similar, status, users};
 
 /// Preflight answers are asked again after ten minutes.
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(600);
@@ -44,6 +44,9 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::GET, "/v1/items/{id}/similar", Read, get(similar::similar)),
         route(Method::GET, "/v1/search", Read, get(search::search)),
         route(Method::GET, "/v1/suggest", Read, get(search::suggest)),
+        route(Method::POST, "/v1/chat", Write, post(chat::chat)),
+        route(Method::GET, "/v1/chat/sessions/{id}/messages", Read, get(chat::messages)),
+        route(Method::POST, "/v1/recommendations/{record_id}/feedback", Write, post(chat::feedback)),
         route(Method::POST, "/v1/items", Write, post(items::post_batch)),
         route(Method::GET, "/v1/items/{id}", Read, get(items::get)),
         route(Method::PUT, "/v1/items/{id}", Write, put(items::put)),
@@ -78,7 +81,7 @@ fn routed(app: &Arc<App>, routes: impl Iterator<Item = Route>) -> Router<Arc<App
 
 /// Only what monitors ask, for a process that has no API.
 pub(crate) fn status_router(mut context: ServeContext) -> Router {
-    context.options.search = false;
+    (context.options.search, context.options.chat) = (false, false);
     let app = App::new(context);
     let asked = |route: &Route| STATUS.contains(&route.path);
     routed(&app, table().into_iter().filter(asked))

@@ -198,7 +198,7 @@ async fn live_on(parts: Parts) {
         live: live.clone(),
         lists: lists.clone(),
         // An index has threads of its own, which a seed does not decide.
-        options: ServeOptions { search: false, ..ServeOptions::default() },
+        options: ServeOptions { search: false, chat: false, ..ServeOptions::default() },
         clock: clock.clone(),
     };
     let train = TrainContext {
@@ -226,6 +226,8 @@ async fn live_on(parts: Parts) {
             list_versions_behind_max: 10,
             sweep_lists_per_s: 2_000,
             list_every_ms: parts_every,
+            // No chat is simulated.
+            chats_kept_ms: 0,
         },
         clock,
         inspect: Some(shop::poison()),

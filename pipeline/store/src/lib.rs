@@ -2,6 +2,7 @@
 //! together, compare-and-set on (offset, epoch). [`Cache`] holds ready lists and is never newer than the truth.
 
 mod cache;
+mod chats;
 mod growth;
 mod health;
 #[cfg(feature = "redis")]
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use shoptide_schemas::{ItemId, Topic, UserId};
 
 pub use cache::{Clock, LocalCache, LocalCacheOptions};
+pub use chats::*;
 pub use growth::Growth;
 pub use health::{CacheFailures, CacheHealth, CacheState, Connections};
 #[cfg(feature = "redis")]
@@ -40,6 +42,9 @@ pub enum StoreError {
     /// Another owner took the shard, or the offsets moved: drop everything held of it.
     #[error("shard {shard} {topic} is not at offset {expected} of epoch {epoch} any more")]
     Fenced { shard: u32, topic: Topic, expected: i64, epoch: i64 },
+    /// The row is not as the caller last saw it, or is gone: read it again. Nothing was written.
+    #[error("{what} has changed since it was read")]
+    Changed { what: &'static str },
     /// Stop: stored data is of another version or damaged.
     #[error("{0}")]
     Unusable(String),
@@ -143,6 +148,71 @@ pub trait Truth: Send + Sync {
     async fn budget(&self, shard: u32, user: &UserId) -> Result<Option<Budget>, StoreError>;
     async fn set_budget(&self, shard: u32, user: &UserId, budget: Option<Budget>) -> Result<(), StoreError>;
 
+    /// A dialogue, if this user has it.
+    async fn chat_session(&self, key: &ChatKey) -> Result<Option<ChatSession>, StoreError> {
+        let _ = key;
+        Err(no_chats())
+    }
+
+    /// Writes one turn of a dialogue, the products that it showed with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if the dialogue has not [`ChatTurn::before`] turns.
+    async fn chat_turn(&self, turn: ChatTurn) -> Result<(), StoreError> {
+        let _ = turn;
+        Err(no_chats())
+    }
+
+    /// Messages of a dialogue in their order, at most `limit` after turn `after`.
+    async fn chat_messages(
+        &self,
+        key: &ChatKey,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<ChatMessage>, StoreError> {
+        let _ = (key, after, limit);
+        Err(no_chats())
+    }
+
+    /// One product that a turn showed, if it did.
+    async fn chat_record(
+        &self,
+        key: &ChatKey,
+        turn: u32,
+        place: u32,
+    ) -> Result<Option<ChatRecord>, StoreError> {
+        let _ = (key, turn, place);
+        Err(no_chats())
+    }
+
+    /// Notes what the user says of a product that he was shown.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if there is no such record, or he has said something of it.
+    async fn chat_feedback(
+        &self,
+        key: &ChatKey,
+        turn: u32,
+        place: u32,
+        feedback: ChatFeedback,
+    ) -> Result<(), StoreError> {
+        let _ = (key, turn, place, feedback);
+        Err(no_chats())
+    }
+
+    /// Forgets dialogues of a shard that nothing was said in since `before_ms`, with their messages and records: at most
+    /// `limit`, the longest rested first. Returns how many there were.
+    async fn forget_chats(&self, shard: u32, before_ms: i64, limit: usize) -> Result<usize, StoreError> {
+        let _ = (shard, before_ms, limit);
+        Ok(0)
+    }
+
+    /// Versions of a catalogue row, the newest first, at most `limit`.
+    async fn item_versions(&self, number: u32, limit: usize) -> Result<Vec<ItemVersion>, StoreError> {
+        let _ = (number, limit);
+        Err(StoreError::Unusable("this store keeps no versions".to_owned()))
+    }
+
     /// Adds a model row and flips the pointer, in one transaction; the file is there before.
     ///
     /// # Errors
@@ -211,6 +281,10 @@ pub trait Truth: Send + Sync {
         Connections::default()
     }
     async fn close(&self);
+}
+
+fn no_chats() -> StoreError {
+    StoreError::Unusable("this store keeps no chats".to_owned())
 }
 
 /// The cache of ready lists: a value is replaced only by a newer one, and may vanish at any moment.

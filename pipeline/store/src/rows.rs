@@ -164,6 +164,13 @@ pub struct ItemRow {
     pub data: Vec<u8>,
 }
 
+/// One version of a catalogue row: the offset that made it, and its encoded fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemVersion {
+    pub from_off: i64,
+    pub data: Vec<u8>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ItemCount {
     pub item: ItemId,
@@ -241,6 +248,8 @@ pub struct Commit {
     pub items: Vec<ItemRow>,
     /// Users whose budget goes (erasure).
     pub budgets_gone: Vec<UserId>,
+    /// Users all of whose chats go (erasure).
+    pub chats_gone: Vec<UserId>,
 }
 
 /// The folded tables that a replay must reproduce byte for byte.

@@ -42,6 +42,11 @@ macro_rules! on_every_truth {
 }
 
 on_every_truth! {
+    chats::a_turn_is_written_once_and_found_by_its_user,
+    chats::feedback_is_given_once,
+    chats::chats_go_with_their_user_and_with_time,
+    chats::chats_move_with_their_user,
+    chats::versions_of_an_item_come_newest_first,
     commits::assign_raises_one_epoch_for_all_topics,
     commits::a_commit_writes_every_table,
     commits::a_fenced_commit_leaves_nothing,

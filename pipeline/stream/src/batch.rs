@@ -201,7 +201,7 @@ impl Shard {
         let kind = match &error {
             StoreError::Unavailable { .. } => "unavailable",
             StoreError::Unknown { .. } => "unknown",
-            StoreError::Fenced { .. } => "fenced",
+            StoreError::Fenced { .. } | StoreError::Changed { .. } => "fenced",
             StoreError::Full { .. } => "full",
             StoreError::Unusable(_) => "unusable",
         };

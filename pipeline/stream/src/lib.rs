@@ -6,6 +6,7 @@ mod lists;
 mod options;
 mod outbox;
 mod publish;
+mod rested;
 mod shard;
 mod sweep;
 

@@ -17,4 +17,6 @@ pub struct StreamOptions {
     pub sweep_lists_per_s: u32,
     /// At most one list a user in this time; 0 makes one at every event.
     pub list_every_ms: u64,
+    /// Milliseconds that a chat is kept after its last message; 0 is for ever.
+    pub chats_kept_ms: i64,
 }

@@ -20,6 +20,7 @@ use crate::late::Late;
 use crate::lists::Ranker;
 use crate::outbox::Relay;
 use crate::publish::Publisher;
+use crate::rested::Rested;
 use crate::sweep::Sweep;
 use crate::{StreamContext, StreamError};
 
@@ -64,6 +65,7 @@ pub(crate) struct Shard {
     pub(crate) fold: ShardFold,
     pub(crate) ranker: Ranker,
     pub(crate) sweep: Sweep,
+    pub(crate) rested: Rested,
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) relay: Relay,
     /// Before the next try if a commit is refused again.
@@ -117,6 +119,7 @@ pub(crate) async fn start(
     let mut shard = Shard {
         ranker: Ranker::new(&context),
         sweep: Sweep::new(&context),
+        rested: Rested::new(context.options.chats_kept_ms),
         publisher: Publisher::new(&context, taken.published, taken.fold.positions()),
         late: Late::new(context.options.list_every_ms),
         context,
@@ -283,7 +286,7 @@ impl Shard {
                 self.sweep_step().await?;
             }
             let (due, relay_due, publish_due) = (self.sweep.due(), self.relay.due(), self.publisher.due());
-            let late_due = self.late.due();
+            let (late_due, rested_due) = (self.late.due(), self.rested.due());
             tokio::select! {
                 biased;
                 () = told(&mut stopped) => return Ok(()),
@@ -320,6 +323,7 @@ impl Shard {
                     self.sweep.begin(&self.fold, &self.context);
                 },
                 () = tokio::time::sleep_until(due), if self.sweep.busy() => self.sweep_step().await?,
+                () = tokio::time::sleep_until(rested_due), if self.rested.busy() => self.forget_step().await,
             }
         }
     }

@@ -178,6 +178,7 @@ impl ShardFold {
                 commit.tombstones.push((event.user.clone(), record.topic, record.offset));
                 commit.dead_redacted.push((event.user.clone(), record.topic, record.offset));
                 commit.budgets_gone.push(event.user.clone());
+                commit.chats_gone.push(event.user.clone());
                 if record.topic == Topic::Order {
                     commit.lines_gone.push(event.user.clone());
                     sum.lines.retain(|l| l.user != event.user);

@@ -14,7 +14,8 @@ pub(crate) use answer::{
     Amount, ListAnswer, Place, answer, rated_answer, session_answer, text_of, trending_answer,
 };
 pub(crate) use ask::{Ask, AskBody, item_ids};
-pub(crate) use find::{Flights, cached, fill};
+pub(crate) use choose::choose;
+pub(crate) use find::{Flights, cached, fetched, fill};
 pub(crate) use rules::{Pick, Rules, within};
 pub(crate) use shared::SharedLists;
 pub(crate) use written::Answers;

@@ -15,15 +15,17 @@ use crate::app::{App, Waits, with_scratch};
 const HOPS_MAX: usize = 3;
 
 impl App {
-    /// What is known of a user, or of the one he turned out to be; `None` if the store is silent.
-    pub(super) async fn known_user(&self, asked: &UserId) -> Option<UserState> {
+    /// What is known of a user, or of the one he turned out to be, with that one's id; `None` if the store is silent.
+    pub(crate) async fn known_user(&self, asked: &UserId) -> Option<(UserId, UserState)> {
         let waits = Waits::begin(&self.context.options);
+        let mut user = asked.clone();
         let mut state = self.state(self.shard_of(asked), asked, waits.left()).await.ok()?;
         for _ in 0..HOPS_MAX {
             let Some(known) = state.forward().cloned() else { break };
             state = self.state(self.shard_of(&known), &known, waits.left()).await.ok()?;
+            user = known;
         }
-        Some(state)
+        Some((user, state))
     }
 
     /// Puts hits into the user's order, each with its score. Cost: a dot product for each hit.

@@ -69,6 +69,21 @@ pub(crate) async fn similar(
     answer
 }
 
+/// Numbers of the items like an item, best first, before any rule of the moment.
+pub(crate) async fn like(app: &Arc<App>, number: u32) -> Vec<u32> {
+    let linked = app.context.live.linked();
+    let Some((item, _)) = linked.catalogue().row(number) else { return Vec::new() };
+    if let Some(list) = list::held(app, &linked, item).await {
+        return list.entries.iter().map(|entry| entry.item).collect();
+    }
+    let (item, now_ms) = (item.clone(), app.now_ms());
+    let Ok(Some(made)) = app.questions.scan(move || list::made(&linked, number, now_ms)).await else {
+        return Vec::new();
+    };
+    list::hold(app, &item, &made).await;
+    made.entries.iter().map(|entry| entry.item).collect()
+}
+
 /// The answer, if the list alone has enough that may be shown now.
 fn of_list(linked: &Linked, number: u32, ask: &Ask, list: &StoredList) -> Result<Option<Response>, ApiError> {
     let catalogue = linked.catalogue();

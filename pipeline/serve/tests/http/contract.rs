@@ -123,7 +123,9 @@ async fn keys_open_what_they_are_for() {
     .await;
     let open = ["/live", "/ready", "/metrics", "/health", "/openapi.json"];
     let writes = |method: &str, path: &str| {
-        matches!(method, "PUT" | "PATCH" | "DELETE") || ["/v1/events", "/v1/items"].contains(&path)
+        matches!(method, "PUT" | "PATCH" | "DELETE")
+            || ["/v1/events", "/v1/items", "/v1/chat", "/v1/recommendations/{record_id}/feedback"]
+                .contains(&path)
     };
     for (method, path) in routes() {
         if open.contains(&path) {

@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 
 use crate::common::{Shop, view};
 
-struct Server {
+pub struct Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Server {
-    async fn of(shop: &Shop) -> Self {
+    pub async fn of(shop: &Shop) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -27,11 +27,11 @@ impl Server {
         Self { address, stop: Some(stop), served }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn stop(mut self) -> Duration {
+    pub async fn stop(mut self) -> Duration {
         let began = Instant::now();
         drop(self.stop.take());
         (&mut self.served).await.unwrap().unwrap();

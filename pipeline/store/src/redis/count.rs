@@ -19,9 +19,10 @@ impl Counts {
             let count = match error {
                 StoreError::Full { .. } => &self.full,
                 StoreError::Unusable(_) => &self.unusable,
-                StoreError::Unavailable { .. } | StoreError::Unknown { .. } | StoreError::Fenced { .. } => {
-                    &self.unavailable
-                }
+                StoreError::Unavailable { .. }
+                | StoreError::Unknown { .. }
+                | StoreError::Fenced { .. }
+                | StoreError::Changed { .. } => &self.unavailable,
             };
             count.fetch_add(1, Ordering::Relaxed);
         }

@@ -11,7 +11,7 @@ use super::batch::{self, Rows};
 use super::conn::SqlConn;
 use super::dialect::Target;
 use super::value::Value;
-use super::{erase, tables};
+use super::{chats, erase, tables};
 use crate::{Commit, OffsetMove, StoreError, Tally, user_hash};
 
 pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
@@ -25,6 +25,9 @@ pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<
     erase::lines(conn, commit).await?;
     erase::users(conn, commit.shard, "user_list", &commit.lists_gone).await?;
     erase::users(conn, commit.shard, "user_budget", &commit.budgets_gone).await?;
+    for table in chats::TABLES {
+        erase::users(conn, commit.shard, table, &commit.chats_gone).await?;
+    }
     erase::users(conn, commit.shard, "list_todo", &commit.todo_done).await?;
     erase::users(conn, commit.shard, "list_owed", &commit.owed_done).await?;
     parts(conn, commit).await?;

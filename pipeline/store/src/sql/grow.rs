@@ -22,8 +22,21 @@ const PAGE_ROWS: i64 = 512;
 const GENERATION: &[u8] = b"generation";
 /// Begins the names of the pointer rows that say where the partitions of former generations ended.
 const ENDED: &str = "ended:";
-/// Tables keyed by shard and user. Those that readers ask come last: they miss them for the shortest time.
-const BY_USER: [&str; 6] = ["user_part", "order_line", "list_todo", "list_owed", "user_list", "user_budget"];
+/// Tables keyed by shard and user. Those that readers ask come last: they miss them for the shortest time. A dialogue comes after its
+/// messages, so that whoever finds it finds them.
+const BY_USER: [&str; 9] = [
+    "user_part",
+    "order_line",
+    "list_todo",
+    "list_owed",
+    "user_list",
+    "chat_record",
+    "chat_message",
+    "chat_session",
+    "user_budget",
+];
+/// Of those, the first that readers write to, in the shard of before for as long as they have not heard of the new generation.
+const FIRST_OF_READERS: usize = 5;
 
 /// One transaction of the way, done only while the epoch of the mover stands.
 #[derive(Debug)]
@@ -92,8 +105,8 @@ impl Place {
     }
 
     /// Only what may be written without owning the shard.
-    pub(super) fn budgets() -> Self {
-        Self { table: BY_USER.len() - 1, ..Self::first() }
+    pub(super) fn of_readers() -> Self {
+        Self { table: FIRST_OF_READERS, ..Self::first() }
     }
 
     pub(super) fn past_users(&self) -> bool {

@@ -2,6 +2,7 @@
 //! connection behind [`conn::SqlConn`].
 
 mod batch;
+mod chats;
 mod commit;
 mod conn;
 mod dialect;

@@ -226,7 +226,7 @@ async fn carry_out(pool: &Pool<Server>, write: &Write) -> Result<Written, StoreE
                 tracing::info!(store = STORE, tries, "a transaction lost against another, running it again");
             }
             Err(error) => {
-                let refused = matches!(error, StoreError::Fenced { .. });
+                let refused = matches!(error, StoreError::Fenced { .. } | StoreError::Changed { .. });
                 if refused && conn.run("ROLLBACK").await.is_ok() {
                     pool.give_back(conn);
                 } else {

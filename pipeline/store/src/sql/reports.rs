@@ -9,7 +9,7 @@ use super::commit::code;
 use super::conn::SqlConn;
 use super::reads::{limit_of, next_shard, offset_row, topic_of};
 use super::value::{Row, Value};
-use crate::{Budget, DeadLetter, DeadPage, ItemCount, ItemRow, ModelRow, OffsetRow, StoreError};
+use crate::{Budget, DeadLetter, DeadPage, ItemCount, ItemRow, ItemVersion, ModelRow, OffsetRow, StoreError};
 
 pub(super) async fn dead_letters<C: SqlConn>(
     conn: &mut C,
@@ -129,6 +129,17 @@ pub(super) async fn catalogue_at<C: SqlConn>(conn: &mut C, offset: i64) -> Resul
         FROM (SELECT num, MAX(from_off) AS newest FROM item_version WHERE from_off < ? GROUP BY num) AS n \
         JOIN item_version v ON v.num = n.num AND v.from_off = n.newest JOIN item i ON i.num = v.num ORDER BY v.num";
     conn.query(SQL, &[Value::Int(offset)]).await?.into_iter().map(item_row).collect()
+}
+
+pub(super) async fn item_versions<C: SqlConn>(
+    conn: &mut C,
+    number: u32,
+    limit: usize,
+) -> Result<Vec<ItemVersion>, StoreError> {
+    let sql = "SELECT from_off, data FROM item_version WHERE num = ? ORDER BY from_off DESC LIMIT ?";
+    let rows = conn.query(sql, &[number.into(), limit_of(limit)]).await?;
+    let version = |mut row: Row| Ok(ItemVersion { from_off: row.int(0)?, data: row.take_bytes(1)? });
+    rows.into_iter().map(version).collect()
 }
 
 pub(super) async fn budget<C: SqlConn>(

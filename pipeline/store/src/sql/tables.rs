@@ -54,6 +54,31 @@ pub(super) const OWED: Target = target("list_owed", &["shard", "user_id"], 2, Ke
 pub(super) const QUALITY: Target = target("quality", &["shard", "day", "metric", "n"], 3, Add);
 pub(super) const BUDGET: Target =
     target("user_budget", &["shard", "user_id", "month_micros", "currency", "updated_ms"], 2, Replace);
+pub(super) const CHAT_MESSAGE: Target = target(
+    "chat_message",
+    &["shard", "user_id", "session_id", "turn", "at_ms", "question", "answer"],
+    4,
+    Replace,
+);
+pub(super) const CHAT_RECORD: Target = target(
+    "chat_record",
+    &[
+        "shard",
+        "user_id",
+        "session_id",
+        "turn",
+        "place",
+        "item_id",
+        "score",
+        "why",
+        "shown_ms",
+        "feedback",
+        "feedback_ms",
+        "feedback_text",
+    ],
+    5,
+    Replace,
+);
 pub(super) const ITEM: Target =
     Target { unique_beside: true, ..target("item", &["num", "item_id", "from_off", "data"], 1, Replace) };
 pub(super) const VERSION: Target = target("item_version", &["num", "from_off", "data"], 2, Replace);

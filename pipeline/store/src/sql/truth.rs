@@ -10,10 +10,11 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{grow, model_files, reads, reports, tables};
+use super::{chats, grow, model_files, reads, reports, tables};
 use crate::{
-    Budget, Commit, Connections, DeadLetter, DeadPage, FoldedTable, Growth, ItemCount, ItemRow, ListHead,
-    ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
+    Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
+    DeadLetter, DeadPage, FoldedTable, Growth, ItemCount, ItemRow, ItemVersion, ListHead, ModelPart,
+    ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -214,6 +215,63 @@ impl<B: Backend> Truth for B {
         self.write(Write::SetBudget { shard, user: user.clone(), budget }).await.map(drop)
     }
 
+    async fn chat_session(&self, key: &ChatKey) -> Result<Option<ChatSession>, StoreError> {
+        let key = key.clone();
+        self.readers().read(move |c| Box::pin(async move { chats::session(c, &key).await })).await
+    }
+
+    async fn chat_turn(&self, turn: ChatTurn) -> Result<(), StoreError> {
+        self.write(Write::ChatTurn(Box::new(turn))).await.map(drop)
+    }
+
+    async fn chat_messages(
+        &self,
+        key: &ChatKey,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<ChatMessage>, StoreError> {
+        let key = key.clone();
+        self.readers()
+            .read(move |c| Box::pin(async move { chats::messages(c, &key, after, limit).await }))
+            .await
+    }
+
+    async fn chat_record(
+        &self,
+        key: &ChatKey,
+        turn: u32,
+        place: u32,
+    ) -> Result<Option<ChatRecord>, StoreError> {
+        let key = key.clone();
+        self.readers().read(move |c| Box::pin(async move { chats::record(c, &key, turn, place).await })).await
+    }
+
+    async fn chat_feedback(
+        &self,
+        key: &ChatKey,
+        turn: u32,
+        place: u32,
+        feedback: ChatFeedback,
+    ) -> Result<(), StoreError> {
+        self.write(Write::ChatFeedback { key: key.clone(), turn, place, feedback }).await.map(drop)
+    }
+
+    async fn forget_chats(&self, shard: u32, before_ms: i64, limit: usize) -> Result<usize, StoreError> {
+        let chats = self
+            .readers()
+            .read(move |c| Box::pin(async move { chats::rested(c, shard, before_ms, limit).await }))
+            .await?;
+        let found = chats.len();
+        if 0 < found {
+            self.write(Write::ForgetChats { shard, chats, before_ms }).await?;
+        }
+        Ok(found)
+    }
+
+    async fn item_versions(&self, number: u32, limit: usize) -> Result<Vec<ItemVersion>, StoreError> {
+        self.readers().read(move |c| Box::pin(reports::item_versions(c, number, limit))).await
+    }
+
     async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError> {
         self.write(Write::PublishModel(Box::new(row))).await.map(drop)
     }
@@ -266,7 +324,7 @@ impl<B: Backend> Truth for B {
 
     async fn move_late_budgets(&self, growth: &Growth) -> Result<(), StoreError> {
         for shard in 0..growth.from {
-            let mut place = grow::Place::budgets();
+            let mut place = grow::Place::of_readers();
             while !place.past_users() {
                 let moves = grow::next_moves(self.readers(), shard, &mut place, growth).await?;
                 for step in moves.into_iter().flatten() {

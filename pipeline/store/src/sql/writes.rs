@@ -8,8 +8,10 @@ use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::grow::{self, Move};
 use super::value::Value;
-use super::{erase, model_files, reads, tables};
-use crate::{Budget, Commit, Growth, ModelPart, ModelRow, OffsetRow, StoreError};
+use super::{chats, erase, model_files, reads, tables};
+use crate::{
+    Budget, ChatFeedback, ChatKey, ChatTurn, Commit, Growth, ModelPart, ModelRow, OffsetRow, StoreError,
+};
 
 /// The pointer that a publish flips.
 pub(super) const MODEL_POINTER: &[u8] = b"model";
@@ -25,6 +27,9 @@ pub enum Write {
     ForgetModels(Vec<u64>),
     ModelPart(Box<ModelPart>),
     Move { shard: u32, epoch: Option<i64>, step: Box<Move> },
+    ChatTurn(Box<ChatTurn>),
+    ChatFeedback { key: ChatKey, turn: u32, place: u32, feedback: ChatFeedback },
+    ForgetChats { shard: u32, chats: Vec<(UserId, String)>, before_ms: i64 },
     Enter { growth: Box<Growth>, epochs: Vec<(u32, i64)> },
 }
 
@@ -47,6 +52,13 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         Write::ForgetModels(versions) => forget_models(conn, versions).await?,
         Write::ModelPart(part) => model_files::put(conn, part).await?,
         Write::Move { shard, epoch, step } => grow::carry_out(conn, *shard, *epoch, step).await?,
+        Write::ChatTurn(turn) => chats::put_turn(conn, turn).await?,
+        Write::ChatFeedback { key, turn, place, feedback } => {
+            chats::put_feedback(conn, key, *turn, *place, feedback).await?
+        }
+        Write::ForgetChats { shard, chats, before_ms } => {
+            chats::forget(conn, *shard, chats, *before_ms).await?
+        }
         Write::Enter { growth, epochs } => grow::enter(conn, growth, epochs).await?,
     }
     Ok(Vec::new())

@@ -1,5 +1,6 @@
 //! What every truth must do, whatever database holds it. Each function gets an empty truth.
 
+pub mod chats;
 pub mod commits;
 pub mod counters;
 pub mod growth;

@@ -208,6 +208,20 @@ impl Truth for Faulty {
         result
     }
 
+    async fn chat_session(&self, key: &ChatKey) -> Result<Option<ChatSession>, StoreError> {
+        self.inner.chat_session(key).await
+    }
+
+    async fn chat_turn(&self, turn: ChatTurn) -> Result<(), StoreError> {
+        self.inner.chat_turn(turn).await
+    }
+
+    async fn forget_chats(&self, shard: u32, before_ms: i64, limit: usize) -> Result<usize, StoreError> {
+        let result = self.inner.forget_chats(shard, before_ms, limit).await;
+        self.tick();
+        result
+    }
+
     async fn dead_letters(&self, page: DeadPage) -> Result<Vec<DeadLetter>, StoreError> {
         self.inner.dead_letters(page).await
     }

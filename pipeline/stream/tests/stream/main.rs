@@ -7,4 +7,5 @@ mod faulty;
 mod lists;
 mod owners;
 mod published;
+mod rested;
 mod shop;

@@ -64,6 +64,7 @@ pub fn options() -> StreamOptions {
         list_versions_behind_max: 10,
         sweep_lists_per_s: 100_000,
         list_every_ms: 0,
+        chats_kept_ms: 0,
     }
 }
 

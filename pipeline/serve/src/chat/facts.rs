@@ -1,0 +1,164 @@
+//! What an action needs beside the scene, and waits for: the user's own list, what is like a product, prices of before, the month's budget,
+//! what an FAQ knows. And what it does: a budget is set, an opinion is noted.
+
+use std::sync::Arc;
+
+use shoptide_models::catalogue::CatalogueItem;
+use shoptide_models::chat::{Action, Conditions, Opinion, PriceProblem, PriceRange};
+use shoptide_schemas::event::Feedback;
+use shoptide_schemas::{Currency, EventMs, ItemId, Micros};
+use shoptide_store::Budget;
+
+use super::reply::{Facts, Month, undecided};
+use super::scene::{Scene, Shopper};
+use super::session::Session;
+use super::source::{self, Question};
+use super::turn::Read;
+use crate::app::{App, Waits};
+use crate::budgets::Certainty;
+use crate::error::ApiError;
+use crate::read::{Ask, choose, fetched};
+use crate::similar::like;
+
+/// Products of the user's own list that a turn without conditions chooses from.
+const PERSONAL_MAX: usize = 50;
+/// Products whose prices of before are told at a time.
+const HISTORIES_MAX: usize = 3;
+/// Versions of a row that are looked through for its prices.
+const VERSIONS_MAX: usize = 200;
+
+pub(super) async fn facts(
+    app: &Arc<App>,
+    read: &Read,
+    session: &Session,
+    message: &str,
+    shopper: &mut Shopper,
+) -> Result<Facts, ApiError> {
+    let mut facts = Facts::default();
+    match &read.action {
+        Action::Show(conditions) if is_free(conditions) => {
+            facts.among = Some(personal(app, shopper).await);
+        }
+        Action::Similar { item: Some(item), .. } => facts.among = Some(like(app, *item).await),
+        Action::PriceHistory { items } => {
+            for item in items.iter().take(HISTORIES_MAX) {
+                facts.prices.push((*item, prices(app, *item).await?));
+            }
+        }
+        Action::Service { items } => {
+            facts.told = told(app, read, message, items, &[]).await;
+        }
+        Action::Describe { items, features } => {
+            let open = app.chat.with(|known| {
+                let scene = Scene::new(app, known, read.language, shopper);
+                undecided(&scene, items, features)
+            })?;
+            // Without a feature the question itself may be one that somebody knows.
+            if !open.is_empty() || features.is_empty() {
+                facts.told = told(app, read, message, items, &open).await;
+            }
+        }
+        Action::Budget { set } => facts.month = month(app, read, *set, shopper).await,
+        Action::Feedback { items, opinion } => opine(app, session, items, *opinion).await?,
+        _ => {}
+    }
+    Ok(facts)
+}
+
+/// Whether nothing is said of what is looked for but what is not wanted.
+fn is_free(conditions: &Conditions) -> bool {
+    conditions.category.is_none()
+        && conditions.brands.is_empty()
+        && conditions.features.is_empty()
+        && conditions.text.is_empty()
+        && conditions.price.is_none()
+        && conditions.below.is_none()
+        && conditions.above.is_none()
+        && conditions.whom.is_empty()
+        && conditions.occasions.is_empty()
+}
+
+async fn personal(app: &Arc<App>, shopper: &Shopper) -> Vec<u32> {
+    let user = &shopper.user;
+    let held = fetched(app, app.shard_of(user), user).await;
+    let ask = Ask { n: PERSONAL_MAX, ..Ask::plain(app) };
+    let chosen = choose(app, user, &ask, false, held, Waits::begin(&app.context.options)).await;
+    chosen.picks.iter().map(|pick| pick.item).collect()
+}
+
+/// What a product has cost, newest first: as often as a version of its row was made.
+async fn prices(app: &App, number: u32) -> Result<Vec<(Micros, Currency)>, ApiError> {
+    let truth = app.context.truth.clone();
+    let patience = app.context.options.request_timeout;
+    let versions = app.ask(patience, async move { truth.item_versions(number, VERSIONS_MAX).await }).await?;
+    Ok(versions.iter().filter_map(|v| CatalogueItem::decode(&v.data).ok()?.price).collect())
+}
+
+async fn told(
+    app: &App,
+    read: &Read,
+    message: &str,
+    items: &[u32],
+    features: &[String],
+) -> Option<source::Told> {
+    let catalogue = app.context.live.catalogue();
+    let ids: Vec<ItemId> =
+        items.iter().filter_map(|number| catalogue.row(*number)).map(|(id, _)| id.clone()).collect();
+    let question = Question {
+        message: message.to_owned(),
+        language: read.language,
+        items: ids,
+        features: features.to_vec(),
+    };
+    source::ask(&app.chat.sources, &question).await
+}
+
+/// The month's budget, set first if the message says so.
+async fn month(app: &App, read: &Read, set: Option<PriceRange>, shopper: &mut Shopper) -> Month {
+    let bad = read.understood.slots.price_problem.is_some_and(|p| p != PriceProblem::Swapped);
+    let limit = set.filter(|_| !bad).and_then(|range| Some((range.max.or(range.min)?, range.currency)));
+    let shard = app.shard_of(&shopper.user);
+    let waits = Waits::begin(&app.context.options);
+    let (known, certainty) = app.budget(shard, &shopper.user, waits).await;
+    let budget = match limit {
+        Some((month, currency)) => {
+            let of_before = known.map(|budget| budget.currency);
+            let currency = currency.or(of_before).unwrap_or(app.context.options.currency);
+            let budget = Budget { month, currency, updated_ms: app.now_ms() };
+            if app.set_budget(shard, &shopper.user, Some(budget)).await.is_err() {
+                return Month::Unknown;
+            }
+            budget
+        }
+        None => match (known, certainty) {
+            (Some(budget), _) => budget,
+            (None, Certainty::Sure) => return Month::None,
+            (None, _) => return Month::Unknown,
+        },
+    };
+    let spent = shopper.state.spent(EventMs(app.now_ms()).month(), budget.currency);
+    shopper.left = Some((budget.month.0.saturating_sub(spent), budget.currency));
+    Month::Is { limit: budget.month.0, spent, currency: budget.currency, set: limit.is_some() }
+}
+
+/// Notes an opinion: in the log, and with the recommendation that it is of.
+async fn opine(app: &App, session: &Session, items: &[u32], opinion: Opinion) -> Result<(), ApiError> {
+    let feedback = match opinion {
+        Opinion::Like => Feedback::Like,
+        Opinion::Dislike => Feedback::Dislike,
+        Opinion::Bought => Feedback::Bought,
+    };
+    let memory = &session.memory;
+    let catalogue = app.context.live.catalogue();
+    for number in items {
+        let Some((id, _)) = catalogue.row(*number) else { continue };
+        let place = memory.dialogue.shown.iter().position(|shown| shown.number == *number);
+        let turn = if place.is_some() { memory.shown_turn } else { session.turns.saturating_add(1) };
+        if let Some(place) = place.and_then(|at| u32::try_from(at + 1).ok()) {
+            // Said twice: the first word stays, as everywhere.
+            app.keep_feedback(&session.key, turn, place, feedback, String::new()).await?;
+        }
+        app.note_feedback(&session.key, turn, id, feedback).await?;
+    }
+    Ok(())
+}

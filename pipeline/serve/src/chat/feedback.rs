@@ -1,0 +1,63 @@
+//! What a user says of a product that he was shown: once, and of his own.
+
+use std::sync::Arc;
+
+use shoptide_schemas::UserId;
+use shoptide_schemas::event::Feedback;
+use shoptide_store::{ChatFeedback, ChatKey};
+
+use super::ask::RecordId;
+use super::session::conflict;
+use crate::app::App;
+use crate::error::ApiError;
+
+/// At rest; never 0.
+fn code(feedback: Feedback) -> u8 {
+    match feedback {
+        Feedback::Like => 1,
+        Feedback::Dislike => 2,
+        Feedback::NotInterested => 3,
+        Feedback::Bought => 4,
+    }
+}
+
+impl App {
+    /// Keeps what is said of a product with its recommendation; `false` if something was said of it before, or there is none.
+    pub(super) async fn keep_feedback(
+        &self,
+        key: &ChatKey,
+        turn: u32,
+        place: u32,
+        feedback: Feedback,
+        text: String,
+    ) -> Result<bool, ApiError> {
+        let (truth, key) = (self.context.truth.clone(), key.clone());
+        let said = ChatFeedback { code: code(feedback), at_ms: self.now_ms(), text };
+        self.changing(async move { truth.chat_feedback(&key, turn, place, said).await }).await
+    }
+}
+
+/// Takes feedback of a record.
+///
+/// # Errors
+/// 404 for a record that this user does not have, 409 for a second word.
+pub(super) async fn take(
+    app: &Arc<App>,
+    record: &str,
+    user: Option<&UserId>,
+    feedback: Feedback,
+    text: String,
+) -> Result<(), ApiError> {
+    let unknown = || ApiError::not_found("record_id", "there is no such recommendation of this user");
+    let id = RecordId::parse(record).ok_or_else(unknown)?;
+    let key = app.chat_key(&id.session, user).map_err(|_| unknown())?;
+    let (truth, asked, patience) =
+        (app.context.truth.clone(), key.clone(), app.context.options.request_timeout);
+    let question = async move { truth.chat_record(&asked, id.turn, id.place).await };
+    let found = app.ask(patience, question).await?.ok_or_else(unknown)?;
+    let twice = || conflict("record_id", "feedback was given before, and is given once");
+    if found.feedback.is_some() || !app.keep_feedback(&key, id.turn, id.place, feedback, text).await? {
+        return Err(twice());
+    }
+    app.note_feedback(&key, id.turn, &found.item, feedback).await
+}

@@ -1,0 +1,181 @@
+//! The chat: a shopper asks in his own words, and gets real products with real reasons, by rules alone. `models::chat` reads the message and
+//! decides; here products are found, scored and said, the dialogue is kept, and what was understood goes to the log.
+
+mod answer;
+mod ask;
+mod events;
+mod facts;
+mod feedback;
+mod find;
+mod knowledge;
+mod limits;
+mod reply;
+mod scene;
+mod session;
+mod source;
+mod sse;
+mod turn;
+mod why;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use shoptide_schemas::{EventMs, UserId};
+
+use answer::MessageBody;
+pub(crate) use answer::{Messages, TurnAnswer};
+use ask::{ChatBody, FeedbackBody};
+use knowledge::{Knowledge, Known};
+use limits::{Limits, MESSAGES_A_MINUTE};
+use session::unknown;
+use source::Source;
+
+use crate::app::{App, ServeContext};
+use crate::body::Json;
+use crate::error::ApiError;
+use crate::params::{MessagesQuery, NoQuery, PathName};
+
+/// What the chat of a process holds between requests.
+pub(crate) struct Chat {
+    /// `None` if this process does not read the catalogue's words.
+    knowledge: Option<Knowledge>,
+    limits: Limits,
+    /// Asked in turn where the catalogue does not know.
+    sources: Vec<Box<dyn Source>>,
+}
+
+impl Chat {
+    pub fn start(context: &ServeContext) -> Self {
+        let start = || Knowledge::start(context.live.watch_catalogue());
+        let knowledge = context.options.chat.then(start).transpose().unwrap_or_else(|error| {
+            tracing::error!(%error, "there will be no chat");
+            None
+        });
+        Self { knowledge, limits: Limits::default(), sources: Vec::new() }
+    }
+
+    /// Reads what is known of words and shelves.
+    ///
+    /// # Errors
+    /// 503 until the catalogue was read once.
+    fn with<T>(&self, look: impl FnOnce(&Known) -> T) -> Result<T, ApiError> {
+        let Some(knowledge) = &self.knowledge else {
+            return Err(ApiError::unavailable("chat", "this process has no chat"));
+        };
+        match &*knowledge.read() {
+            Some(known) => Ok(look(known)),
+            None => {
+                let message = "the words of the catalogue are being read, come back in a second";
+                Err(ApiError::unavailable("chat", message))
+            }
+        }
+    }
+
+    /// # Errors
+    /// 429 for a user who has said enough for this minute.
+    fn limit(&self, user: &UserId, now_ms: i64) -> Result<(), ApiError> {
+        self.limits.take(user, now_ms).map_err(|wait_ms| {
+            let message =
+                format!("a user may send {MESSAGES_A_MINUTE} messages a minute, the next in {wait_ms} ms");
+            let wait_s = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1_000);
+            ApiError::too_many("user_id", message, wait_s)
+        })
+    }
+}
+
+/// Chat
+///
+/// One message of a shopper, in Chinese, English or both, and the answer: a reply, and products that exist, are in stock, cost what is said, and
+/// are within what is left of the user's month, each with the parts of its score and its reasons. Without `session_id` a dialogue begins.
+/// Without `user_id` it is a visitor's, whom only the session's name knows. The message goes to the log as `chat_intent` and moves preferences
+/// as searches do. At most 20 messages a minute a user.
+///
+/// With `"stream": true` the answer is server-sent events: `answer` (session, intent), `products`, `words` one after another, `done` (followups).
+#[utoipa::path(
+    post, path = "/v1/chat", tag = "chat",
+    request_body = ChatBody,
+    responses(
+        (status = 200, description = "The answer.", content((TurnAnswer = "application/json"), (String = "text/event-stream"))),
+        (status = 404, description = "This user has no such session.", body = crate::error::ErrorBody),
+        (status = 409, description = "The session is full, or was spoken in at the same time.", body = crate::error::ErrorBody),
+        (status = 429, description = "Too many messages in a minute; `Retry-After` says when to come back.", body = crate::error::ErrorBody),
+    ),
+)]
+pub(crate) async fn chat(
+    State(app): State<Arc<App>>,
+    _: NoQuery,
+    Json(body): Json<ChatBody>,
+) -> Result<Response, ApiError> {
+    let stream = body.stream;
+    let asked = body.checked().map_err(ApiError::unprocessable)?;
+    let answer = turn::turn(&app, asked).await?;
+    if stream {
+        return Ok(sse::events(|events| sse::tell(answer, events)));
+    }
+    Ok(axum::Json(answer).into_response())
+}
+
+/// A dialogue's messages
+///
+/// Oldest first. A session that nobody has and one that somebody else has are the same 404.
+#[utoipa::path(
+    get, path = "/v1/chat/sessions/{id}/messages", tag = "chat",
+    params(
+        ("id" = String, Path, description = "Of an answer.", min_length = 1),
+        ("user_id" = Option<String>, Query, description = "As in the dialogue; absent for a visitor."),
+        ("after" = Option<u32>, Query, description = "The last `turn` of the page before."),
+        ("n" = Option<u32>, Query, description = "Messages, 20 if absent.", minimum = 1, maximum = 100),
+    ),
+    responses((status = 200, description = "The messages.", body = Messages), (status = 404, description = "This user has no such session.", body = crate::error::ErrorBody)),
+)]
+pub(crate) async fn messages(
+    State(app): State<Arc<App>>,
+    PathName(session): PathName,
+    MessagesQuery { user, after, n }: MessagesQuery,
+) -> Result<Response, ApiError> {
+    let key = app.chat_key(&session, user.as_ref())?;
+    let (truth, patience) = (app.context.truth.clone(), app.context.options.request_timeout);
+    let question = async move {
+        let Some(_) = truth.chat_session(&key).await? else { return Ok(None) };
+        truth.chat_messages(&key, after, n + 1).await.map(Some)
+    };
+    let mut found = app.ask(patience, question).await?.ok_or_else(unknown)?;
+    let more = n < found.len();
+    found.truncate(n);
+    let mut messages = Vec::with_capacity(found.len());
+    for message in found {
+        let answer = serde_json::from_slice(&message.answer).map_err(|error| {
+            tracing::error!(%error, "a stored answer cannot be read");
+            ApiError::failed()
+        })?;
+        let at = EventMs(message.at_ms).to_rfc3339();
+        messages.push(MessageBody { turn: message.turn, at, message: message.question, answer });
+    }
+    Ok(axum::Json(Messages { session_id: session, messages, more }).into_response())
+}
+
+/// Feedback
+///
+/// What the user says of a product that the chat showed him, once. It goes to the log as `recommendation_feedback`.
+#[utoipa::path(
+    post, path = "/v1/recommendations/{record_id}/feedback", tag = "chat",
+    params(("record_id" = String, Path, description = "Of a product of an answer.", min_length = 1)),
+    request_body = FeedbackBody,
+    responses(
+        (status = 204, description = "It is kept, and in the log."),
+        (status = 404, description = "This user has no such recommendation.", body = crate::error::ErrorBody),
+        (status = 409, description = "Feedback was given before.", body = crate::error::ErrorBody),
+    ),
+)]
+pub(crate) async fn feedback(
+    State(app): State<Arc<App>>,
+    PathName(record): PathName,
+    _: NoQuery,
+    Json(body): Json<FeedbackBody>,
+) -> Result<StatusCode, ApiError> {
+    let (user, feedback, text) = body.checked().map_err(ApiError::unprocessable)?;
+    feedback::take(&app, &record, user.as_ref(), feedback, text).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,204 @@
+//! What single products are like: described, compared, their prices of before.
+
+use std::collections::BTreeSet;
+
+use shoptide_models::chat::{Conditions, DialogueState, Phrase, opposite};
+use shoptide_schemas::{Currency, Micros};
+
+use super::super::find::find;
+use super::super::scene::{Scene, plain};
+use super::{Draft, Facts};
+
+/// Products that one answer describes.
+pub(in super::super) const DESCRIBED_MAX: usize = 3;
+/// Products that are compared.
+const COMPARED_MAX: usize = 4;
+/// Traits of a product that are named.
+const TRAITS_MAX: usize = 8;
+/// Former prices that are named.
+const PRICES_MAX: usize = 6;
+
+fn traits(scene: &Scene<'_>, number: u32) -> BTreeSet<String> {
+    scene.row(number).map(|(_, item)| scene.known.lexicon.traits_of(item)).unwrap_or_default()
+}
+
+/// Asked-for features of products that their rows do not decide.
+pub(in super::super) fn undecided(scene: &Scene<'_>, items: &[u32], features: &[String]) -> Vec<String> {
+    let all: Vec<BTreeSet<String>> =
+        items.iter().take(DESCRIBED_MAX).map(|item| traits(scene, *item)).collect();
+    let decided = |key: &String| {
+        let says = |traits: &BTreeSet<String>| {
+            traits.contains(key) || opposite(key).is_some_and(|o| traits.contains(o))
+        };
+        all.iter().all(says)
+    };
+    features.iter().filter(|key| !decided(key)).cloned().collect()
+}
+
+/// `小米 14：2999 元，有货。`; nothing is said of a product that is gone.
+fn head(scene: &Scene<'_>, number: u32) -> String {
+    let Some((_, item)) = scene.row(number).filter(|(_, item)| !item.unlisted) else {
+        return scene.say(Phrase::Gone, &[]);
+    };
+    let stock = match (item.listable(), item.in_stock()) {
+        (false, _) => Phrase::NotSold,
+        (true, false) => Phrase::SoldOut,
+        (true, true) => Phrase::InStock,
+    };
+    let values = [
+        ("title", &*scene.title(number)),
+        ("price", &scene.price(number)),
+        ("stock", stock.text(scene.language)),
+    ];
+    scene.say(Phrase::About1, &values)
+}
+
+/// What products are like, and whether they have what was asked about, as far as their rows say.
+pub(super) fn describe(scene: &Scene<'_>, items: &[u32], features: &[String], facts: &Facts) -> Draft {
+    let mut draft = Draft::default();
+    for number in items.iter().take(DESCRIBED_MAX) {
+        draft.say(head(scene, *number));
+        let Some((_, item)) = scene.row(*number).filter(|(_, item)| !item.unlisted) else { continue };
+        let has = traits(scene, *number);
+        for key in features {
+            let name = scene.feature(key);
+            if has.contains(key) {
+                draft.say(scene.say(Phrase::Has, &[("name", &name)]));
+            } else if let Some(other) = opposite(key).filter(|other| has.contains(*other)) {
+                let values = [("name", &*name), ("opposite", &scene.feature(other))];
+                draft.say(scene.say(Phrase::HasNot, &values));
+            } else if facts.told.is_none() {
+                draft.say(scene.say(Phrase::DoesNotSay, &[("name", &name)]));
+                draft.say(scene.say(Phrase::Person, &[]));
+            }
+        }
+        if !features.is_empty() {
+            continue;
+        }
+        if !item.brand.is_empty() {
+            draft.say(scene.say(Phrase::OfBrand, &[("brand", &plain(&item.brand))]));
+        }
+        if !item.category.is_empty() {
+            draft.say(scene.say(Phrase::OfCategory, &[("category", &plain(&item.category))]));
+        }
+        if !has.is_empty() {
+            let named = scene.features(has.iter().take(TRAITS_MAX));
+            draft.say(scene.say(Phrase::Says, &[("traits", &named)]));
+        }
+    }
+    draft.lines.extend(facts.told.as_ref().map(|told| told.text.clone()));
+    draft.offer(scene, &[Phrase::NextSimilar, Phrase::NextHistory]);
+    draft
+}
+
+/// Products, or the best of some brands, beside each other.
+pub(super) fn compare(
+    scene: &Scene<'_>,
+    after: &DialogueState,
+    items: &[u32],
+    brands: &[String],
+    features: &[String],
+) -> Draft {
+    let mut draft = Draft::default();
+    let mut numbers: Vec<u32> = items.iter().copied().take(COMPARED_MAX).collect();
+    let conditions = Conditions::of(after, false);
+    // A brand is weighed by the best it has for what is looked for.
+    for brand in brands.iter().filter(|_| items.len() < 2) {
+        let conditions = Conditions {
+            brands: vec![brand.clone()],
+            brands_excluded: Vec::new(),
+            sort: None,
+            ..conditions.clone()
+        };
+        let found = find(scene, &conditions, None, 1);
+        match found.shown.first() {
+            Some(best) if numbers.len() < COMPARED_MAX => numbers.push(best.number),
+            Some(_) => {}
+            None if 0 < found.over_budget => draft.say(super::show::over_budget(scene, &found)),
+            None => draft.say(scene.say(Phrase::NoBrand, &[("brand", &scene.name(brand))])),
+        }
+    }
+    numbers.dedup();
+    if !numbers.is_empty() {
+        draft.say(scene.say(Phrase::Compared, &[]));
+    }
+    for (at, number) in numbers.iter().enumerate() {
+        draft.say(format!("{}. {}", at + 1, head(scene, *number)));
+    }
+    if let [a, b] = numbers.as_slice() {
+        difference(scene, *a, *b, features, &mut draft);
+    }
+    // Shown again, so that "the first" is the first of these; with what their scores say of them, where they still meet the conditions.
+    let found = find(scene, &conditions, Some(&numbers), COMPARED_MAX).shown;
+    for number in &numbers {
+        if let Some(shown) = found.iter().find(|shown| shown.number == *number) {
+            let reasons = super::reasons(scene, &conditions, shown);
+            draft.products.push((shown.clone(), reasons));
+        }
+    }
+    draft.offer(scene, &[Phrase::NextHistory, Phrase::NextSimilar]);
+    draft
+}
+
+fn difference(scene: &Scene<'_>, a: u32, b: u32, features: &[String], draft: &mut Draft) {
+    let price = |number: u32| scene.row(number).and_then(|(_, item)| item.price);
+    if let (Some((of_a, currency)), Some((of_b, other))) = (price(a), price(b))
+        && currency == other
+        && of_a != of_b
+    {
+        let cheaper = if of_a < of_b { a } else { b };
+        let by = scene.money((Micros((of_a.0 - of_b.0).abs()), currency));
+        draft.say(scene.say(Phrase::CheaperBy, &[("title", &scene.title(cheaper)), ("by", &by)]));
+    }
+    let asked = |key: &&String| features.is_empty() || features.contains(key);
+    let (of_a, of_b) = (traits(scene, a), traits(scene, b));
+    for (own, other, number) in [(&of_a, &of_b, a), (&of_b, &of_a, b)] {
+        let only: Vec<&String> = own.difference(other).filter(asked).take(TRAITS_MAX).collect();
+        if !only.is_empty() {
+            let values = [("title", &*scene.title(number)), ("traits", &scene.features(only))];
+            draft.say(scene.say(Phrase::OnlyOne, &values));
+        }
+    }
+    let both: Vec<&String> = of_a.intersection(&of_b).filter(asked).take(TRAITS_MAX).collect();
+    if !both.is_empty() {
+        draft.say(scene.say(Phrase::BothSay, &[("traits", &scene.features(both))]));
+    }
+    for key in features.iter().filter(|key| !of_a.contains(*key) && !of_b.contains(*key)) {
+        draft.say(scene.say(Phrase::DoesNotSay, &[("name", &scene.feature(key))]));
+    }
+}
+
+/// What products cost and have cost, in the order of their versions.
+pub(super) fn history(scene: &Scene<'_>, facts: &Facts) -> Draft {
+    let mut draft = Draft::default();
+    for (number, prices) in &facts.prices {
+        let title = scene.title(*number);
+        let values = [("title", &*title), ("now", &scene.price(*number))];
+        draft.say(scene.say(Phrase::PriceNow, &values));
+        let now = scene.row(*number).and_then(|(_, item)| item.price);
+        // Versions that changed something else repeat the price.
+        let mut before: Vec<(Micros, Currency)> = prices.clone();
+        before.dedup();
+        if before.first().copied() == now {
+            before.remove(0);
+        }
+        if before.is_empty() {
+            draft.say(scene.say(Phrase::PriceSame, &[]));
+            continue;
+        }
+        let said: Vec<String> = before.iter().take(PRICES_MAX).map(|price| scene.money(*price)).collect();
+        let said = said.join(Phrase::Comma.text(scene.language));
+        draft.say(scene.say(Phrase::PriceBefore, &[("prices", &said)]));
+        let currency = now.or(before.first().copied()).map(|(_, currency)| currency);
+        let all = || prices.iter().copied().chain(now).filter(|(_, of)| Some(*of) == currency);
+        if let (Some(low), Some(high)) = (all().min_by_key(|p| p.0), all().max_by_key(|p| p.0)) {
+            let values = [("low", &*scene.money(low)), ("high", &scene.money(high))];
+            draft.say(scene.say(Phrase::PriceRange, &values));
+        }
+    }
+    if facts.prices.is_empty() {
+        draft.say(scene.say(Phrase::NotKnown, &[]));
+    }
+    draft.offer(scene, &[Phrase::NextSimilar]);
+    draft
+}
