@@ -18,6 +18,7 @@ pub const STORE: &[Migration] = &[
         sql: include_str!("../migrations/0002_published.sql"),
     },
     Migration { version: 3, name: "model files", sql: include_str!("../migrations/0003_model_file.sql") },
+    Migration { version: 5, name: "questions", sql: include_str!("../migrations/0005_faq.sql") },
 ];
 
 /// The embedded log.

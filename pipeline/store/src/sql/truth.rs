@@ -10,10 +10,11 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{grow, model_files, reads, reports, tables};
+use super::{faq, grow, item_links, model_files, reads, reports, tables};
 use crate::{
-    Budget, Commit, Connections, DeadLetter, DeadPage, FoldedTable, Growth, ItemCount, ItemRow, ListHead,
-    ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
+    Budget, Commit, Connections, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount,
+    ItemLinksRow, ItemRow, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow,
+    StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -239,6 +240,35 @@ impl<B: Backend> Truth for B {
         self.readers()
             .read(move |c| Box::pin(async move { model_files::part(c, version, &file, part).await }))
             .await
+    }
+
+    async fn faq(&self) -> Result<(u64, Vec<FaqRow>), StoreError> {
+        self.readers().consistent(|c| Box::pin(faq::all(c))).await
+    }
+
+    async fn faq_revision(&self) -> Result<u64, StoreError> {
+        self.readers().read(|c| Box::pin(faq::revision(c))).await
+    }
+
+    async fn change_faq(&self, change: FaqChange) -> Result<(), StoreError> {
+        self.write(Write::Faq(Box::new(change))).await.map(drop)
+    }
+
+    async fn put_item_links(&self, version: u64, rows: Vec<ItemLinksRow>) -> Result<(), StoreError> {
+        self.write(Write::ItemLinks { version, rows }).await.map(drop)
+    }
+
+    async fn forget_item_links(&self, before: u64) -> Result<(), StoreError> {
+        self.write(Write::ForgetItemLinks { before }).await.map(drop)
+    }
+
+    async fn item_links(&self, item: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
+        let item = item.clone();
+        self.readers().read(move |c| Box::pin(async move { item_links::of(c, &item).await })).await
+    }
+
+    async fn item_versions(&self, number: u32, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        self.readers().read(move |c| Box::pin(item_links::item_versions(c, number, limit))).await
     }
 
     async fn generation(&self) -> Result<u32, StoreError> {

@@ -8,8 +8,8 @@ use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::grow::{self, Move};
 use super::value::Value;
-use super::{erase, model_files, reads, tables};
-use crate::{Budget, Commit, Growth, ModelPart, ModelRow, OffsetRow, StoreError};
+use super::{erase, faq, item_links, model_files, reads, tables};
+use crate::{Budget, Commit, FaqChange, Growth, ItemLinksRow, ModelPart, ModelRow, OffsetRow, StoreError};
 
 /// The pointer that a publish flips.
 pub(super) const MODEL_POINTER: &[u8] = b"model";
@@ -26,6 +26,9 @@ pub enum Write {
     ModelPart(Box<ModelPart>),
     Move { shard: u32, epoch: Option<i64>, step: Box<Move> },
     Enter { growth: Box<Growth>, epochs: Vec<(u32, i64)> },
+    Faq(Box<FaqChange>),
+    ItemLinks { version: u64, rows: Vec<ItemLinksRow> },
+    ForgetItemLinks { before: u64 },
 }
 
 /// What it gives back: the offset rows of an assignment, else nothing.
@@ -48,6 +51,9 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         Write::ModelPart(part) => model_files::put(conn, part).await?,
         Write::Move { shard, epoch, step } => grow::carry_out(conn, *shard, *epoch, step).await?,
         Write::Enter { growth, epochs } => grow::enter(conn, growth, epochs).await?,
+        Write::Faq(change) => faq::change(conn, change).await?,
+        Write::ItemLinks { version, rows } => item_links::put(conn, *version, rows).await?,
+        Write::ForgetItemLinks { before } => item_links::drop_before(conn, *before).await?,
     }
     Ok(Vec::new())
 }

@@ -2,6 +2,7 @@
 
 pub mod commits;
 pub mod counters;
+pub mod faq;
 pub mod growth;
 pub mod ids;
 pub mod reads;
