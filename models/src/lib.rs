@@ -12,6 +12,7 @@ pub mod content;
 mod dice;
 pub mod ease;
 pub mod evaluate;
+pub mod faq;
 pub mod find;
 pub mod graph;
 pub mod hybrid;

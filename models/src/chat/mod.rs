@@ -29,6 +29,7 @@ mod understand;
 mod wishes;
 
 pub use atoms::MESSAGE_CHARS_MAX;
+pub(crate) use atoms::{Atom, Kind as AtomKind, atoms, key as phrase_key};
 pub use conditions::{ABOUT_PERCENT, Candidate, Condition, Conditions, Filter, RELAXATIONS_MAX, Relaxation};
 pub use lexicon::{LEARNED_MAX, Lexicon, folded};
 pub use next::{Action, ActionKind, next};
