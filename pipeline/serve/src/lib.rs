@@ -10,12 +10,15 @@ mod budgets;
 mod checks;
 mod collect;
 mod error;
+mod faq;
 mod gate;
 mod items;
 mod legacy;
+mod mcp;
 mod openapi;
 mod options;
 mod params;
+mod prices;
 mod profile;
 mod questions;
 mod read;
@@ -26,9 +29,12 @@ mod seats;
 mod server;
 mod similar;
 mod status;
+pub mod tools;
 mod users;
 
 pub use app::ServeContext;
+#[cfg(feature = "mcp")]
+pub use mcp::{StdioError, serve_stdio};
 pub use openapi::openapi;
 pub use options::{ApiKey, CONNECTIONS_MAX, Cors, ServeOptions};
 pub use router::{router, routes};

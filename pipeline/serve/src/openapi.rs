@@ -21,7 +21,9 @@ use crate::gate::Access;
 use crate::params::NoQuery;
 use crate::recommend::json as json_bytes;
 use crate::router::{Route, table};
-use crate::{collect, items, legacy, profile, read, recommend, search, similar, status, users};
+use crate::{
+    collect, faq, items, legacy, mcp, prices, profile, read, recommend, search, similar, status, users,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,8 +41,14 @@ use crate::{collect, items, legacy, profile, read, recommend, search, similar, s
         similar::similar,
         search::search,
         search::suggest,
+        faq::ask,
+        faq::list,
+        faq::put,
+        faq::delete,
         items::post_batch,
         items::get,
+        prices::prices,
+        mcp::mcp,
         items::put,
         items::patch,
         items::delete,
@@ -57,13 +65,15 @@ use crate::{collect, items, legacy, profile, read, recommend, search, similar, s
         legacy::users,
         document,
     ),
-    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SearchSort, search::SuggestAnswer)),
+    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SearchSort, search::SuggestAnswer, faq::FaqAnswers)),
     modifiers(&Shared),
     tags(
         (name = "collect", description = "Events in."),
         (name = "read", description = "Lists out."),
         (name = "search", description = "What a shopper types."),
+        (name = "faq", description = "Questions to the shop."),
         (name = "catalogue", description = "Items."),
+        (name = "assistants", description = "For assistants that speak the Model Context Protocol."),
         (name = "users", description = "Budgets, profiles, erasure."),
         (name = "status", description = "For monitors."),
         (name = "legacy", description = "For clients of older systems."),

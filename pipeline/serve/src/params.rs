@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use shoptide_models::faq::HITS_MAX;
 use shoptide_models::find::Wanted;
 use shoptide_schemas::limits::{BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, EVENT_ID_BYTES_MAX, TITLE_BYTES_MAX};
 use shoptide_schemas::{Code, ItemId, Micros, Reject, UserId};
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::faq::{FAQ_PAGE_MAX, FaqAsk};
 use crate::read::Ask;
 use crate::search::{SearchAsk, SearchSort, SuggestAsk};
 
@@ -150,6 +152,49 @@ impl FromRequestParts<Arc<App>> for SuggestQuery {
         let n = n.map(|n| number(n, "n", 1..=SUGGESTED_MAX)).transpose()?;
         let text = q.map(searched).transpose()?.unwrap_or_default();
         Ok(Self(SuggestAsk { text, n: n.unwrap_or(SUGGESTED_DEFAULT) }))
+    }
+}
+
+/// A question to the shop, and how many answers it may get.
+pub(crate) struct FaqQuery(pub FaqAsk);
+
+impl FromRequestParts<Arc<App>> for FaqQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let [q, n] = query(parts, ["q", "n"])?;
+        let missing = || ApiError::bad(Reject::new(Code::Missing, "q", "q is missing"));
+        let question = decoded(q.ok_or_else(missing)?, "q")?.into_owned();
+        let n = n.map(|n| number(n, "n", 1..=HITS_MAX)).transpose()?;
+        FaqAsk::checked(question, n).map(Self).map_err(ApiError::bad)
+    }
+}
+
+/// A page of entries: those after an id.
+pub(crate) struct FaqPage {
+    pub after: Option<String>,
+    pub n: usize,
+}
+
+impl FromRequestParts<Arc<App>> for FaqPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let [after, n] = query(parts, ["after", "n"])?;
+        let after = after.map(|after| decoded(after, "after").map(Cow::into_owned)).transpose()?;
+        let n = n.map(|n| number(n, "n", 1..=FAQ_PAGE_MAX)).transpose()?;
+        Ok(Self { after, n: n.unwrap_or(FAQ_PAGE_MAX) })
+    }
+}
+
+/// The entry named by the path.
+pub(crate) struct PathFaq(pub String);
+
+impl FromRequestParts<Arc<App>> for PathFaq {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        path_id(parts, app).await.map(Self)
     }
 }
 
@@ -332,7 +377,8 @@ fn excluded(raw: &str) -> Result<Vec<ItemId>, ApiError> {
         .collect()
 }
 
-fn decoded<'a>(raw: &'a str, field: &'static str) -> Result<Cow<'a, str>, ApiError> {
+/// Percent-decoded once.
+pub(crate) fn decoded<'a>(raw: &'a str, field: &'static str) -> Result<Cow<'a, str>, ApiError> {
     if !raw.bytes().any(|b| b == b'%' || b == b'+') {
         return Ok(Cow::Borrowed(raw));
     }

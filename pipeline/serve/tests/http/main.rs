@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
+#[cfg(feature = "mcp")]
+mod assistants;
 mod collecting;
 mod common;
 mod contract;
+mod faq;
 mod health;
 mod ids;
 mod json;
