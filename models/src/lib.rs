@@ -18,6 +18,7 @@ pub mod graph;
 pub mod hybrid;
 pub mod item_item;
 pub mod kmeans;
+pub mod knowledge;
 mod linalg;
 pub mod list;
 pub mod matrix;
