@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use crate::body::BODIES_KIB_MAX;
 use crate::budgets::Budgets;
 use crate::error::ApiError;
+use crate::facts::Learned;
 use crate::options::ServeOptions;
 use crate::questions::{QUESTIONS_MAX, Questions, Unanswered};
 use crate::read::{Answers, Flights, SharedLists};
@@ -75,6 +76,7 @@ pub(crate) struct App {
     pub budgets: Budgets,
     pub answers: Answers,
     pub questions: Questions,
+    pub learned: Learned,
     /// Of this process; `None` if it has none.
     pub search: Option<Arc<Search>>,
     users: tokio::sync::Mutex<Option<(Instant, u64)>>,
@@ -103,6 +105,7 @@ impl App {
             budgets: Budgets::default(),
             answers: Answers::default(),
             questions: Questions::default(),
+            learned: Learned::default(),
             users: tokio::sync::Mutex::default(),
             complained_ms: AtomicI64::new(i64::MIN),
             instance: RandomState::new().hash_one(0),

@@ -10,6 +10,7 @@ mod budgets;
 mod checks;
 mod collect;
 mod error;
+mod facts;
 mod faq;
 mod gate;
 mod items;

@@ -22,7 +22,7 @@ use crate::params::NoQuery;
 use crate::recommend::json as json_bytes;
 use crate::router::{Route, table};
 use crate::{
-    collect, faq, items, legacy, mcp, prices, profile, read, recommend, search, similar, status, users,
+    collect, facts, faq, items, legacy, mcp, prices, profile, read, recommend, search, similar, status, users,
 };
 
 #[derive(OpenApi)]
@@ -48,6 +48,7 @@ use crate::{
         items::post_batch,
         items::get,
         prices::prices,
+        facts::facts,
         mcp::mcp,
         items::put,
         items::patch,

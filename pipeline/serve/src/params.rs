@@ -13,6 +13,7 @@ use shoptide_schemas::{Code, ItemId, Micros, Reject, UserId};
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::facts::FactsAsk;
 use crate::faq::{FAQ_PAGE_MAX, FaqAsk};
 use crate::read::Ask;
 use crate::search::{SearchAsk, SearchSort, SuggestAsk};
@@ -167,6 +168,23 @@ impl FromRequestParts<Arc<App>> for FaqQuery {
         let question = decoded(q.ok_or_else(missing)?, "q")?.into_owned();
         let n = n.map(|n| number(n, "n", 1..=HITS_MAX)).transpose()?;
         FaqAsk::checked(question, n).map(Self).map_err(ApiError::bad)
+    }
+}
+
+/// What is asked of a product's facts.
+pub(crate) struct FactsQuery(pub FactsAsk);
+
+impl FromRequestParts<Arc<App>> for FactsQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let [has, or] = query(parts, ["has", "or"])?;
+        let has = has.map(|text| decoded(text, "has").map(Cow::into_owned)).transpose()?;
+        let other = |raw| {
+            let id = ItemId::parse(&decoded(raw, "or")?);
+            id.map_err(|reject| ApiError::bad(Reject { field: "or".into(), ..reject }))
+        };
+        FactsAsk::checked(has, or.map(other).transpose()?).map(Self).map_err(ApiError::bad)
     }
 }
 

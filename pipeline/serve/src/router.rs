@@ -18,7 +18,8 @@ use crate::options::Cors;
 use crate::params::IDEMPOTENCY_KEY;
 use crate::tools::Tools;
 use crate::{
-    collect, faq, items, legacy, mcp, openapi, prices, profile, recommend, search, similar, status, users,
+    collect, facts, faq, items, legacy, mcp, openapi, prices, profile, recommend, search, similar, status,
+    users,
 };
 
 /// Preflight answers are asked again after ten minutes.
@@ -56,6 +57,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::DELETE, "/v1/faq/entries/{id}", Write, delete(faq::delete)),
         route(Method::POST, "/v1/items", Write, post(items::post_batch)),
         route(Method::GET, "/v1/items/{id}", Read, get(items::get)),
+        route(Method::GET, "/v1/items/{id}/facts", Read, get(facts::facts)),
         route(Method::GET, "/v1/items/{id}/prices", Read, get(prices::prices)),
         route(Method::PUT, "/v1/items/{id}", Write, put(items::put)),
         route(Method::PATCH, "/v1/items/{id}", Write, patch(items::patch)),

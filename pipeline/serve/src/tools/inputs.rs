@@ -41,6 +41,12 @@ pub struct ProductInput {
     /// The product's id, as a tool named it.
     #[schemars(length(min = 1, max = 128))]
     pub item_id: String,
+    /// What the shopper asks of it, in his own words, such as "does it have NFC"; at most 2,000 characters.
+    #[serde(default)]
+    pub has: Option<String>,
+    /// Another product's id, to hold against it by what `has` asks.
+    #[serde(default)]
+    pub or: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

@@ -21,8 +21,9 @@ pub use inputs::{
     SearchInput, SetBudgetInput, SimilarInput,
 };
 pub use outputs::{
-    BudgetOutput, Evidence, ExplainOutput, FaqOutput, FeedbackOutput, ListOutput, PriceHistoryOutput,
-    PriceThen, Product, ProductOutput, Reason, SearchOutput, ShopAnswer, ValueCount,
+    Asked, BudgetOutput, Evidence, ExplainOutput, Fact, FaqOutput, FeedbackOutput, ListOutput,
+    PriceHistoryOutput, PriceThen, Product, ProductOutput, Proof, Reason, SearchOutput, ShopAnswer,
+    ValueCount,
 };
 
 use crate::app::App;
@@ -142,7 +143,7 @@ tools! {
     search_products(SearchInput) -> SearchOutput, false,
         "Searches the shop's catalogue by words and filters. Every product that is named to the shopper must come from a result of a tool.";
     get_product(ProductInput) -> ProductOutput, false,
-        "One product as the shop has it now: title, brand, price, stock, description.";
+        "One product as the shop has it now, with what is known of it and what says so: features, what it fits, what it is bought with. Answers 'does it have NFC' and 'this or that one for running'.";
     recommend(RecommendInput) -> ListOutput, false,
         "What the shop recommends to this shopper now, within the month's budget, each product with its reason. Without a known shopper: what is trending.";
     similar(SimilarInput) -> ListOutput, false,

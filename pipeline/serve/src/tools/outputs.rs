@@ -110,6 +110,58 @@ pub struct ProductOutput {
     /// Whether it can be had now: listed and not sold out.
     #[serde(default)]
     pub available: bool,
+    /// What is known of it beside: at most 40.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
+    /// Each thing that `has` asks for.
+    #[serde(default)]
+    pub asked: Vec<Asked>,
+    /// The same of the product that `or` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<Vec<Asked>>,
+    /// Of the two the id of the one that meets more; absent if what is known does not decide it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub better: Option<String>,
+}
+
+/// Something that is known of a product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Fact {
+    /// `is-a`, `made-by`, `has`, `compatible-with`, `bought-with` or `discussed-in`.
+    pub relation: String,
+    /// `category`, `brand`, `attribute`, `product`, `thread` or `question`.
+    pub kind: String,
+    /// Its name or id.
+    pub to: String,
+    /// Of a product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    pub evidence: Proof,
+}
+
+/// What says so: the words of a field, or a number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Proof {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// In which both were bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baskets: Option<u32>,
+    /// Who wrote there of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<u32>,
+}
+
+/// Whether a product has something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    pub wish: String,
+    /// `yes`, `no` or `unknown`.
+    pub answer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<Fact>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

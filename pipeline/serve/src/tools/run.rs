@@ -16,6 +16,8 @@ use crate::params::in_range;
 const PLACES_DEFAULT: usize = 5;
 /// Places that are looked through for a product that is to be explained: a whole stored list.
 const LIST_PLACES: &str = "100";
+/// Facts of one product: those that come first say what it is and has.
+const FACTS_MAX: usize = 40;
 /// Of a description: what a page shows before "more".
 const DESCRIPTION_CHARS_MAX: usize = 2_000;
 
@@ -70,13 +72,26 @@ impl Tools {
     }
 
     /// # Errors
-    /// As `GET /v1/items/{id}`.
+    /// As `GET /v1/items/{id}` and `GET /v1/items/{id}/facts`.
     pub async fn get_product(&self, _: &Caller, input: ProductInput) -> Result<ProductOutput, ToolError> {
+        #[derive(Deserialize)]
+        struct Known {
+            facts: Vec<Fact>,
+            asked: Vec<Asked>,
+            other: Option<Vec<Asked>>,
+            better: Option<String>,
+        }
         let mut item: Value = self.get(Path::of(&["/v1/items", &input.item_id])).await?;
         let is = |field: &str| item.get(field).and_then(Value::as_bool).unwrap_or_default();
         let sold_out = item.get("stock").and_then(Value::as_i64) == Some(0);
         item["available"] = json!(!is("hidden") && !is("unlisted") && !sold_out);
         let mut product: ProductOutput = serde_json::from_value(item).map_err(|_| ApiError::failed())?;
+        let path =
+            Path::of(&["/v1/items", &input.item_id, "facts"]).with("has", input.has).with("or", input.or);
+        let known: Known = self.get(path).await?;
+        (product.asked, product.other, product.better) = (known.asked, known.other, known.better);
+        product.facts = known.facts;
+        product.facts.truncate(FACTS_MAX);
         if let Some((end, _)) = product.description.char_indices().nth(DESCRIPTION_CHARS_MAX) {
             product.description.truncate(end);
         }

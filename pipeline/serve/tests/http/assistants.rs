@@ -126,7 +126,14 @@ async fn tools_answer_as_the_api_does() {
     assert_eq!((&list["list_id"], &list["made_from"]), (&page["list_id"], &json!("personal")));
     let explained = shop.answer_of(&sender, "explain", json!({"item_id": "F3"})).await;
     assert_eq!((&explained["recommended"], &explained["rank"]), (&json!(true), &json!(2)), "{explained}");
-    let product = shop.answer_of(&sender, "get_product", json!({"item_id": "T2"})).await;
+    let product = shop
+        .answer_of(&sender, "get_product", json!({"item_id": "T2", "has": "is it wireless", "or": "T3"}))
+        .await;
+    assert_eq!(
+        (&product["asked"][0]["answer"], &product["other"][0]["wish"]),
+        (&json!("unknown"), &json!("wireless"))
+    );
+    assert!(product["facts"].as_array().unwrap().iter().any(|fact| fact["to"] == "Aurora"), "{product}");
     assert_eq!((&product["price"], &product["available"]), (&json!("500.00"), &json!(true)), "{product}");
     let similar = shop.answer_of(&sender, "similar", json!({"item_id": "T2"})).await;
     assert_eq!(similar["items"].as_array().unwrap().len(), 5, "{similar}");

@@ -7,6 +7,7 @@ mod assistants;
 mod collecting;
 mod common;
 mod contract;
+mod facts;
 mod faq;
 mod health;
 mod ids;
