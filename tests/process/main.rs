@@ -4,12 +4,15 @@
 // Clippy's exception for tests does not see the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "mcp")]
+mod assistants;
 mod commands;
 mod common;
 mod damage;
 mod demo;
 mod disk;
 mod evaluate;
+mod faq;
 mod fresh;
 mod jobs;
 mod kill;
