@@ -57,6 +57,12 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// The truth, and the proof of it.
     State(State),
+    /// The shop's questions and answers.
+    Faq(Faq),
+    /// The shop's tools for an assistant: the Model Context Protocol over standard input and output, until it closes them.
+    ///
+    /// Reads the files of a shop that runs or rests. HTTP has the same tools at `/mcp`.
+    Mcp(Mcp),
     /// The configuration: what is in force, and whether it is good.
     Config(Config),
     /// Brings the tables in MySQL to this version; nothing else ever changes them.
@@ -150,6 +156,44 @@ pub struct Demo {
     /// Simulated visitors' events a second after the summary, 1 to 1000.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub visitors_per_s: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Faq {
+    #[command(subcommand)]
+    pub what: FaqWhat,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum FaqWhat {
+    /// Adds the entries of a file, or replaces those with the same ids: JSON lines, or CSV by its name's ending.
+    ///
+    /// All or nothing: rows that are broken or given twice are named with line and field, and nothing is changed (exit code 2). A
+    /// running shop answers from them within a second.
+    Import {
+        file: PathBuf,
+        /// Takes away the entries that are not in the file.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// All entries as JSON lines.
+    List,
+    /// 40 entries of a shop that does not exist, in both languages, as JSON lines: something to begin with.
+    Example,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Mcp {
+    /// The shopper that the tools act for; without one, tools about a shopper refuse.
+    #[arg(long)]
+    pub user: Option<String>,
+    /// File with `serve.write_key`: allows the tools that change something.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,7 @@
 //! the growth of the log.
 
 pub mod evaluate;
+pub mod faq;
 pub mod grow;
 pub mod import;
 pub mod plot;

@@ -6,6 +6,7 @@ pub mod catalogue;
 mod check;
 mod diagnose;
 pub mod event;
+pub mod faq;
 pub mod fields;
 mod hex;
 pub mod ids;
@@ -23,6 +24,7 @@ pub mod wire;
 
 pub use catalogue::{CatalogueChange, CatalogueEvent};
 pub use event::{EventKind, EventType, Feedback, ShopEvent};
+pub use faq::FaqEntry;
 pub use ids::{EventId, ItemId, UserId};
 pub use list::{ListEntry, StoredList};
 pub use money::{Currency, Micros};

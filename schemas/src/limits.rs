@@ -48,3 +48,14 @@ pub const STOCK_MAX: i64 = 1_000_000_000;
 pub const LATE_MS: i64 = 30 * 86_400_000;
 /// A producer's clock may run ahead by this much.
 pub const FUTURE_MS: i64 = 5 * 60_000;
+/// A name of the shop's own for a question and its answer.
+pub const FAQ_ID_BYTES_MAX: usize = 64;
+pub const FAQ_CATEGORY_BYTES_MAX: usize = 64;
+pub const FAQ_TAGS_MAX: usize = 16;
+/// Wordings of one question in one language: more of them say nothing new.
+pub const FAQ_QUESTIONS_MAX: usize = 16;
+pub const FAQ_QUESTION_BYTES_MAX: usize = 1_024;
+/// An answer that is longer is a page, to which it can point.
+pub const FAQ_ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// Entries of a shop. Every process that answers holds them all: 10,000 usual ones are some 20 MB with their index.
+pub const FAQ_ENTRIES_MAX: usize = 10_000;

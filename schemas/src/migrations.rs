@@ -19,6 +19,7 @@ pub const STORE: &[Migration] = &[
     },
     Migration { version: 3, name: "model files", sql: include_str!("../migrations/0003_model_file.sql") },
     Migration { version: 4, name: "chats", sql: include_str!("../migrations/0004_chat.sql") },
+    Migration { version: 5, name: "questions", sql: include_str!("../migrations/0005_faq.sql") },
 ];
 
 /// The embedded log.

@@ -15,6 +15,7 @@ use serde_json::Value;
 use shoptide_jobs::import::{CollectorSink, Outgoing, Sink};
 use shoptide_jobs::shop::{Shop, ShopParams, Visitors};
 use shoptide_jobs::train::{HeldOut, Tables, held_out};
+use shoptide_models::faq::example;
 use shoptide_schemas::topic::ALL_TOPICS;
 use shoptide_store::{Tally, Truth};
 use tokio::sync::watch;
@@ -115,6 +116,7 @@ impl Act<'_> {
         say(&format!("shoptide demo on {} (data in {})", self.base, self.data.path().display()));
         saved.begin()?;
         self.caught_up(parts, "catching up").await?;
+        crate::commands::faq::put_all(&*parts.truth, &example().context("the questions")?, false).await?;
         let before = tallies(&*parts.truth).await?;
         let mut sink = CollectorSink::new(&self.base, None)?;
         let first_list = tokio::spawn(first_list(

@@ -4,6 +4,8 @@
 // Clippy's exception for tests does not see the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "mcp")]
+mod assistants;
 mod chat;
 mod commands;
 mod common;
@@ -11,6 +13,7 @@ mod damage;
 mod demo;
 mod disk;
 mod evaluate;
+mod faq;
 mod fresh;
 mod jobs;
 mod kill;

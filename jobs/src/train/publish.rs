@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use shoptide_faults::{Break, Point};
 use shoptide_live::ModelFiles;
+use shoptide_models::knowledge::ItemLinks;
 use shoptide_models::snapshot::{Kind, Snapshot};
 use shoptide_models::snapshot_file::{encode, encode_delta};
-use shoptide_store::ModelRow;
+use shoptide_schemas::ItemId;
+use shoptide_store::{ItemLinksRow, ModelRow};
 
 use super::{TrainContext, TrainError};
 
@@ -71,6 +73,27 @@ async fn keep(
     shoptide_faults::blocking(write).await.map_err(|e| TrainError::Numbers(e.to_string()))??;
     context.files.share(&*context.truth, version, file, bytes).await?;
     Ok(())
+}
+
+/// Rows of one statement's worth: 256 of them at most some 100 KiB.
+const LINKS_AT_ONCE: usize = 256;
+
+/// Puts what users' acts say of items where every process reads it, and takes away what older trainings said. A crash in between
+/// leaves some rows of before, until the next full training.
+///
+/// # Errors
+/// [`TrainError::Store`].
+pub(super) async fn put_links(
+    context: &TrainContext,
+    version: u64,
+    links: Vec<(ItemId, ItemLinks)>,
+) -> Result<(), TrainError> {
+    for some in links.chunks(LINKS_AT_ONCE) {
+        let row =
+            |(item, links): &(ItemId, ItemLinks)| ItemLinksRow { item: item.clone(), data: links.encode() };
+        context.truth.put_item_links(version, some.iter().map(row).collect()).await?;
+    }
+    Ok(context.truth.forget_item_links(version).await?)
 }
 
 /// Forgets versions that no stored list names and no kept version is built on. `chain_from`: an erasure began a new chain

@@ -11,7 +11,7 @@ use shoptide_schemas::wire::WireTime;
 use shoptide_schemas::{ItemId, Topic};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::publish::{forget_old, publish};
+use super::publish::{forget_old, publish, put_links};
 use super::tables::Tables;
 use super::{TrainContext, TrainError, delta, full};
 
@@ -243,12 +243,13 @@ impl Trainer {
         let parent = self.model.clone().filter(|_| !new_chain);
         let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
         // Training is work for the cores, not for the runtime's workers.
-        let (mut tables, model) = self
+        let (mut tables, model, links) = self
             .context
             .workers
             .run(move || {
                 let model = full::train(&tables, &params, version, parent.as_deref());
-                (tables, model)
+                let links = tables.links();
+                (tables, model, links)
             })
             .await?;
         tables.take_touched();
@@ -256,6 +257,7 @@ impl Trainer {
         let seconds = began.elapsed().as_secs_f64();
         let model = Arc::new(model?);
         publish(&self.context, &model, None).await?;
+        put_links(&self.context, version, links).await?;
         self.context.live.metrics().train.with_label_values(&["full"]).observe(seconds);
         tracing::info!(
             version,

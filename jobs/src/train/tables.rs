@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use shoptide_models::knowledge::{ItemLinks, bought_with, discussed_in};
 use shoptide_models::matrix::Interactions;
 use shoptide_models::popularity::{Popularity, PopularityParams};
 use shoptide_models::state::{Act, ActCount, Part, TasteParams};
 use shoptide_schemas::time::DAY_MS;
 use shoptide_schemas::topic::PARTS;
-use shoptide_schemas::{Topic, UserId};
+use shoptide_schemas::{ItemId, Topic, UserId};
 use shoptide_store::{FoldedTable, OffsetRow, PartRow, StoreError, Truth};
 
 use super::TrainError;
@@ -31,6 +32,8 @@ struct Deed {
 struct User {
     last_ms: [i64; PARTS],
     deeds: Vec<Deed>,
+    /// Of the forum's part: item, and the thread of the last act there.
+    threads: Vec<(u32, Box<str>)>,
 }
 
 /// Everything that training reads.
@@ -102,8 +105,10 @@ impl Tables {
         let part = Part::decode(&row.data).map_err(|e| format!("stored part: {e}"))?;
         let topic = row.topic.code();
         let mut deeds = Vec::with_capacity(part.items.len());
+        let mut threads = Vec::new();
         for entry in &part.items {
             let item = self.number(entry.item.as_bytes());
+            threads.extend(entry.thread.as_deref().map(|thread| (item, thread.into())));
             if touched_from <= entry.last_off {
                 self.touched.insert(item);
             }
@@ -121,6 +126,9 @@ impl Tables {
         self.deeds = self.deeds - had as u64 + deeds.len() as u64;
         user.deeds.retain(|d| d.topic != topic);
         user.deeds.extend(deeds);
+        if row.topic == Topic::Forum {
+            user.threads = threads;
+        }
         // The order in which topics were read must not show.
         user.deeds.sort_by_key(|d| (d.item, d.topic, d.act.act, d.act.day));
         if let Some(slot) = user.last_ms.get_mut(usize::from(topic)) {
@@ -166,6 +174,34 @@ impl Tables {
     pub(super) fn interactions(&self, taste: &TasteParams) -> Result<Interactions, TrainError> {
         Interactions::from_rows(self.ids.len(), self.rows(taste))
             .map_err(|e| TrainError::Numbers(e.to_string()))
+    }
+
+    /// What users' acts say of items beside their likings: what was bought on one day together, and where they wrote of it.
+    pub(super) fn links(&self) -> Vec<(ItemId, ItemLinks)> {
+        let order = Topic::Order.code();
+        let baskets = self.users.values().flat_map(|user| {
+            let bought = user.deeds.iter().filter(|d| d.topic == order && d.act.act == Act::PURCHASE);
+            let mut days: BTreeMap<_, Vec<u32>> = BTreeMap::new();
+            bought.for_each(|d| days.entry(d.act.day).or_default().push(d.item));
+            days.into_values()
+        });
+        let bought = bought_with(baskets);
+        let posts = self.users.values().flat_map(|u| &u.threads).map(|(item, thread)| (*item, &**thread));
+        let discussed = discussed_in(posts);
+        let id = |number: u32| self.ids.get(number as usize).map(|id| ItemId::from_trusted(id));
+        let items: BTreeSet<u32> = bought.keys().chain(discussed.keys()).copied().collect();
+        let links = |number: u32| {
+            let with = bought.get(&number).into_iter().flatten();
+            let threads = discussed.get(&number).into_iter().flatten();
+            Some((
+                id(number)?,
+                ItemLinks {
+                    bought_with: with.filter_map(|(other, baskets)| Some((id(*other)?, *baskets))).collect(),
+                    threads: threads.map(|(thread, users)| ((*thread).to_owned(), *users)).collect(),
+                },
+            ))
+        };
+        items.into_iter().filter_map(links).collect()
     }
 
     /// Popularity and trend at the cut, over all users in canonical order.

@@ -19,6 +19,20 @@ const SHORT_NAME_BYTES: usize = 4;
 /// Spellings of one brand, paths of one category.
 const SPELLINGS_MAX: usize = 64;
 
+/// Spans before a word in which a "no" is of it: the no itself and one word between (`不支持 NFC`).
+const NEGATION_SPANS_MAX: usize = 2;
+
+/// Something that a text says of a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trait {
+    /// Of a feature, an occasion, a person, or a size such as `256gb`.
+    pub key: String,
+    /// The words that say it, folded.
+    pub written: String,
+    /// Whether a "no" stands before it.
+    pub negated: bool,
+}
+
 /// The words that [`understand()`](super::understand()) knows. Learning is idempotent; what is no longer sold stays a word.
 #[derive(Debug, Clone, Default)]
 pub struct Lexicon {
@@ -232,27 +246,46 @@ impl Lexicon {
         let mut all = BTreeSet::new();
         let texts = std::iter::once(&item.title).chain(item.titles.values()).chain(&item.tags);
         for text in texts.chain([&item.category]) {
-            let atoms = atoms(text);
-            for span in spans(&atoms, self) {
-                for sense in &span.senses {
-                    match sense {
-                        Sense::Feature(key) | Sense::Whom(key) | Sense::Occasion(key) => {
-                            all.insert(key.to_string());
-                        }
-                        _ => {}
-                    }
-                }
-                if let Some(spec) = super::specs::spec(&atoms, &span) {
-                    all.insert(spec);
-                }
-            }
+            all.extend(self.traits_in(text).into_iter().map(|said| said.key));
         }
         all
     }
 
+    /// What a text says that something is, has or is for, in its order.
+    pub fn traits_in(&self, text: &str) -> Vec<Trait> {
+        let atoms = atoms(text);
+        let spans = spans(&atoms, self);
+        let mut all = Vec::new();
+        for (place, span) in spans.iter().enumerate() {
+            let before = spans.get(place.saturating_sub(NEGATION_SPANS_MAX)..place).unwrap_or_default();
+            let negated = before.iter().any(|span| span.has(Cue::Not));
+            let written = span.text(&atoms);
+            let said = |key: String| Trait { key, written: written.clone(), negated };
+            for sense in &span.senses {
+                match sense {
+                    Sense::Feature(key) | Sense::Whom(key) | Sense::Occasion(key) => {
+                        all.push(said(key.to_string()));
+                    }
+                    _ => {}
+                }
+            }
+            all.extend(super::specs::spec(&atoms, span).map(said));
+        }
+        all
+    }
+
+    /// The brand that a name holds, by its key.
+    pub(crate) fn brand_in(&self, atoms: &[Atom]) -> Option<String> {
+        let brand = |sense: &Sense| match sense {
+            Sense::Brand(key) => Some(key.to_string()),
+            _ => None,
+        };
+        spans(atoms, self).iter().find_map(|span| span.senses.iter().find_map(brand))
+    }
+
     /// The item with an id, else the items of a brand (if one was named) whose titles hold all of some words; empty if no word is rare enough to name
     /// an item.
-    pub(super) fn items_named(&self, whole: &str, words: &[&str], brand: Option<&str>) -> Vec<u32> {
+    pub(crate) fn items_named(&self, whole: &str, words: &[&str], brand: Option<&str>) -> Vec<u32> {
         if let Some(item) = self.ids.get(whole) {
             return vec![*item];
         }
@@ -278,7 +311,7 @@ pub fn folded(name: &str) -> String {
 }
 
 /// Words of a title that may name it: Latin words and numbers, each Han brand or noun being too common.
-pub(super) fn title_words(atoms: &[Atom]) -> BTreeSet<Box<str>> {
+pub(crate) fn title_words(atoms: &[Atom]) -> BTreeSet<Box<str>> {
     let worded = atoms.iter().filter(|a| matches!(a.kind, Kind::Word | Kind::Number) && a.text.len() <= 32);
     worded.map(|a| a.text.clone()).collect()
 }

@@ -31,8 +31,10 @@ mod understand;
 mod wishes;
 
 pub use atoms::MESSAGE_CHARS_MAX;
+pub(crate) use atoms::{Atom, Kind as AtomKind, atoms, key as phrase_key};
 pub use conditions::{ABOUT_PERCENT, Candidate, Condition, Conditions, Filter, RELAXATIONS_MAX, Relaxation};
-pub use lexicon::{LEARNED_MAX, Lexicon, folded};
+pub(crate) use lexicon::title_words;
+pub use lexicon::{LEARNED_MAX, Lexicon, Trait, folded};
 pub use next::{Action, ActionKind, next};
 pub use phrases::{Phrase, fill};
 pub use resolve::resolve;

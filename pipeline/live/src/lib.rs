@@ -3,6 +3,7 @@
 //! uses another, and a replay (`jobs`) folds with the very code that the stream folds with.
 
 mod catalogue;
+mod faq;
 mod files;
 pub mod fold;
 mod generation;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use shoptide_log::{Log, LogError};
 use shoptide_models::catalogue::Catalogue;
+use shoptide_models::faq::FaqBook;
 use shoptide_models::list::Linked;
 use shoptide_models::snapshot::Snapshot;
 use shoptide_store::{Cache, StoreError, Truth};
@@ -47,6 +49,7 @@ pub enum LiveError {
 pub struct Live {
     catalogue: watch::Sender<Arc<Catalogue>>,
     model: watch::Sender<Option<Arc<Snapshot>>>,
+    faq: watch::Sender<Arc<FaqBook>>,
     linked: Mutex<Arc<Linked>>,
     metrics: Arc<Metrics>,
     followers: Mutex<Vec<JoinHandle<()>>>,
@@ -87,9 +90,11 @@ impl Live {
             Metrics::stamp(&metrics.model_adopted);
         }
         let linked = Arc::new(Linked::new(model.clone(), catalogue.clone(), None));
+        let faq = faq::load(&*truth).await?;
         let live = Arc::new(Live {
             catalogue: watch::Sender::new(catalogue),
             model: watch::Sender::new(model),
+            faq: watch::Sender::new(faq),
             linked: Mutex::new(linked),
             metrics,
             followers: Mutex::default(),
@@ -103,6 +108,10 @@ impl Live {
             tokio::spawn(kept_up("generation", {
                 let truth = truth.clone();
                 move || generation::follow(truth.clone(), log.clone())
+            })),
+            tokio::spawn(kept_up("faq", {
+                let (live, truth) = (live.clone(), truth.clone());
+                move || faq::follow(live.clone(), truth.clone())
             })),
             tokio::spawn(kept_up("model", {
                 let live = live.clone();
@@ -138,6 +147,36 @@ impl Live {
     /// Resolves when the model changes.
     pub fn watch_model(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
         self.model.subscribe()
+    }
+
+    /// The shop's questions and answers, at most a second behind the store.
+    pub fn faq(&self) -> Arc<FaqBook> {
+        self.faq.borrow().clone()
+    }
+
+    /// Resolves when the questions change.
+    pub fn watch_faq(&self) -> watch::Receiver<Arc<FaqBook>> {
+        self.faq.subscribe()
+    }
+
+    /// Reads the questions again if the store's changed.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read; those of before stay.
+    pub async fn refresh_faq(&self, truth: &dyn Truth) -> Result<(), StoreError> {
+        if truth.faq_revision().await? == self.faq().revision() {
+            return Ok(());
+        }
+        let book = faq::load(truth).await?;
+        // Of two who read at once the later change stays.
+        self.faq.send_if_modified(|current| {
+            let newer = current.revision() < book.revision();
+            if newer {
+                *current = book;
+            }
+            newer
+        });
+        Ok(())
     }
 
     /// The model bound to the catalogue, as of now.

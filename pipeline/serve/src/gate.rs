@@ -13,7 +13,7 @@ use prometheus::Histogram;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::options::ApiKey;
+use crate::options::{ApiKey, ServeOptions};
 
 /// Which key a route asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Access {
     Open,
     Read,
     Write,
+    /// The key of readers or that of writers; what it allows is decided behind.
+    Either,
 }
 
 #[derive(Clone)]
@@ -42,13 +44,22 @@ impl Gate {
 
     fn admits(&self, headers: &HeaderMap) -> bool {
         let options = &self.app.context.options;
-        let key = match self.access {
-            Access::Open => None,
-            Access::Read => options.read_key.as_ref(),
-            Access::Write => options.write_key.as_ref(),
+        let admits = |key: Option<&ApiKey>| {
+            key.is_none_or(|key| given(headers).is_some_and(|given| key_matches(key, given)))
         };
-        key.is_none_or(|key| given(headers).is_some_and(|given| key_matches(key, given)))
+        match self.access {
+            Access::Open => true,
+            Access::Read => admits(options.read_key.as_ref()),
+            Access::Write => admits(options.write_key.as_ref()),
+            Access::Either => admits(options.read_key.as_ref()) || gives_write_key(options, headers),
+        }
     }
+}
+
+/// Whether there is a key of writers, and the request has it.
+pub(crate) fn gives_write_key(options: &ServeOptions, headers: &HeaderMap) -> bool {
+    let key = options.write_key.as_ref();
+    key.zip(given(headers)).is_some_and(|(key, given)| key_matches(key, given))
 }
 
 /// `Authorization: Bearer …` or `X-API-Key: …`.

@@ -21,7 +21,10 @@ use crate::gate::Access;
 use crate::params::NoQuery;
 use crate::recommend::json as json_bytes;
 use crate::router::{Route, table};
-use crate::{chat, collect, items, legacy, profile, read, recommend, search, similar, status, users};
+use crate::{
+    chat, collect, facts, faq, items, legacy, mcp, prices, profile, read, recommend, search, similar, status,
+    users,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -42,8 +45,15 @@ use crate::{chat, collect, items, legacy, profile, read, recommend, search, simi
         chat::chat,
         chat::messages,
         chat::feedback,
+        faq::ask,
+        faq::list,
+        faq::put,
+        faq::delete,
         items::post_batch,
         items::get,
+        prices::prices,
+        facts::facts,
+        mcp::mcp,
         items::put,
         items::patch,
         items::delete,
@@ -60,14 +70,16 @@ use crate::{chat, collect, items, legacy, profile, read, recommend, search, simi
         legacy::users,
         document,
     ),
-    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SearchSort, search::SuggestAnswer, chat::TurnAnswer, chat::Messages)),
+    components(schemas(ErrorBody, read::ListAnswer, read::Place, search::SearchAnswer, search::SearchSort, search::SuggestAnswer, chat::TurnAnswer, chat::Messages, faq::FaqAnswers)),
     modifiers(&Shared),
     tags(
         (name = "collect", description = "Events in."),
         (name = "read", description = "Lists out."),
         (name = "search", description = "What a shopper types."),
         (name = "chat", description = "Products in answer to words."),
+        (name = "faq", description = "Questions to the shop."),
         (name = "catalogue", description = "Items."),
+        (name = "assistants", description = "For assistants that speak the Model Context Protocol."),
         (name = "users", description = "Budgets, profiles, erasure."),
         (name = "status", description = "For monitors."),
         (name = "legacy", description = "For clients of older systems."),

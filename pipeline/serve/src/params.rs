@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use shoptide_models::faq::HITS_MAX;
 use shoptide_models::find::Wanted;
 use shoptide_schemas::limits::{BRAND_BYTES_MAX, CATEGORY_BYTES_MAX, EVENT_ID_BYTES_MAX, TITLE_BYTES_MAX};
 use shoptide_schemas::{Code, ItemId, Micros, Reject, UserId};
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::facts::FactsAsk;
+use crate::faq::{FAQ_PAGE_MAX, FaqAsk};
 use crate::read::Ask;
 use crate::search::{SearchAsk, SearchSort, SuggestAsk};
 
@@ -183,6 +186,66 @@ impl FromRequestParts<Arc<App>> for MessagesQuery {
 pub(crate) struct PathName(pub String);
 
 impl FromRequestParts<Arc<App>> for PathName {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        path_id(parts, app).await.map(Self)
+    }
+}
+
+/// A question to the shop, and how many answers it may get.
+pub(crate) struct FaqQuery(pub FaqAsk);
+
+impl FromRequestParts<Arc<App>> for FaqQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let [q, n] = query(parts, ["q", "n"])?;
+        let missing = || ApiError::bad(Reject::new(Code::Missing, "q", "q is missing"));
+        let question = decoded(q.ok_or_else(missing)?, "q")?.into_owned();
+        let n = n.map(|n| number(n, "n", 1..=HITS_MAX)).transpose()?;
+        FaqAsk::checked(question, n).map(Self).map_err(ApiError::bad)
+    }
+}
+
+/// What is asked of a product's facts.
+pub(crate) struct FactsQuery(pub FactsAsk);
+
+impl FromRequestParts<Arc<App>> for FactsQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let [has, or] = query(parts, ["has", "or"])?;
+        let has = has.map(|text| decoded(text, "has").map(Cow::into_owned)).transpose()?;
+        let other = |raw| {
+            let id = ItemId::parse(&decoded(raw, "or")?);
+            id.map_err(|reject| ApiError::bad(Reject { field: "or".into(), ..reject }))
+        };
+        FactsAsk::checked(has, or.map(other).transpose()?).map(Self).map_err(ApiError::bad)
+    }
+}
+
+/// A page of entries: those after an id.
+pub(crate) struct FaqPage {
+    pub after: Option<String>,
+    pub n: usize,
+}
+
+impl FromRequestParts<Arc<App>> for FaqPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let [after, n] = query(parts, ["after", "n"])?;
+        let after = after.map(|after| decoded(after, "after").map(Cow::into_owned)).transpose()?;
+        let n = n.map(|n| number(n, "n", 1..=FAQ_PAGE_MAX)).transpose()?;
+        Ok(Self { after, n: n.unwrap_or(FAQ_PAGE_MAX) })
+    }
+}
+
+/// The entry named by the path.
+pub(crate) struct PathFaq(pub String);
+
+impl FromRequestParts<Arc<App>> for PathFaq {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
@@ -369,7 +432,8 @@ fn excluded(raw: &str) -> Result<Vec<ItemId>, ApiError> {
         .collect()
 }
 
-fn decoded<'a>(raw: &'a str, field: &'static str) -> Result<Cow<'a, str>, ApiError> {
+/// Percent-decoded once.
+pub(crate) fn decoded<'a>(raw: &'a str, field: &'static str) -> Result<Cow<'a, str>, ApiError> {
     if !raw.bytes().any(|b| b == b'%' || b == b'+') {
         return Ok(Cow::Borrowed(raw));
     }

@@ -16,12 +16,19 @@ use crate::error::ApiError;
 use crate::gate::{Access, Gate, count, pass};
 use crate::options::Cors;
 use crate::params::IDEMPOTENCY_KEY;
-use crate::{chat, collect, items, legacy, openapi, profile, recommend, search, similar, status, users};
+use crate::tools::Tools;
+use crate::{
+    chat, collect, facts, faq, items, legacy, mcp, openapi, prices, profile, recommend, search, similar,
+    status, users,
+};
 
 /// Preflight answers are asked again after ten minutes.
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// What monitors ask of any process.
+/// Where assistants speak the Model Context Protocol.
+pub(crate) const MCP_PATH: &str = "/mcp";
+
 const STATUS: [&str; 4] = ["/live", "/ready", "/metrics", "/health"];
 
 pub(crate) struct Route {
@@ -33,7 +40,7 @@ pub(crate) struct Route {
 
 /// Everything that is served, beside the pages under `/docs`.
 pub(crate) fn table() -> Vec<Route> {
-    use Access::{Open, Read, Write};
+    use Access::{Either, Open, Read, Write};
     let route = |method, path, access, handler| Route { method, path, access, handler };
     vec![
         route(Method::POST, "/v1/events", Write, post(collect::collect)),
@@ -47,8 +54,14 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::POST, "/v1/chat", Write, post(chat::chat)),
         route(Method::GET, "/v1/chat/sessions/{id}/messages", Read, get(chat::messages)),
         route(Method::POST, "/v1/recommendations/{record_id}/feedback", Write, post(chat::feedback)),
+        route(Method::GET, "/v1/faq", Read, get(faq::ask)),
+        route(Method::GET, "/v1/faq/entries", Write, get(faq::list)),
+        route(Method::PUT, "/v1/faq/entries/{id}", Write, put(faq::put)),
+        route(Method::DELETE, "/v1/faq/entries/{id}", Write, delete(faq::delete)),
         route(Method::POST, "/v1/items", Write, post(items::post_batch)),
         route(Method::GET, "/v1/items/{id}", Read, get(items::get)),
+        route(Method::GET, "/v1/items/{id}/facts", Read, get(facts::facts)),
+        route(Method::GET, "/v1/items/{id}/prices", Read, get(prices::prices)),
         route(Method::PUT, "/v1/items/{id}", Write, put(items::put)),
         route(Method::PATCH, "/v1/items/{id}", Write, patch(items::patch)),
         route(Method::DELETE, "/v1/items/{id}", Write, delete(items::delete)),
@@ -57,6 +70,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::GET, "/v1/users/{id}/budget", Read, get(users::get_budget)),
         route(Method::PUT, "/v1/users/{id}/budget", Write, put(users::put_budget)),
         route(Method::DELETE, "/v1/users/{id}/budget", Write, delete(users::delete_budget)),
+        route(Method::POST, MCP_PATH, Either, post(mcp::mcp)),
         route(Method::GET, "/live", Open, get(status::live)),
         route(Method::GET, "/ready", Open, get(status::ready)),
         route(Method::GET, "/metrics", Open, get(status::metrics)),
@@ -79,6 +93,15 @@ fn routed(app: &Arc<App>, routes: impl Iterator<Item = Route>) -> Router<Arc<App
     })
 }
 
+/// The routes for whoever was asked for his key already; counted and bounded as all are.
+pub(crate) fn trusted(app: &Arc<App>) -> Router {
+    // What calls tools is no tool: nothing may call itself without end.
+    let routes = table().into_iter().filter(|route| route.path != MCP_PATH);
+    routed(app, routes.map(|route| Route { access: Access::Open, ..route }))
+        .fallback(unknown_path)
+        .with_state(app.clone())
+}
+
 /// Only what monitors ask, for a process that has no API.
 pub(crate) fn status_router(mut context: ServeContext) -> Router {
     (context.options.search, context.options.chat) = (false, false);
@@ -99,6 +122,7 @@ pub fn router(context: ServeContext) -> Router {
         .merge(docs)
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(axum::Extension(Arc::new(Tools::new(&app))))
         .with_state(app.clone());
     match cors(&app.context.options.cors) {
         Some(cors) => router.layer(cors),

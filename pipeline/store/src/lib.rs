@@ -238,6 +238,43 @@ pub trait Truth: Send + Sync {
         Ok(None)
     }
 
+    /// The questions that shoppers ask, by id, and how often they were changed, of one consistent read.
+    async fn faq(&self) -> Result<(u64, Vec<FaqRow>), StoreError> {
+        Ok((0, Vec::new()))
+    }
+
+    /// How often the questions were changed: whoever holds them reads again when it rises.
+    async fn faq_revision(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    /// Changes questions, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] if there would be more than [`FaqChange::entries_max`]; nothing is changed then.
+    async fn change_faq(&self, change: FaqChange) -> Result<(), StoreError> {
+        let _ = change;
+        Err(StoreError::Unusable("this store keeps no questions".to_owned()))
+    }
+
+    /// Keeps what users' acts say of items, as of a model version; rows of other items stay as they are.
+    async fn put_item_links(&self, version: u64, rows: Vec<ItemLinksRow>) -> Result<(), StoreError> {
+        let _ = (version, rows);
+        Err(StoreError::Unusable("this store keeps no links of items".to_owned()))
+    }
+
+    /// Takes away the links that were made before a version.
+    async fn forget_item_links(&self, before: u64) -> Result<(), StoreError> {
+        let _ = before;
+        Ok(())
+    }
+
+    /// What users' acts say of an item, if anything is kept.
+    async fn item_links(&self, item: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
+        let _ = item;
+        Ok(None)
+    }
+
     /// The generation of topics that is folded, from 1.
     async fn generation(&self) -> Result<u32, StoreError> {
         Ok(1)

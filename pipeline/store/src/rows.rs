@@ -252,6 +252,31 @@ pub struct Commit {
     pub chats_gone: Vec<UserId>,
 }
 
+/// A question with its answer, as bytes of [`shoptide_schemas::FaqEntry`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaqRow {
+    pub id: String,
+    pub data: Vec<u8>,
+}
+
+/// What one change does to the questions: takes away, then puts.
+#[derive(Debug, Clone, Default)]
+pub struct FaqChange {
+    /// Takes away all that are not put.
+    pub replace: bool,
+    pub gone: Vec<String>,
+    pub put: Vec<FaqRow>,
+    /// How many there may be afterwards.
+    pub entries_max: usize,
+}
+
+/// What users' acts say of an item, as bytes that `models` gives their meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemLinksRow {
+    pub item: ItemId,
+    pub data: Vec<u8>,
+}
+
 /// The folded tables that a replay must reproduce byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoldedTable {

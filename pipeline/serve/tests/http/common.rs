@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use shoptide_live::{Live, Metrics};
 use shoptide_log::{Log, MemoryLog, MemoryLogOptions, ReadMax, Record};
 use shoptide_models::blend::BlendParams;
+use shoptide_models::catalogue::CatalogueBuilder;
 use shoptide_models::list::ListParams;
 use shoptide_models::mmr::MmrParams;
 use shoptide_models::state::{Act, Change, Part, TasteParams};
@@ -19,7 +20,7 @@ use shoptide_schemas::topic::PARTS;
 use shoptide_schemas::{ItemId, ListEntry, StoredList, Topic, USER_TOPICS, UserId, wire};
 use shoptide_serve::{ServeContext, ServeOptions, router};
 use shoptide_store::{
-    CacheEntry, Commit, ListRow, LocalCache, LocalCacheOptions, OffsetMove, PartRow, SqliteTruth,
+    CacheEntry, Commit, ItemRow, ListRow, LocalCache, LocalCacheOptions, OffsetMove, PartRow, SqliteTruth,
     SqliteTruthOptions, Tally, Truth,
 };
 use tempfile::TempDir;
@@ -266,6 +267,38 @@ impl Shop {
             ..Commit::default()
         };
         self.truth.commit(commit).await.unwrap();
+    }
+
+    /// Puts what the catalogue topic says into the truth, each change as its version, as the stream does.
+    pub async fn fold_catalogue(&self) {
+        let row = self.truth.assign(0, &[(Topic::Catalogue, 0)]).await.unwrap().remove(0);
+        let mut builder = CatalogueBuilder::default();
+        let mut items = Vec::new();
+        let records = self.records(Topic::Catalogue).await;
+        for record in &records {
+            let event = shoptide_schemas::catalogue::decode(record.value.as_ref().unwrap()).unwrap();
+            if let Some((num, data)) = builder.fold(&event) {
+                items.push(ItemRow { num, item: event.item.clone(), from_off: record.offset, data });
+            }
+        }
+        let to = records.len() as i64;
+        let mut offsets = vec![OffsetMove {
+            topic: Topic::Catalogue,
+            from: row.next_off,
+            to,
+            append_ms: NOW_MS,
+            tally: Tally { logged: to - row.next_off, applied: to - row.next_off, ..Tally::default() },
+        }];
+        // The newest row of an item is the last of a commit, so versions go one by one.
+        for item in items.into_iter().filter(|item| row.next_off <= item.from_off) {
+            let (epoch, mut step) = (row.epoch, offsets[0].clone());
+            (step.from, step.to) = (item.from_off, item.from_off + 1);
+            step.tally = Tally { logged: 1, applied: 1, ..Tally::default() };
+            offsets[0].from = step.to;
+            let commit = Commit { epoch, offsets: vec![step], items: vec![item], ..Commit::default() };
+            self.truth.commit(commit).await.unwrap();
+        }
+        assert_eq!(offsets[0].from, to, "every record here changes an item");
     }
 
     /// Puts a list straight into the cache.

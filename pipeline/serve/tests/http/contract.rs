@@ -124,8 +124,14 @@ async fn keys_open_what_they_are_for() {
     let open = ["/live", "/ready", "/metrics", "/health", "/openapi.json"];
     let writes = |method: &str, path: &str| {
         matches!(method, "PUT" | "PATCH" | "DELETE")
-            || ["/v1/events", "/v1/items", "/v1/chat", "/v1/recommendations/{record_id}/feedback"]
-                .contains(&path)
+            || [
+                "/v1/events",
+                "/v1/items",
+                "/v1/chat",
+                "/v1/recommendations/{record_id}/feedback",
+                "/v1/faq/entries",
+            ]
+            .contains(&path)
     };
     for (method, path) in routes() {
         if open.contains(&path) {
@@ -134,6 +140,8 @@ async fn keys_open_what_they_are_for() {
         }
         let (right, wrong) = ("write-canary-0123456789", "read-canary-0123456789");
         let (right, wrong) = if writes(&method, path) { (right, wrong) } else { (wrong, right) };
+        // Where either opens, a third opens nothing.
+        let wrong = if path == "/mcp" { "other-canary-0123456789" } else { wrong };
         let with = |name: &str, value: String| {
             request(&method, path).header(name, value).body(Body::from("{}")).unwrap()
         };

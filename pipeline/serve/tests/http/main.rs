@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
 
+#[cfg(feature = "mcp")]
+mod assistants;
 mod chatting;
 mod collecting;
 mod common;
 mod contract;
+mod facts;
+mod faq;
 mod health;
 mod ids;
 mod json;

@@ -7,7 +7,9 @@ mod commit;
 mod conn;
 mod dialect;
 mod erase;
+mod faq;
 mod grow;
+mod item_links;
 mod model_files;
 #[cfg(feature = "mysql")]
 mod mysql;

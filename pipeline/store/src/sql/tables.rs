@@ -86,3 +86,7 @@ pub(super) const MODEL: Target =
     target("model", &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage"], 1, Replace);
 pub(super) const MODEL_FILE: Target = target("model_file", &["version", "file", "part", "data"], 3, Replace);
 pub(super) const POINTER: Target = target("pointer", &["name", "value"], 1, Replace);
+/// The same table, for pointers that count.
+pub(super) const POINTER_COUNT: Target = target("pointer", &["name", "value"], 1, Add);
+pub(super) const FAQ: Target = target("faq", &["entry_id", "data"], 1, Replace);
+pub(super) const ITEM_LINKS: Target = target("item_links", &["item_id", "version", "data"], 1, Replace);

@@ -10,11 +10,12 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{chats, grow, model_files, reads, reports, tables};
+use super::{chats, faq, grow, item_links, model_files, reads, reports, tables};
 use crate::{
     Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
-    DeadLetter, DeadPage, FoldedTable, Growth, ItemCount, ItemRow, ItemVersion, ListHead, ModelPart,
-    ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError, Truth, UserRow,
+    DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRow,
+    ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError,
+    Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -297,6 +298,31 @@ impl<B: Backend> Truth for B {
         self.readers()
             .read(move |c| Box::pin(async move { model_files::part(c, version, &file, part).await }))
             .await
+    }
+
+    async fn faq(&self) -> Result<(u64, Vec<FaqRow>), StoreError> {
+        self.readers().consistent(|c| Box::pin(faq::all(c))).await
+    }
+
+    async fn faq_revision(&self) -> Result<u64, StoreError> {
+        self.readers().read(|c| Box::pin(faq::revision(c))).await
+    }
+
+    async fn change_faq(&self, change: FaqChange) -> Result<(), StoreError> {
+        self.write(Write::Faq(Box::new(change))).await.map(drop)
+    }
+
+    async fn put_item_links(&self, version: u64, rows: Vec<ItemLinksRow>) -> Result<(), StoreError> {
+        self.write(Write::ItemLinks { version, rows }).await.map(drop)
+    }
+
+    async fn forget_item_links(&self, before: u64) -> Result<(), StoreError> {
+        self.write(Write::ForgetItemLinks { before }).await.map(drop)
+    }
+
+    async fn item_links(&self, item: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
+        let item = item.clone();
+        self.readers().read(move |c| Box::pin(async move { item_links::of(c, &item).await })).await
     }
 
     async fn generation(&self) -> Result<u32, StoreError> {

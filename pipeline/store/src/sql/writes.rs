@@ -8,9 +8,10 @@ use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::grow::{self, Move};
 use super::value::Value;
-use super::{chats, erase, model_files, reads, tables};
+use super::{chats, erase, faq, item_links, model_files, reads, tables};
 use crate::{
-    Budget, ChatFeedback, ChatKey, ChatTurn, Commit, Growth, ModelPart, ModelRow, OffsetRow, StoreError,
+    Budget, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, ModelPart, ModelRow,
+    OffsetRow, StoreError,
 };
 
 /// The pointer that a publish flips.
@@ -31,6 +32,9 @@ pub enum Write {
     ChatFeedback { key: ChatKey, turn: u32, place: u32, feedback: ChatFeedback },
     ForgetChats { shard: u32, chats: Vec<(UserId, String)>, before_ms: i64 },
     Enter { growth: Box<Growth>, epochs: Vec<(u32, i64)> },
+    Faq(Box<FaqChange>),
+    ItemLinks { version: u64, rows: Vec<ItemLinksRow> },
+    ForgetItemLinks { before: u64 },
 }
 
 /// What it gives back: the offset rows of an assignment, else nothing.
@@ -60,6 +64,9 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
             chats::forget(conn, *shard, chats, *before_ms).await?
         }
         Write::Enter { growth, epochs } => grow::enter(conn, growth, epochs).await?,
+        Write::Faq(change) => faq::change(conn, change).await?,
+        Write::ItemLinks { version, rows } => item_links::put(conn, *version, rows).await?,
+        Write::ForgetItemLinks { before } => item_links::drop_before(conn, *before).await?,
     }
     Ok(Vec::new())
 }

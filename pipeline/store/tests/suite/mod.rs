@@ -3,6 +3,7 @@
 pub mod chats;
 pub mod commits;
 pub mod counters;
+pub mod faq;
 pub mod growth;
 pub mod ids;
 pub mod reads;

@@ -1,0 +1,115 @@
+//! What an item has cost: the versions of its catalogue row, each with the moment that the log has for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use serde::Serialize;
+use shoptide_log::ReadMax;
+use shoptide_models::catalogue::CatalogueItem;
+use shoptide_schemas::limits::EVENT_BYTES_MAX;
+use shoptide_schemas::{EventMs, Topic, catalogue::decode};
+use shoptide_store::{ItemVersion, StoreError};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::items::unknown;
+use crate::params::{NoQuery, PathItem};
+use crate::read::text_of;
+
+/// Versions read of an item: stock makes versions too, so a price may be older than all of them.
+const VERSIONS_MAX: usize = 500;
+/// Prices shown, the newest: each costs a look into the log.
+const PRICES_MAX: usize = 20;
+/// How long the log may be asked for moments, in all. What it has not told by then is shown without.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"item_id": "TECH1005", "prices": [
+    {"price": "1399.00", "currency": "CNY", "offset": 17, "since": "2026-05-01T08:00:00Z"},
+    {"price": "1299.00", "currency": "CNY", "offset": 412, "since": "2026-05-04T12:00:00Z"}], "complete": true}))]
+pub(crate) struct PriceHistory {
+    pub item_id: String,
+    /// Oldest first, one for each change; the last is the price of now. At most 20.
+    pub prices: Vec<PricePoint>,
+    /// `false` if there were earlier ones that are not shown.
+    pub complete: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PricePoint {
+    /// A decimal string; absent for a time without a price.
+    pub price: Option<String>,
+    pub currency: Option<String>,
+    /// Of the catalogue topic: the record that set it.
+    pub offset: i64,
+    /// RFC 3339, UTC; absent if the log no longer has the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+}
+
+/// What an item has cost
+///
+/// Each change of its price that the store has folded, with the time that the shop gave it.
+#[utoipa::path(
+    get, path = "/v1/items/{id}/prices", tag = "catalogue",
+    params(("id" = String, Path, description = "Opaque, 1 to 128 bytes, percent-encoded.", min_length = 1)),
+    responses((status = 200, description = "The prices, oldest first.", body = PriceHistory), (status = 404, description = "No such item.", body = crate::error::ErrorBody)),
+)]
+pub(crate) async fn prices(
+    State(app): State<Arc<App>>,
+    PathItem(item): PathItem,
+    _: NoQuery,
+) -> Result<axum::Json<PriceHistory>, ApiError> {
+    let catalogue = app.context.live.catalogue();
+    let number = catalogue.number(&item).ok_or_else(unknown)?;
+    catalogue.row(number).filter(|(_, row)| !row.removed).ok_or_else(unknown)?;
+    let truth = app.context.truth.clone();
+    let question = async move {
+        let versions = truth.item_versions(number, VERSIONS_MAX).await?;
+        let row = |version: ItemVersion| {
+            let row =
+                CatalogueItem::decode(&version.data).map_err(|e| StoreError::Unusable(e.to_string()))?;
+            Ok((version.from_off, row.price))
+        };
+        versions.into_iter().rev().map(row).collect::<Result<Vec<_>, StoreError>>()
+    };
+    let mut versions = app.ask(app.context.options.request_timeout, question).await?;
+    let mut complete = versions.len() < VERSIONS_MAX;
+    versions.dedup_by(|next, before| next.1 == before.1);
+    if let Some(more) = versions.len().checked_sub(PRICES_MAX).filter(|more| 0 < *more) {
+        versions.drain(..more);
+        complete = false;
+    }
+    let mut prices: Vec<PricePoint> = versions
+        .into_iter()
+        .map(|(offset, price)| PricePoint {
+            price: price.map(|(price, _)| price.to_string()),
+            currency: price.map(|(_, currency)| currency.to_string()),
+            offset,
+            since: None,
+        })
+        .collect();
+    date(&app, &mut prices).await;
+    Ok(axum::Json(PriceHistory { item_id: text_of(item.as_bytes()).into_owned(), prices, complete }))
+}
+
+/// Asks the log for the moment of each, newest first, for as long as its patience lasts.
+async fn date(app: &App, prices: &mut [PricePoint]) {
+    let max = ReadMax { records: 1, bytes: EVENT_BYTES_MAX };
+    let dated = async {
+        for point in prices.iter_mut().rev() {
+            match app.context.log.read(Topic::Catalogue, 0, point.offset, max).await {
+                Ok(records) => {
+                    let record = records.first().filter(|record| record.offset == point.offset);
+                    let event = record.and_then(|r| r.value.as_ref()).and_then(|bytes| decode(bytes).ok());
+                    point.since = event.map(|event| EventMs(event.at.0).to_rfc3339());
+                }
+                Err(error) => return app.complain(&error),
+            }
+        }
+    };
+    // What is dated by then stays.
+    let _ = tokio::time::timeout(LOG_PATIENCE, dated).await;
+}
