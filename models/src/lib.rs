@@ -14,6 +14,7 @@ pub mod ease;
 pub mod evaluate;
 pub mod find;
 pub mod graph;
+pub mod grounding;
 pub mod hybrid;
 pub mod item_item;
 pub mod kmeans;

@@ -1,0 +1,164 @@
+//! Replies that a language model may write, honest and not, against the facts of a turn.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+
+use shoptide_models::catalogue::{Catalogue, CatalogueItem};
+use shoptide_models::chat::{Conditions, DialogueState, Lexicon, next, understand};
+use shoptide_models::grounding::{Checker, Facts, Product, Ruling, Splitter, check};
+use shoptide_schemas::{Currency, ItemId, Micros};
+
+#[path = "../chat/catalogue.rs"]
+#[allow(dead_code)]
+mod catalogue;
+
+#[derive(serde::Deserialize)]
+struct SceneRow {
+    message: String,
+    items: Vec<ItemRow>,
+    quotes: Vec<String>,
+    all_met: bool,
+}
+
+#[derive(serde::Deserialize)]
+struct ItemRow {
+    id: String,
+    price: Option<String>,
+    currency: Option<String>,
+    stock: Option<i64>,
+    rating: Option<f32>,
+    #[serde(default)]
+    lacks: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reply {
+    scene: String,
+    #[serde(default)]
+    kind: String,
+    reply: String,
+    /// What must not leave; all of it if nothing is named.
+    #[serde(default)]
+    bad: Vec<String>,
+    /// What an honest reply becomes without its marks of emphasis; the reply itself if nothing is said.
+    text: Option<String>,
+}
+
+fn row(catalogue: &Catalogue, id: &str) -> CatalogueItem {
+    let id = ItemId::parse(id).unwrap();
+    let found = catalogue.rows().find(|(_, own, _)| **own == id);
+    found.unwrap().2.clone()
+}
+
+fn scenes() -> BTreeMap<String, Facts> {
+    let catalogue = catalogue::catalogue();
+    let lexicon = Lexicon::of(&catalogue);
+    let rows: BTreeMap<String, SceneRow> = serde_json::from_str(include_str!("scenes.json")).unwrap();
+    let facts = |scene: SceneRow| {
+        let state = DialogueState::default();
+        let understood = understand(&scene.message, &lexicon, &state);
+        let (state, _) = next(&state, &understood);
+        let products = scene.items.into_iter().map(|own| {
+            let mut item = row(&catalogue, &own.id);
+            if let (Some(price), Some(currency)) = (&own.price, &own.currency) {
+                let price = Micros::parse(price, "price").unwrap();
+                item.price = Some((price, Currency::parse(currency).unwrap()));
+            }
+            item.stock = own.stock.or(item.stock);
+            let mut product = Product::of(&own.id, &item, &lexicon, own.rating);
+            product.lacks.extend(own.lacks);
+            product
+        });
+        Facts {
+            products: products.collect(),
+            quotes: scene.quotes,
+            wanted: Conditions::of(&state, false),
+            all_met: scene.all_met,
+        }
+    };
+    rows.into_iter().map(|(name, scene)| (name, facts(scene))).collect()
+}
+
+fn replies(file: &str) -> Vec<Reply> {
+    let lines = file.lines().filter(|l| !l.trim().is_empty());
+    lines.map(|l| serde_json::from_str(l).expect(l)).collect()
+}
+
+/// What leaves when sentences leave as they come: no sentence waits for those after it.
+fn streamed(reply: &str, facts: &Facts) -> String {
+    let mut checker = Checker::new(facts);
+    let mut splitter = Splitter::default();
+    let chars: Vec<char> = reply.chars().collect();
+    let mut sentences: Vec<String> = Vec::new();
+    for piece in chars.chunks(3) {
+        sentences.extend(splitter.push(&piece.iter().collect::<String>()));
+    }
+    sentences.extend(splitter.finish());
+    let mut text = String::new();
+    for sentence in sentences {
+        match checker.sentence(&sentence) {
+            Ruling::Stands(sentence) => text.push_str(&sentence),
+            Ruling::Gone(_) => {}
+            Ruling::Stop(_) => break,
+        }
+    }
+    text
+}
+
+#[test]
+fn no_adversarial_statement_leaves() {
+    let scenes = scenes();
+    let replies = replies(include_str!("adversarial.jsonl"));
+    assert!(200 <= replies.len(), "{} adversarial replies", replies.len());
+    let mut passed = Vec::new();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for reply in &replies {
+        let facts = &scenes[&reply.scene];
+        *kinds.entry(&reply.kind).or_default() += 1;
+        for text in [check(&reply.reply, facts).text.unwrap_or_default(), streamed(&reply.reply, facts)] {
+            let leaks = match reply.bad.as_slice() {
+                [] => !text.trim().is_empty(),
+                bad => bad.iter().any(|bad| text.contains(bad)),
+            };
+            if leaks {
+                passed.push(format!("{} [{}] {} -> {text}", reply.scene, reply.kind, reply.reply));
+                break;
+            }
+        }
+    }
+    println!("adversarial: {} of {} passed; kinds {kinds:?}", passed.len(), replies.len());
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+    for reply in replies.iter().filter(|r| !r.bad.is_empty()) {
+        assert!(reply.bad.iter().all(|bad| reply.reply.contains(bad)), "no such text in: {}", reply.reply);
+    }
+}
+
+/// The share of replies of a file that leave as they were written.
+fn survive(name: &str, file: &str) -> f64 {
+    let scenes = scenes();
+    let replies = replies(file);
+    let mut lost = Vec::new();
+    for reply in &replies {
+        let facts = &scenes[&reply.scene];
+        let checked = check(&reply.reply, facts);
+        if checked.text.as_deref() != Some(reply.text.as_deref().unwrap_or(&reply.reply).trim()) {
+            lost.push(format!("{} {} -> {:?} {:?}", reply.scene, reply.reply, checked.text, checked.faults));
+        }
+    }
+    let share = 1.0 - lost.len() as f64 / replies.len() as f64;
+    println!(
+        "{name}: {} of {} survive whole\n{}",
+        replies.len() - lost.len(),
+        replies.len(),
+        lost.join("\n")
+    );
+    share
+}
+
+#[test]
+fn honest_replies_survive() {
+    assert!(60 <= replies(include_str!("honest.jsonl")).len());
+    assert_eq!(survive("honest", include_str!("honest.jsonl")), 1.0);
+}
