@@ -4,87 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use shoptide_models::catalogue::{Catalogue, CatalogueItem};
-use shoptide_models::chat::{Conditions, DialogueState, Lexicon, next, understand};
-use shoptide_models::grounding::{Checker, Facts, Product, Ruling, Splitter, check};
-use shoptide_schemas::{Currency, ItemId, Micros};
+use shoptide_models::grounding::{Checker, Facts, Ruling, Splitter, check};
 
-#[path = "../chat/catalogue.rs"]
-#[allow(dead_code)]
-mod catalogue;
+mod scenes;
 
-#[derive(serde::Deserialize)]
-struct SceneRow {
-    message: String,
-    items: Vec<ItemRow>,
-    quotes: Vec<String>,
-    all_met: bool,
-}
-
-#[derive(serde::Deserialize)]
-struct ItemRow {
-    id: String,
-    price: Option<String>,
-    currency: Option<String>,
-    stock: Option<i64>,
-    rating: Option<f32>,
-    #[serde(default)]
-    lacks: Vec<String>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Reply {
-    scene: String,
-    #[serde(default)]
-    kind: String,
-    reply: String,
-    /// What must not leave; all of it if nothing is named.
-    #[serde(default)]
-    bad: Vec<String>,
-    /// What an honest reply becomes without its marks of emphasis; the reply itself if nothing is said.
-    text: Option<String>,
-}
-
-fn row(catalogue: &Catalogue, id: &str) -> CatalogueItem {
-    let id = ItemId::parse(id).unwrap();
-    let found = catalogue.rows().find(|(_, own, _)| **own == id);
-    found.unwrap().2.clone()
-}
-
-fn scenes() -> BTreeMap<String, Facts> {
-    let catalogue = catalogue::catalogue();
-    let lexicon = Lexicon::of(&catalogue);
-    let rows: BTreeMap<String, SceneRow> = serde_json::from_str(include_str!("scenes.json")).unwrap();
-    let facts = |scene: SceneRow| {
-        let state = DialogueState::default();
-        let understood = understand(&scene.message, &lexicon, &state);
-        let (state, _) = next(&state, &understood);
-        let products = scene.items.into_iter().map(|own| {
-            let mut item = row(&catalogue, &own.id);
-            if let (Some(price), Some(currency)) = (&own.price, &own.currency) {
-                let price = Micros::parse(price, "price").unwrap();
-                item.price = Some((price, Currency::parse(currency).unwrap()));
-            }
-            item.stock = own.stock.or(item.stock);
-            let mut product = Product::of(&own.id, &item, &lexicon, own.rating);
-            product.lacks.extend(own.lacks);
-            product
-        });
-        Facts {
-            products: products.collect(),
-            quotes: scene.quotes,
-            wanted: Conditions::of(&state, false),
-            all_met: scene.all_met,
-        }
-    };
-    rows.into_iter().map(|(name, scene)| (name, facts(scene))).collect()
-}
-
-fn replies(file: &str) -> Vec<Reply> {
-    let lines = file.lines().filter(|l| !l.trim().is_empty());
-    lines.map(|l| serde_json::from_str(l).expect(l)).collect()
-}
+use scenes::{replies, scenes};
 
 /// What leaves when sentences leave as they come: no sentence waits for those after it.
 fn streamed(reply: &str, facts: &Facts) -> String {
