@@ -5,7 +5,7 @@ use shoptide_schemas::{Currency, Micros};
 use super::facts::{Facts, Product};
 use super::lexer::Token;
 use super::numbers::{Figure, same};
-use super::subjects::{Mention, Subjects};
+use super::subjects::{Mention, Subjects, says_something};
 use super::words::Cue;
 use crate::chat::dictionary::dictionary;
 
@@ -307,6 +307,13 @@ impl Judge<'_> {
         let has = |cue| cues.contains(&cue);
         let check = |holds: bool, fault| if holds { Ok(true) } else { Err(fault) };
         let ranged = self.facts.wanted.price.is_some();
+        if has(Cue::Same) {
+            return Err(Fault::Comparison);
+        }
+        if has(Cue::Also) {
+            let follows = tokens.iter().skip(at + 1).any(says_something);
+            return if follows { Ok(false) } else { Err(Fault::Comparison) };
+        }
         if has(Cue::NoneFound) {
             return check(self.facts.products.is_empty(), Fault::Count);
         }

@@ -90,7 +90,7 @@ impl<'a> Subjects<'a> {
 }
 
 /// A token that is said of a product: what follows it begins anew.
-fn says_something(token: &Token) -> bool {
+pub(crate) fn says_something(token: &Token) -> bool {
     match token {
         Token::Figure(_) | Token::Property { .. } | Token::Phrase(_) => true,
         Token::Words(cues) => cues.iter().any(|cue| {

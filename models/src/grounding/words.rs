@@ -25,7 +25,7 @@ cues! {
     Max "max", Min "min", About "about", To "to", InBudget "in_budget", OverBudget "over_budget", InStock "in_stock",
     OutOfStock "out_of_stock", Left "left", Unit "unit", Cheapest "cheapest", Dearest "dearest", BestRated "best_rated",
     Cheaper "cheaper", Dearer "dearer", Than "than", Rating "rating", Price "price", Respectively "respectively", Count "count",
-    Part "part", Not "not", Affirm "affirm", NoneFound "none_found", AllMet "all_met", Question "question", Cny "cny", Usd "usd",
+    Part "part", Also "also", Same "same", Not "not", Affirm "affirm", NoneFound "none_found", AllMet "all_met", Question "question", Cny "cny", Usd "usd",
     Eur "eur", Gbp "gbp", Jpy "jpy", Hkd "hkd", Krw "krw", Leak "leak",
 }
 

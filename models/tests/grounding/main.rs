@@ -86,3 +86,9 @@ fn honest_replies_survive() {
     assert!(60 <= replies(include_str!("honest.jsonl")).len());
     assert_eq!(survive("honest", include_str!("honest.jsonl")), 1.0);
 }
+
+/// Written when the check was finished: 28 of 40 survived at first sight, 33 with some more words. What a reply in plain words may expect.
+#[test]
+fn most_unseen_honest_replies_survive() {
+    assert!(0.6 <= survive("unseen", include_str!("unseen.jsonl")));
+}

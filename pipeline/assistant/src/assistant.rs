@@ -19,21 +19,19 @@ use crate::budget::Budget;
 use crate::options::AssistantOptions;
 use crate::outcome::{Record, Source, Unused};
 use crate::prompts::Prompt;
-use crate::transport::{Notes, Transport};
+use crate::transport::{Http, Notes, Transport, http};
 use crate::wire::{WireUsage, tokens_of};
 
 /// Wait before a request is sent again, if the provider does not say how long.
 const RETRY_WAIT: Duration = Duration::from_millis(200);
 /// Longest wait that is worth it within one turn.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
-/// For a connection to the provider: what takes longer is not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An assistant that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum AssistantError {
-    #[error("no HTTP client can be made: {0}")]
-    Http(#[from] reqwest::Error),
+    #[error("TLS cannot be used: {0}")]
+    Tls(#[from] std::io::Error),
 }
 
 /// Milliseconds since 1970.
@@ -43,7 +41,9 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub struct Assistant {
     pub(crate) options: AssistantOptions,
     config: OpenAIConfig,
-    http: reqwest::Client,
+    http: Http,
+    /// Builds requests and sends none.
+    requests: reqwest::Client,
     seats: Arc<Semaphore>,
     budget: Budget,
     breaker: Breaker,
@@ -78,15 +78,7 @@ impl Assistant {
     /// # Errors
     /// [`AssistantError`] if there is no TLS on this machine.
     pub fn new(options: AssistantOptions, clock: Clock) -> Result<Self, AssistantError> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Another part of the program may be first; any provider will do.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT.min(options.timeout))
-            // A provider that sends elsewhere is not the one that was configured.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let http = http(options.timeout)?;
         let mut config = OpenAIConfig::new().with_api_base(options.base_url.trim_end_matches('/'));
         // Without one in the configuration none is sent, whatever the environment holds.
         config = config.with_api_key(options.key.as_ref().map_or("", |k| k.expose()));
@@ -94,7 +86,7 @@ impl Assistant {
         let seats = Arc::new(Semaphore::new(options.turns_max));
         let budget = Budget::new(options.user_tokens_max, options.day_tokens_max, options.users_max);
         let breaker = Breaker::new(options.failures_max, options.rest);
-        Ok(Self { options, config, http, seats, budget, breaker, clock })
+        Ok(Self { options, config, http, requests: reqwest::Client::new(), seats, budget, breaker, clock })
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -219,9 +211,9 @@ impl Turn<'_> {
             body_bytes_max: self.assistant.options.body_bytes_max,
             notes: notes.clone(),
         };
-        let client = Client::build(self.assistant.http.clone(), self.assistant.config.clone())
+        let client = Client::build(self.assistant.requests.clone(), self.assistant.config.clone())
             .with_http_service(transport);
-        let reason = |error: OpenAIError| notes.reason(&error, false);
+        let reason = |error: OpenAIError| notes.reason(&error);
         if request.stream == Some(true) {
             let stream = client.chat().create_stream_byot(request).await.map_err(reason)?;
             Ok(Answer::Stream(stream, notes))

@@ -174,7 +174,7 @@ impl Turn<'_> {
                         break Err(why);
                     }
                 }
-                Some(Err(error)) => break Err(notes.reason(&error, true).0),
+                Some(Err(error)) => break Err(notes.reason(&error).0),
                 None => break Ok(()),
             }
         };

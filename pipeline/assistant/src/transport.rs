@@ -15,11 +15,21 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
 use http::header;
+use http_body_util::BodyDataStream;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::Response;
 use serde::de::IgnoredAny;
 
 use crate::outcome::Unused;
 
+/// For a connection to the provider: what takes longer is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections that wait for the next request: more than a few are only held.
+const IDLE_MAX: usize = 8;
+const IDLE: Duration = Duration::from_secs(30);
 /// Bytes of one line of an event stream: a piece of a reply with its envelope is some hundred.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -32,10 +42,11 @@ pub(crate) struct Notes {
 
 const BROKEN: u8 = 1;
 const TOO_LARGE: u8 = 2;
+const UNREACHABLE: u8 = 3;
 
 impl Notes {
     /// The reason for an error of the client, and how long the provider asks to be left alone.
-    pub fn reason(&self, error: &OpenAIError, streaming: bool) -> (Unused, Option<Duration>) {
+    pub fn reason(&self, error: &OpenAIError) -> (Unused, Option<Duration>) {
         if let Some((status, rest)) = *self.status.lock().unwrap_or_else(PoisonError::into_inner) {
             let unused = match status {
                 429 => Unused::RateLimited,
@@ -47,11 +58,10 @@ impl Notes {
         let unused = match self.ended.load(Ordering::Relaxed) {
             BROKEN => Unused::Broken,
             TOO_LARGE => Unused::TooLarge,
+            UNREACHABLE => Unused::Unreachable,
             _ => match error {
-                OpenAIError::Reqwest(e) if e.is_connect() => Unused::Unreachable,
                 OpenAIError::JSONDeserialize(..) => Unused::Broken,
-                _ if streaming => Unused::Cut,
-                OpenAIError::Reqwest(e) if e.is_body() || e.is_decode() => Unused::Cut,
+                OpenAIError::Boxed(_) | OpenAIError::Reqwest(_) | OpenAIError::StreamError(_) => Unused::Cut,
                 _ => Unused::Unreachable,
             },
         };
@@ -59,10 +69,33 @@ impl Notes {
     }
 }
 
+/// The connections to the provider. TLS is here and not in reqwest, whose features are those of the whole program; redirects are not
+/// followed, for a provider that sends elsewhere is not the one that was configured.
+pub(crate) type Http = HyperClient<HttpsConnector<HttpConnector>, reqwest::Body>;
+
+/// # Errors
+/// If this machine's root certificates cannot be read, or TLS has no version in common with itself.
+pub(crate) fn http(timeout: Duration) -> io::Result<Http> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT.min(timeout)));
+    connector.set_nodelay(true);
+    let https = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())?
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    Ok(HyperClient::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(IDLE_MAX)
+        .build(https))
+}
+
 /// Carries requests of one attempt.
 #[derive(Clone)]
 pub(crate) struct Transport {
-    pub http: reqwest::Client,
+    pub http: Http,
     pub body_bytes_max: usize,
     pub notes: Arc<Notes>,
 }
@@ -80,14 +113,25 @@ impl tower::Service<HttpRequestFactory> for Transport {
         let this = self.clone();
         Box::pin(async move {
             let request = request.build().await?;
-            let response = this.http.execute(request).await?;
-            this.looked_at(response).await
+            let request = http::Request::try_from(request)?;
+            match this.http.request(request).await {
+                Ok(response) => this.looked_at(response).await,
+                Err(error) => {
+                    // A connection that broke before the answer began: the provider may be away, or restarting.
+                    this.notes.ended.store(UNREACHABLE, Ordering::Relaxed);
+                    Err(OpenAIError::Boxed(Box::new(error)))
+                }
+            }
         })
     }
 }
 
 impl Transport {
-    async fn looked_at(self, response: Response) -> Result<Response, OpenAIError> {
+    async fn looked_at<B>(self, response: http::Response<B>) -> Result<Response, OpenAIError>
+    where
+        B: http_body_util::BodyExt<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
         let status = response.status();
         if !status.is_success() {
             let rest = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok());
@@ -103,7 +147,7 @@ impl Transport {
         if let Some(kind) = response.headers().get(header::CONTENT_TYPE) {
             builder = builder.header(header::CONTENT_TYPE, kind);
         }
-        let counted = counted(response.bytes_stream(), max, notes.clone());
+        let counted = counted(BodyDataStream::new(response.into_body()), max, notes.clone());
         let body = if events {
             reqwest::Body::wrap_stream(lines(counted, notes))
         } else {
@@ -120,8 +164,8 @@ fn ended(notes: &Notes, how: u8) -> io::Error {
 }
 
 /// The bytes as they come, up to the bound.
-fn counted(
-    bytes: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
+fn counted<E: std::error::Error + Send + Sync + 'static>(
+    bytes: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     max: usize,
     notes: Arc<Notes>,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
