@@ -13,6 +13,7 @@ mod error;
 mod gate;
 mod items;
 mod legacy;
+pub mod openai;
 mod openapi;
 mod options;
 mod params;
