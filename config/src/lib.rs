@@ -1,6 +1,7 @@
 //! The commented `default.toml` and the checked types it becomes: defaults, a file over them, the environment over that.
 //! Whoever holds a [`Config`] need not check it again; what cannot be used is a [`ConfigError`] that names the key.
 
+mod assistant;
 mod bounds;
 mod error;
 mod layers;
@@ -26,6 +27,7 @@ use shoptide_models::mmr::MmrParams;
 use shoptide_models::popularity::PopularityParams;
 use shoptide_models::state::TasteParams;
 
+pub use assistant::AssistantConfig;
 pub use error::{ConfigError, Origin};
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
@@ -61,6 +63,7 @@ pub struct Config {
     pub stream: StreamConfig,
     pub train: TrainConfig,
     pub serve: ServeConfig,
+    pub assistant: AssistantConfig,
     rules_version: u64,
     effective: Effective,
 }
@@ -106,6 +109,7 @@ impl Config {
             stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
+            assistant: AssistantConfig::check(&raw.assistant, &effective)?,
             rules_version: rules::rules_version(&effective),
             effective,
         };
@@ -171,6 +175,7 @@ impl PartialEq for Config {
             stream,
             train,
             serve,
+            assistant,
             rules_version: _,
             effective: _,
         } = self;
@@ -178,6 +183,7 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, serve) == (&other.stream, &other.train, &other.serve)
+            && (stream, train, serve, assistant)
+                == (&other.stream, &other.train, &other.serve, &other.assistant)
     }
 }

@@ -28,6 +28,7 @@ pub(crate) struct Raw {
     pub stream: RawStream,
     pub train: RawTrain,
     pub serve: RawServe,
+    pub assistant: RawAssistant,
 }
 
 #[derive(Debug, Deserialize)]
@@ -210,4 +211,26 @@ pub(crate) struct RawRedis {
     pub tls: bool,
     pub ca_file: String,
     pub near_mib: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAssistant {
+    pub model: String,
+    pub base_url: String,
+    pub key: Secret,
+    pub key_file: String,
+    pub timeout_ms: i64,
+    pub retries_max: i64,
+    pub turns_max: i64,
+    pub answer_tokens_max: i64,
+    pub user_tokens_max: i64,
+    pub day_tokens_max: i64,
+    pub users_max: i64,
+    pub rounds_max: i64,
+    pub calls_max: i64,
+    pub failures_max: i64,
+    pub rest_ms: i64,
+    pub million_in_cost: String,
+    pub million_out_cost: String,
 }

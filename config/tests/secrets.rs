@@ -127,8 +127,11 @@ fn one_key_for_reading_and_writing_is_refused() {
 
 #[test]
 fn nothing_prints_a_secret() {
-    let env =
-        [("SHOPTIDE_SERVE__WRITE_KEY", CANARY), ("SHOPTIDE_SERVE__READ_KEY", "canary-another-0123456789")];
+    let env = [
+        ("SHOPTIDE_SERVE__WRITE_KEY", CANARY),
+        ("SHOPTIDE_SERVE__READ_KEY", "canary-another-0123456789"),
+        ("SHOPTIDE_ASSISTANT__KEY", "canary-model-0123456789"),
+    ];
     let config: Config = load(None, &env).unwrap();
     let printed = [
         config.show(),

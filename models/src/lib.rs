@@ -15,6 +15,7 @@ pub mod evaluate;
 pub mod faq;
 pub mod find;
 pub mod graph;
+pub mod grounding;
 pub mod hybrid;
 pub mod item_item;
 pub mod kmeans;

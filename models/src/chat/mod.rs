@@ -4,13 +4,13 @@
 //! it, and numbers are exact. A message is cut into atoms, those into spans of known phrases, those into slots by their grammar
 //! (what is negated, what belongs to a price), and the intent follows from slots, cues and the state.
 
-mod amount;
+pub(crate) mod amount;
 mod asks;
-mod atoms;
+pub(crate) mod atoms;
 mod category;
 mod conditions;
 mod counts;
-mod dictionary;
+pub(crate) mod dictionary;
 mod intent;
 mod keep;
 mod lexicon;
@@ -22,8 +22,8 @@ mod references;
 mod resolve;
 mod shelf;
 mod slots;
-mod spans;
-mod specs;
+pub(crate) mod spans;
+pub(crate) mod specs;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ mod gate;
 mod items;
 mod legacy;
 mod mcp;
+pub mod openai;
 mod openapi;
 mod options;
 mod params;
