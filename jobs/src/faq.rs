@@ -78,7 +78,7 @@ struct Rows {
 
 impl Rows {
     fn take(&mut self, line: u64, entry: Result<FaqEntry, Reject>) {
-        match entry.and_then(|entry| self.new(line, entry)) {
+        match entry.and_then(|entry| self.not_twice(line, entry)) {
             Ok(entry) => self.entries.push(entry),
             Err(reject) if self.bad.len() < BAD_ROWS_MAX => self.bad.push(BadRow { line, reject }),
             Err(_) => {}
@@ -86,7 +86,7 @@ impl Rows {
     }
 
     /// The entry, if neither its id nor one of its wordings was there before.
-    fn new(&mut self, line: u64, entry: FaqEntry) -> Result<FaqEntry, Reject> {
+    fn not_twice(&mut self, line: u64, entry: FaqEntry) -> Result<FaqEntry, Reject> {
         let twice = |field: String, first: u64, what: &str| {
             let message = format!("{field} has {what} of line {first} again");
             Err(Reject::new(Code::DuplicateField, field, message))

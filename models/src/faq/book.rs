@@ -98,6 +98,9 @@ impl FaqHit<'_> {
     }
 }
 
+/// What one wording says, each once, with what it weighs beside its rarity.
+type Wording = Vec<(Box<str>, f32)>;
+
 /// All entries and what they speak of.
 #[derive(Debug, Clone, Default)]
 pub struct FaqBook {
@@ -108,7 +111,7 @@ pub struct FaqBook {
     lengths: Vec<f32>,
     length_mean: f32,
     /// Of each entry, the concepts of each wording, sorted.
-    wordings: Vec<Vec<Vec<(Box<str>, f32)>>>,
+    wordings: Vec<Vec<Wording>>,
 }
 
 impl FaqBook {
@@ -132,12 +135,12 @@ impl FaqBook {
             });
         };
         let mut wordings = Vec::new();
-        for (_, questions) in &entry.questions {
+        for questions in entry.questions.values() {
             // Many wordings of a question must not drown one of another entry.
             let weight = QUESTION_WEIGHT / (questions.len().max(1) as f32).sqrt();
             for question in questions {
                 say(question, weight, true);
-                let mut wording: Vec<(Box<str>, f32)> = Vec::new();
+                let mut wording = Wording::new();
                 each_said(question, &mut |said| {
                     let (text, weight) = said_with_weight(said);
                     if !wording.iter().any(|(known, _)| **known == *text) {
@@ -206,7 +209,7 @@ impl FaqBook {
 
     /// How well the best wording of an entry is met: twice what both say by what each says, weighted (Dice).
     fn wording(&self, number: usize, asked: &Asked, asked_weight: f32) -> f32 {
-        let dice = |wording: &Vec<(Box<str>, f32)>| {
+        let dice = |wording: &Wording| {
             let sum = |all: &mut dyn Iterator<Item = &(Box<str>, f32)>| -> f32 {
                 all.map(|(text, weight)| weight * self.idf(text)).sum()
             };
