@@ -115,6 +115,11 @@ impl App {
         roles: Roles,
         listener: Option<TcpListener>,
     ) -> anyhow::Result<App> {
+        if config.assistant.model.is_some() {
+            let message =
+                "assistant.model is set, but the chat answers by rules alone so far: leave it empty";
+            return Err(Refused(message.to_owned()).into());
+        }
         let log = services::open_log(config, data).await?;
         let truth = services::open_truth(config, data).await?;
         let clock = system_clock();

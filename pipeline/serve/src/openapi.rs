@@ -22,8 +22,8 @@ use crate::params::NoQuery;
 use crate::recommend::json as json_bytes;
 use crate::router::{Route, table};
 use crate::{
-    chat, collect, facts, faq, items, legacy, mcp, prices, profile, read, recommend, search, similar, status,
-    users,
+    chat, collect, facts, faq, items, legacy, mcp, openai, prices, profile, read, recommend, search, similar,
+    status, users,
 };
 
 #[derive(OpenApi)]
@@ -45,6 +45,8 @@ use crate::{
         chat::chat,
         chat::messages,
         chat::feedback,
+        openai::chat_completions,
+        openai::list_models,
         faq::ask,
         faq::list,
         faq::put,

@@ -18,17 +18,17 @@ use crate::options::Cors;
 use crate::params::IDEMPOTENCY_KEY;
 use crate::tools::Tools;
 use crate::{
-    chat, collect, facts, faq, items, legacy, mcp, openapi, prices, profile, recommend, search, similar,
-    status, users,
+    chat, collect, facts, faq, items, legacy, mcp, openai, openapi, prices, profile, recommend, search,
+    similar, status, users,
 };
 
 /// Preflight answers are asked again after ten minutes.
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// What monitors ask of any process.
 /// Where assistants speak the Model Context Protocol.
 pub(crate) const MCP_PATH: &str = "/mcp";
 
+/// What monitors ask of any process.
 const STATUS: [&str; 4] = ["/live", "/ready", "/metrics", "/health"];
 
 pub(crate) struct Route {
@@ -54,6 +54,8 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::POST, "/v1/chat", Write, post(chat::chat)),
         route(Method::GET, "/v1/chat/sessions/{id}/messages", Read, get(chat::messages)),
         route(Method::POST, "/v1/recommendations/{record_id}/feedback", Write, post(chat::feedback)),
+        route(Method::POST, "/v1/chat/completions", Write, post(openai::chat_completions)),
+        route(Method::GET, "/v1/models", Read, get(openai::list_models)),
         route(Method::GET, "/v1/faq", Read, get(faq::ask)),
         route(Method::GET, "/v1/faq/entries", Write, get(faq::list)),
         route(Method::PUT, "/v1/faq/entries/{id}", Write, put(faq::put)),

@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 
 /// Letters of a session's name: 128 random bits.
 pub(super) const SESSION_CHARS: usize = 32;
+/// Messages of before that are read again: who has said more refines the last of them.
+const EARLIER_MAX: usize = 8;
 /// Characters of what is said of a product.
 pub(super) const TEXT_CHARS_MAX: usize = 2_000;
 
@@ -37,18 +39,35 @@ pub(crate) struct Asked {
     pub session: Option<String>,
     pub user: Option<UserId>,
     pub message: String,
+    /// Messages of the shopper before, oldest first, of a dialogue that is not kept.
+    pub earlier: Vec<String>,
+}
+
+impl Asked {
+    pub fn new(session: Option<String>, user: Option<&str>, message: String) -> Result<Self, Reject> {
+        within(&message, "message", MESSAGE_CHARS_MAX)?;
+        if message.trim().is_empty() {
+            return Err(Reject::new(Code::Blank, "message", "message is blank"));
+        }
+        let user = user.map(UserId::parse).transpose()?;
+        Ok(Self { session, user, message, earlier: Vec::new() })
+    }
+
+    /// The last messages of those that went before. What the shop keeps itself it knows better.
+    pub fn after(mut self, said: impl Iterator<Item = String>) -> Self {
+        if self.session.is_none() {
+            self.earlier = said.filter(|text| within(text, "message", MESSAGE_CHARS_MAX).is_ok()).collect();
+            self.earlier.drain(..self.earlier.len().saturating_sub(EARLIER_MAX));
+        }
+        self
+    }
 }
 
 impl ChatBody {
     pub fn checked(self) -> Result<Asked, Reject> {
         let missing = || Reject::new(Code::Missing, "message", "message is missing");
         let message = self.message.ok_or_else(missing)?;
-        within(&message, "message", MESSAGE_CHARS_MAX)?;
-        if message.trim().is_empty() {
-            return Err(Reject::new(Code::Blank, "message", "message is blank"));
-        }
-        let user = self.user_id.as_deref().map(UserId::parse).transpose()?;
-        Ok(Asked { session: self.session_id, user, message })
+        Asked::new(self.session_id, self.user_id.as_deref(), message)
     }
 }
 

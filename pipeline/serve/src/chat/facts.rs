@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shoptide_models::catalogue::CatalogueItem;
 use shoptide_models::chat::{Action, Conditions, Opinion, PriceProblem, PriceRange};
 use shoptide_schemas::event::Feedback;
-use shoptide_schemas::{Currency, EventMs, ItemId, Micros};
+use shoptide_schemas::{Currency, EventMs, Micros};
 use shoptide_store::Budget;
 
 use super::reply::{Facts, Month, undecided};
@@ -45,9 +45,7 @@ pub(super) async fn facts(
                 facts.prices.push((*item, prices(app, *item).await?));
             }
         }
-        Action::Service { items } => {
-            facts.told = told(app, read, message, items, &[]).await;
-        }
+        Action::Service { .. } => facts.told = told(app, read, message).await,
         Action::Describe { items, features } => {
             let open = app.chat.with(|known| {
                 let scene = Scene::new(app, known, read.language, shopper);
@@ -55,7 +53,7 @@ pub(super) async fn facts(
             })?;
             // Without a feature the question itself may be one that somebody knows.
             if !open.is_empty() || features.is_empty() {
-                facts.told = told(app, read, message, items, &open).await;
+                facts.told = told(app, read, message).await;
             }
         }
         Action::Budget { set } => facts.month = month(app, read, *set, shopper).await,
@@ -94,22 +92,8 @@ async fn prices(app: &App, number: u32) -> Result<Vec<(Micros, Currency)>, ApiEr
     Ok(versions.iter().filter_map(|v| CatalogueItem::decode(&v.data).ok()?.price).collect())
 }
 
-async fn told(
-    app: &App,
-    read: &Read,
-    message: &str,
-    items: &[u32],
-    features: &[String],
-) -> Option<source::Told> {
-    let catalogue = app.context.live.catalogue();
-    let ids: Vec<ItemId> =
-        items.iter().filter_map(|number| catalogue.row(*number)).map(|(id, _)| id.clone()).collect();
-    let question = Question {
-        message: message.to_owned(),
-        language: read.language,
-        items: ids,
-        features: features.to_vec(),
-    };
+async fn told(app: &App, read: &Read, message: &str) -> Option<source::Told> {
+    let question = Question { message: message.to_owned(), language: read.language };
     source::ask(&app.chat.sources, &question).await
 }
 
@@ -153,6 +137,8 @@ async fn opine(app: &App, session: &Session, items: &[u32], opinion: Opinion) ->
     for number in items {
         let Some((id, _)) = catalogue.row(*number) else { continue };
         let place = memory.dialogue.shown.iter().position(|shown| shown.number == *number);
+        // 0: shown in a dialogue that is not kept.
+        let place = place.filter(|_| memory.shown_turn != 0);
         let turn = if place.is_some() { memory.shown_turn } else { session.turns.saturating_add(1) };
         if let Some(place) = place.and_then(|at| u32::try_from(at + 1).ok()) {
             // Said twice: the first word stays, as everywhere.

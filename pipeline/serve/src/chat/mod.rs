@@ -12,6 +12,7 @@ mod limits;
 mod reply;
 mod scene;
 mod session;
+mod shop_answers;
 mod source;
 mod sse;
 mod turn;
@@ -26,11 +27,14 @@ use shoptide_schemas::{EventMs, UserId};
 
 use answer::MessageBody;
 pub(crate) use answer::{Messages, TurnAnswer};
+pub(crate) use ask::Asked;
 use ask::{ChatBody, FeedbackBody};
 use knowledge::{Knowledge, Known};
 use limits::{Limits, MESSAGES_A_MINUTE};
 use session::unknown;
+use shop_answers::ShopAnswers;
 use source::Source;
+pub(crate) use turn::turn;
 
 use crate::app::{App, ServeContext};
 use crate::body::Json;
@@ -53,7 +57,11 @@ impl Chat {
             tracing::error!(%error, "there will be no chat");
             None
         });
-        Self { knowledge, limits: Limits::default(), sources: Vec::new() }
+        Self {
+            knowledge,
+            limits: Limits::default(),
+            sources: vec![Box::new(ShopAnswers(context.live.clone()))],
+        }
     }
 
     /// Reads what is known of words and shelves.

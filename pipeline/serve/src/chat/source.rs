@@ -3,19 +3,13 @@
 
 use async_trait::async_trait;
 use shoptide_models::chat::Language;
-use shoptide_schemas::ItemId;
 
 /// A question that needs more than the catalogue.
 #[derive(Debug, Clone)]
-#[allow(dead_code, reason = "the sources read it, and so far there is none")]
 pub(crate) struct Question {
     /// As the shopper put it.
     pub message: String,
     pub language: Language,
-    /// The products that it is about.
-    pub items: Vec<ItemId>,
-    /// Keys of the features that it asks about and the product's row does not decide.
-    pub features: Vec<String>,
 }
 
 /// What is known, ready to be said.

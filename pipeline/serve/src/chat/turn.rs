@@ -15,7 +15,7 @@ use super::ask::{Asked, RecordId};
 use super::events::{Said, list_id};
 use super::facts::facts;
 use super::knowledge::Known;
-use super::reply::{Draft, draft};
+use super::reply::{Draft, Facts, draft};
 use super::scene::{Scene, Shopper, code_of, plain};
 use super::session::{Session, conflict};
 use crate::app::App;
@@ -49,21 +49,13 @@ pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, Api
         true => Shopper::nobody(session.key.user.clone()),
         false => app.shopper(&session.key.user).await,
     };
+    for message in &asked.earlier {
+        shopper = again(app, &mut session, shopper, message).await?;
+    }
     let number = session.turns.saturating_add(1);
     let read = app.chat.with(|known| read(app, known, &session, &asked.message))?;
     let facts = facts(app, &read, &session, &asked.message, &mut shopper).await?;
-    let (made, read) = {
-        let (asked, key) = (app.clone(), session.key.clone());
-        let scan = move || {
-            let made = asked.chat.with(|known| {
-                let scene = Scene::new(&asked, known, read.language, &shopper);
-                let draft = draft(&scene, &read.understood, &read.after, &read.action, &facts);
-                made(&scene, &read, &key, number, draft)
-            });
-            made.map(|made| (made, read))
-        };
-        app.questions.scan(scan).await??
-    };
+    let (made, read, _) = drafted(app, &session, read, facts, shopper).await?;
     session.memory.dialogue = read.after;
     if lists(&read.action) && !made.remembered.is_empty() {
         session.memory.dialogue.show(made.remembered);
@@ -84,6 +76,47 @@ pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, Api
     let (kept, ()) = tokio::join!(keep(app, turn), app.note_intent(&session.key, number, said));
     kept?;
     Ok(made.answer)
+}
+
+/// What is said to a message that was read.
+async fn drafted(
+    app: &Arc<App>,
+    session: &Session,
+    read: Read,
+    facts: Facts,
+    shopper: Shopper,
+) -> Result<(Made, Read, Shopper), ApiError> {
+    let (asked, key, number) = (app.clone(), session.key.clone(), session.turns.saturating_add(1));
+    let scan = move || {
+        let made = asked.chat.with(|known| {
+            let scene = Scene::new(&asked, known, read.language, &shopper);
+            let draft = draft(&scene, &read.understood, &read.after, &read.action, &facts);
+            made(&scene, &read, &key, number, draft)
+        });
+        made.map(|made| (made, read, shopper))
+    };
+    app.questions.scan(scan).await?
+}
+
+/// Reads a message of before for what it leaves behind: its conditions, and what "the first one" counts on. What it did then is done.
+async fn again(
+    app: &Arc<App>,
+    session: &mut Session,
+    mut shopper: Shopper,
+    message: &str,
+) -> Result<Shopper, ApiError> {
+    let read = app.chat.with(|known| read(app, known, session, message))?;
+    if !lists(&read.action) {
+        session.memory.dialogue = read.after;
+        return Ok(shopper);
+    }
+    let facts = facts(app, &read, session, message, &mut shopper).await?;
+    let (made, read, shopper) = drafted(app, session, read, facts, shopper).await?;
+    session.memory.dialogue = read.after;
+    if !made.remembered.is_empty() {
+        session.memory.dialogue.show(made.remembered);
+    }
+    Ok(shopper)
 }
 
 /// The session that is spoken in, within what its user may say in a minute.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod request;
+mod shop;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 pub use request::{MESSAGE_CHARS_MAX, MESSAGES_MAX};
+pub(crate) use shop::*;
 
 /// Bytes of a request: all messages of the longest talk.
 const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;

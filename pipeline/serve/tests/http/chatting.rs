@@ -3,6 +3,8 @@
 mod bad;
 mod dialogues;
 mod kept;
+mod protocol;
+mod questions;
 mod streamed;
 
 use std::time::Duration;
