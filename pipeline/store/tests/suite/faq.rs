@@ -41,7 +41,7 @@ pub async fn questions_have_a_bound(truth: Arc<dyn Truth>) {
     assert_eq!(truth.faq().await.unwrap(), (1, vec![row("a", "1"), row("b", "1")]));
     // Two at once: neither is lost.
     let (one, two) = tokio::join!(truth.change_faq(put(&[("c", "1")])), truth.change_faq(put(&[("d", "1")])));
-    (one.unwrap(), two.unwrap());
+    one.and(two).unwrap();
     let (revision, all) = truth.faq().await.unwrap();
     assert_eq!((revision, all.len()), (3, 4));
 }
