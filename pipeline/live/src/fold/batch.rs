@@ -143,7 +143,14 @@ impl ShardFold {
             Decision::Duplicate if broken(Break::NoDedupe) => Change::Fold,
             Decision::Duplicate => return Outcome::Duplicate,
             Decision::Late => return Outcome::Late,
-            Decision::Erased => return Outcome::Erased,
+            Decision::Erased => {
+                // What readers wrote under his id since the first erasure is not of the fold, and is asked to go again.
+                if matches!(event.kind, shoptide_schemas::event::EventKind::Erased) {
+                    sum.folded.commit.budgets_gone.push(event.user.clone());
+                    sum.folded.commit.chats_gone.push(event.user.clone());
+                }
+                return Outcome::Erased;
+            }
             Decision::Dead(reject) => return Outcome::Dead(reject),
         };
         if matches!(change, Change::Fold) {

@@ -44,9 +44,10 @@ fn visit(key: &ChatKey) -> String {
 }
 
 impl App {
-    fn event(&self, name: &str, user: &UserId) -> WireEvent {
+    /// `id`: what it is of, so that the same said again is the same event.
+    fn event(&self, name: &str, user: &UserId, id: String) -> WireEvent {
         WireEvent {
-            event_id: Some(self.new_event_id()),
+            event_id: Some(id),
             event_type: Some(name.to_owned()),
             user_id: Some(text_of(user.as_bytes()).into_owned()),
             occurred_at: Some(WireTime::Ms(self.now_ms())),
@@ -65,7 +66,7 @@ impl App {
             session_id: Some(visit(key)),
             list_id: Some(list_id(key, turn)),
             context,
-            ..self.event("chat_intent", &key.user)
+            ..self.event("chat_intent", &key.user, format!("{}-intent", list_id(key, turn)))
         };
         if let Err(error) = self.note(wire).await {
             tracing::warn!(message = error.body.message, "a chat's intent is not in the log");
@@ -80,12 +81,13 @@ impl App {
         item: &ItemId,
         feedback: Feedback,
     ) -> Result<(), ApiError> {
+        let name = format!("{}-{}-{:016x}", list_id(key, turn), feedback.name(), xxh3_64(item.as_bytes()));
         let wire = WireEvent {
             item_id: Some(text_of(item.as_bytes()).into_owned()),
             feedback: Some(feedback.name().to_owned()),
             session_id: Some(visit(key)),
             list_id: Some(list_id(key, turn)),
-            ..self.event("recommendation_feedback", &key.user)
+            ..self.event("recommendation_feedback", &key.user, name)
         };
         self.note(wire).await
     }

@@ -142,7 +142,9 @@ async fn opine(app: &App, session: &Session, items: &[u32], opinion: Opinion) ->
         let turn = if place.is_some() { memory.shown_turn } else { session.turns.saturating_add(1) };
         if let Some(place) = place.and_then(|at| u32::try_from(at + 1).ok()) {
             // Said twice: the first word stays, as everywhere.
-            app.keep_feedback(&session.key, turn, place, feedback, String::new()).await?;
+            if !app.keep_feedback(&session.key, turn, place, feedback, String::new()).await? {
+                continue;
+            }
         }
         app.note_feedback(&session.key, turn, id, feedback).await?;
     }

@@ -56,8 +56,19 @@ pub(super) async fn take(
     let question = async move { truth.chat_record(&asked, id.turn, id.place).await };
     let found = app.ask(patience, question).await?.ok_or_else(unknown)?;
     let twice = || conflict("record_id", "feedback was given before, and is given once");
-    if found.feedback.is_some() || !app.keep_feedback(&key, id.turn, id.place, feedback, text).await? {
-        return Err(twice());
+    match &found.feedback {
+        Some(before) => {
+            // The same again may be a client whose first answer was lost, and the event with it: told again, it is the same event.
+            if before.code == code(feedback) {
+                app.note_feedback(&key, id.turn, &found.item, feedback).await?;
+            }
+            return Err(twice());
+        }
+        None => {
+            if !app.keep_feedback(&key, id.turn, id.place, feedback, text).await? {
+                return Err(twice());
+            }
+        }
     }
     app.note_feedback(&key, id.turn, &found.item, feedback).await
 }

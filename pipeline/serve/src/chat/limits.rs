@@ -6,10 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use shoptide_schemas::UserId;
 
+/// Dialogues that visitors may begin in a minute, all together: who has no name yet cannot be counted by it. Each is rows in the store.
+pub(crate) const VISITORS_A_MINUTE: u32 = 1_200;
 /// Messages of one user in a minute; a fast typist sends ten.
 pub(crate) const MESSAGES_A_MINUTE: u32 = 20;
 const MINUTE_MS: i64 = 60_000;
 const EACH_MS: i64 = MINUTE_MS / MESSAGES_A_MINUTE as i64;
+const EACH_VISITOR_MS: i64 = MINUTE_MS / VISITORS_A_MINUTE as i64;
 /// Users of one generation, at some 32 bytes: two generations take 4 MiB. More than that many in a minute are forgotten early.
 const USERS_MAX: usize = 65_536;
 
@@ -20,6 +23,8 @@ struct Full {
     /// Of the generation before: whoever was in it and came back moved on.
     before: HashMap<u64, i64>,
     began_ms: i64,
+    /// When the bucket of all visitors is full again.
+    visitors: i64,
 }
 
 #[derive(Default)]
@@ -42,15 +47,28 @@ impl Limits {
             full.began_ms = now_ms;
         }
         let at = full.now.get(&key).or_else(|| full.before.get(&key)).copied().unwrap_or(now_ms);
-        // A clock that went back fills no bucket for longer than a minute.
-        let at = at.clamp(now_ms, now_ms.saturating_add(MINUTE_MS)).saturating_add(EACH_MS);
-        let over = at.saturating_sub(now_ms.saturating_add(MINUTE_MS));
-        if 0 < over {
-            return Err(over);
-        }
+        let at = taken(at, EACH_MS, now_ms)?;
         full.now.insert(key, at);
         Ok(())
     }
+
+    /// Takes one beginning of the bucket that all visitors share.
+    ///
+    /// # Errors
+    /// The milliseconds until there is one again.
+    pub fn visitor(&self, now_ms: i64) -> Result<(), i64> {
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        full.visitors = taken(full.visitors, EACH_VISITOR_MS, now_ms)?;
+        Ok(())
+    }
+}
+
+/// When a bucket is full again after one more of `each_ms`.
+fn taken(at: i64, each_ms: i64, now_ms: i64) -> Result<i64, i64> {
+    // A clock that went back fills no bucket for longer than a minute.
+    let at = at.clamp(now_ms, now_ms.saturating_add(MINUTE_MS)).saturating_add(each_ms);
+    let over = at.saturating_sub(now_ms.saturating_add(MINUTE_MS));
+    if 0 < over { Err(over) } else { Ok(at) }
 }
 
 #[cfg(test)]
@@ -59,6 +77,17 @@ mod tests {
 
     fn user(n: usize) -> UserId {
         UserId::from_trusted(n.to_string().as_bytes())
+    }
+
+    #[test]
+    fn visitors_share_a_bucket_and_take_nobodys_place() {
+        let limits = Limits::default();
+        for _ in 0..VISITORS_A_MINUTE {
+            assert_eq!(limits.visitor(1_000), Ok(()));
+        }
+        assert_eq!(limits.visitor(1_000), Err(50));
+        assert_eq!(limits.visitor(1_050), Ok(()));
+        assert_eq!(limits.take(&user(1), 1_000), Ok(()));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) use answer::{Messages, TurnAnswer};
 pub(crate) use ask::Asked;
 use ask::{ChatBody, FeedbackBody};
 use knowledge::{Knowledge, Known};
-use limits::{Limits, MESSAGES_A_MINUTE};
+use limits::{Limits, MESSAGES_A_MINUTE, VISITORS_A_MINUTE};
 use session::unknown;
 use shop_answers::ShopAnswers;
 use source::Source;
@@ -87,10 +87,24 @@ impl Chat {
         self.limits.take(user, now_ms).map_err(|wait_ms| {
             let message =
                 format!("a user may send {MESSAGES_A_MINUTE} messages a minute, the next in {wait_ms} ms");
-            let wait_s = u64::try_from(wait_ms).unwrap_or(0).div_ceil(1_000);
-            ApiError::too_many("user_id", message, wait_s)
+            too_many(message, wait_ms)
         })
     }
+
+    /// # Errors
+    /// 429 if visitors have begun enough dialogues for this minute.
+    fn limit_visitors(&self, now_ms: i64) -> Result<(), ApiError> {
+        self.limits.visitor(now_ms).map_err(|wait_ms| {
+            let message = format!(
+                "visitors may begin {VISITORS_A_MINUTE} dialogues a minute in all, the next in {wait_ms} ms; name the user, or his session"
+            );
+            too_many(message, wait_ms)
+        })
+    }
+}
+
+fn too_many(message: String, wait_ms: i64) -> ApiError {
+    ApiError::too_many("user_id", message, u64::try_from(wait_ms).unwrap_or(0).div_ceil(1_000))
 }
 
 /// Chat
@@ -98,7 +112,7 @@ impl Chat {
 /// One message of a shopper, in Chinese, English or both, and the answer: a reply, and products that exist, are in stock, cost what is said, and
 /// are within what is left of the user's month, each with the parts of its score and its reasons. Without `session_id` a dialogue begins.
 /// Without `user_id` it is a visitor's, whom only the session's name knows. The message goes to the log as `chat_intent` and moves preferences
-/// as searches do. At most 20 messages a minute a user.
+/// as searches do, unless it is a visitor's. At most 20 messages a minute a user; visitors begin at most 1,200 dialogues a minute in all.
 ///
 /// With `"stream": true` the answer is server-sent events: `answer` (session, intent), `products`, `words` one after another, `done` (followups).
 #[utoipa::path(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use shoptide_models::chat::{DialogueState, STATE_BYTES_MAX};
 use shoptide_schemas::UserId;
 use shoptide_store::{ChatKey, StoreError};
@@ -52,9 +53,11 @@ impl Memory {
     }
 }
 
-/// A visitor is known by his session alone.
+/// A visitor is known by his session alone. His id stands where users stand, so it must not open the dialogue: 128 bits of the name's SHA-256.
 pub(super) fn visitor(session: &str) -> UserId {
-    UserId::from_trusted(format!("chat:{session}").as_bytes())
+    let digest = Sha256::digest(session.as_bytes());
+    let id: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    UserId::from_trusted(format!("chat:{id}").as_bytes())
 }
 
 pub(super) fn unknown() -> ApiError {

@@ -73,8 +73,11 @@ pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, Api
         item: item.as_ref(),
     };
     let turn = written(app, &mut session, &asked, &made.answer, made.records)?;
-    let (kept, ()) = tokio::join!(keep(app, turn), app.note_intent(&session.key, number, said));
-    kept?;
+    keep(app, turn).await?;
+    // A visitor has no preferences that would outlast his dialogue: nobody would ever ask for them, or take them away.
+    if asked.user.is_some() {
+        app.note_intent(&session.key, number, said).await;
+    }
     Ok(made.answer)
 }
 
@@ -123,7 +126,10 @@ async fn again(
 async fn open(app: &Arc<App>, asked: &Asked) -> Result<Session, ApiError> {
     let Some(name) = &asked.session else {
         let session = app.new_session(asked.user.as_ref())?;
-        app.chat.limit(&session.key.user, app.now_ms())?;
+        match &asked.user {
+            Some(user) => app.chat.limit(user, app.now_ms())?,
+            None => app.chat.limit_visitors(app.now_ms())?,
+        }
         return Ok(session);
     };
     let key = app.chat_key(name, asked.user.as_ref())?;

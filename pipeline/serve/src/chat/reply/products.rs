@@ -179,7 +179,7 @@ pub(super) fn history(scene: &Scene<'_>, facts: &Facts) -> Draft {
         // Versions that changed something else repeat the price.
         let mut before: Vec<(Micros, Currency)> = prices.clone();
         before.dedup();
-        if before.first().copied() == now {
+        if now.is_some() && before.first().copied() == now {
             before.remove(0);
         }
         if before.is_empty() {

@@ -29,7 +29,7 @@ async fn what_is_no_message_is_refused_and_says_why() {
     }
     let long = shop.say(json!({"message": "好".repeat(2_001)})).await.json();
     assert_eq!(long["message"], "message has 2001 characters, expected at most 2000");
-    let whole = shop.say(json!({"message": "好".repeat(2_000)})).await;
+    let whole = shop.say(json!({"message": "好".repeat(2_000), "user_id": "ann"})).await;
     assert_eq!(whole.status, 200, "as long as it may be");
     let utf8 = [b"{\"message\":\"".as_slice(), &[0xff, 0xfe], b"\"}"].concat();
     assert_eq!(shop.post(CHAT, utf8).await.error(), (400, "malformed".to_owned()));
@@ -168,7 +168,10 @@ async fn feedback_is_given_once_and_of_ones_own() {
         .map(|r| serde_json::from_slice(r.value.as_ref().unwrap()).unwrap())
         .filter(|e: &Value| e["type"] == "recommendation_feedback")
         .collect();
-    assert_eq!(shop.records(Topic::Feedback).await.len(), events + 2);
+    // Said twice it is one event, which stands in the log twice in case it was lost the first time.
+    assert_eq!(shop.records(Topic::Feedback).await.len(), events + 3);
+    let names: BTreeSet<_> = logged.iter().map(|e| e["event_id"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 2);
     let seen: BTreeSet<_> = logged
         .iter()
         .map(|e| {
@@ -180,4 +183,40 @@ async fn feedback_is_given_once_and_of_ones_own() {
     let list = answer["list_id"].as_str().unwrap().to_owned();
     let of = |item: String, said: &str| ("ann".to_owned(), item, said.to_owned(), list.clone());
     assert_eq!(seen, BTreeSet::from([of(a, "like"), of(b, "not_interested")]));
+}
+
+#[tokio::test]
+async fn a_product_that_never_had_a_price_has_no_history() {
+    let shop = Shop::new().await;
+    let mut rows = rows();
+    for row in &mut rows {
+        let fields = row.as_object_mut().unwrap();
+        fields.retain(|field, _| field != "price" && field != "currency");
+    }
+    shop.stock(Value::Array(rows)).await;
+    shop.words_are_known().await;
+    let shown = shop.turn("ann", &Value::Null, "手机").await;
+    assert!(!products(&shown).is_empty());
+    let answer = shop.turn("ann", &shown["session_id"], "第一个以前多少钱").await;
+    assert_eq!(answer["intent"], "ask_price_history");
+}
+
+#[tokio::test]
+async fn a_visitors_id_opens_no_dialogue() {
+    let shop = shop().await;
+    let first = shop.say(json!({"message": "三千以内的手机"})).await.json();
+    let session = first["session_id"].as_str().unwrap();
+    let again = shop.say(json!({"message": "不要小米", "session_id": session})).await;
+    assert_eq!(again.status, 200);
+    // Wherever users stand, he does not stand with what opens his dialogue.
+    for topic in shoptide_schemas::USER_TOPICS {
+        for record in shop.records(topic).await {
+            let value = String::from_utf8_lossy(record.value.as_ref().unwrap()).into_owned();
+            assert!(
+                !value.contains(session)
+                    && !String::from_utf8_lossy(record.key.as_ref().unwrap()).contains(session),
+                "{value}"
+            );
+        }
+    }
 }
