@@ -48,7 +48,9 @@ async fn files_of_a_newer_version_are_left_alone() {
     ];
     all_refuse(dir.path(), &all, &["truth.db", "newer version (9)"]);
     run(&["jobs", "--data-dir", path(dir.path()), "train"]).refused(&["newer version (9)"]);
-    sql(&dir.path().join("truth.db"), "PRAGMA user_version = 3").await;
+    let newest = shoptide_schemas::migrations::STORE.len();
+    let as_it_was = format!("PRAGMA user_version = {newest}").leak();
+    sql(&dir.path().join("truth.db"), as_it_was).await;
     sql(&dir.path().join("log.db"), "PRAGMA user_version = 9").await;
     let all: [&[&str]; 6] = [
         UP,
