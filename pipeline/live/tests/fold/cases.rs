@@ -75,6 +75,8 @@ fn a_second_erasure_and_what_follows_count_as_erased() {
     let tables = sequential(&log.records);
     assert_eq!((tables.tally(Topic::Browse).applied, tables.tally(Topic::Browse).erased), (1, 2));
     assert!(tables.parts.is_empty());
+    // What readers wrote since the first goes with the second; his later acts ask for nothing.
+    assert_eq!(tables.asked_to_go, 2 * shoptide_schemas::USER_TOPICS.len() as u64);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Tables {
     pub outbox: BTreeMap<(Topic, i64), (Vec<u8>, Vec<u8>)>,
     pub items: BTreeMap<u32, (Vec<u8>, i64, Vec<u8>)>,
     pub versions: BTreeMap<(u32, i64), Vec<u8>>,
+    /// Topics' copies of erasures that asked for what readers wrote to go.
+    pub asked_to_go: u64,
 }
 
 impl Tables {
@@ -40,6 +42,8 @@ impl Tables {
         for (user, topic) in &c.parts_gone {
             self.parts.remove(&(user.clone(), *topic));
         }
+        assert_eq!(c.budgets_gone, c.chats_gone);
+        self.asked_to_go += c.chats_gone.len() as u64;
         self.lines.retain(|l| !c.lines_gone.contains(&l.user));
         for p in &c.parts {
             self.parts.insert((p.user.clone(), p.topic), (p.upto, p.data.clone()));
