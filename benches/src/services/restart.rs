@@ -22,8 +22,8 @@ const RSS_MAX_MIB: f64 = 512.0;
 const FLAT: f64 = 1.05;
 /// Of the sustained maximum while memory is watched: nothing waits.
 const BUSY_SHARE: f64 = 0.75;
-/// Events before anything is measured: histories as of a shop that has been open for a while, so that what bounds memory does bound it.
-const FIRST_EVENTS: u64 = 3_000_000;
+/// Events before anything is measured.
+const FIRST_EVENTS: u64 = 400_000;
 
 /// Waits until hardly anything is left to fold; `records` of before.
 async fn present(connection: &mut Connection, records: f64) -> anyhow::Result<()> {

@@ -19,6 +19,7 @@ pub use filter::{Filter, Order, Wanted};
 pub use key::Key;
 pub use personal::blend;
 pub use prices::PriceRange;
+pub(crate) use simplified::simple;
 pub use simplified::simplified;
 pub use tally::{Count, Counts, Tally};
 pub use words::{ItemWords, QUERY_WORDS_MAX, QueryWord, exact_key, parts_of, query_words};

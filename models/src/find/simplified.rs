@@ -7,6 +7,10 @@ use std::sync::LazyLock;
 
 /// A line for each: the traditional character, then the simplified one.
 static PAIRS: &str = include_str!("../../data/traditional.txt");
+static KNOWN: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
+    let pair = |line: &'static str| line.chars().next().zip(line.chars().nth(1));
+    PAIRS.lines().filter_map(pair).collect()
+});
 
 /// The text with its traditional characters simplified.
 ///
@@ -14,14 +18,15 @@ static PAIRS: &str = include_str!("../../data/traditional.txt");
 /// assert_eq!(shoptide_models::find::simplified("藍牙耳機 Aurora"), "蓝牙耳机 Aurora");
 /// ```
 pub fn simplified(text: &str) -> Cow<'_, str> {
-    static KNOWN: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
-        let pair = |line: &'static str| line.chars().next().zip(line.chars().nth(1));
-        PAIRS.lines().filter_map(pair).collect()
-    });
     if text.is_ascii() || !text.chars().any(|c| KNOWN.contains_key(&c)) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.chars().map(|c| KNOWN.get(&c).copied().unwrap_or(c)).collect())
+    Cow::Owned(text.chars().map(simple).collect())
+}
+
+/// A character, simplified if it is a traditional one.
+pub(crate) fn simple(c: char) -> char {
+    KNOWN.get(&c).copied().unwrap_or(c)
 }
 
 #[cfg(test)]
