@@ -146,7 +146,19 @@ impl App {
     ) -> Result<(), ApiError> {
         let (truth, owned) = (self.context.truth.clone(), user.clone());
         let patience = self.context.options.request_timeout;
-        let set = self.order(patience, async move { truth.set_budget(shard, &owned, budget).await }).await;
+        let order = self.order(patience, async move { truth.set_budget(shard, &owned, budget).await });
+        self.setting_budget(shard, user, budget, order).await
+    }
+
+    /// Waits for what sets a budget, and knows it afterwards.
+    pub async fn setting_budget(
+        &self,
+        shard: u32,
+        user: &UserId,
+        budget: Option<Budget>,
+        order: impl Future<Output = Result<(), ApiError>>,
+    ) -> Result<(), ApiError> {
+        let set = order.await;
         self.budgets.changes.fetch_add(1, Ordering::SeqCst);
         let key = (shard, user.clone());
         match set {

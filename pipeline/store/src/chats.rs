@@ -3,6 +3,11 @@
 
 use shoptide_schemas::{ItemId, UserId};
 
+use crate::Budget;
+
+/// What has changed, of [`StoreError::Changed`](crate::StoreError::Changed), if it is that the user was erased.
+pub const ERASED_USER: &str = "the erased user";
+
 /// Names a dialogue: whoever does not name its user does not find it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChatKey {
@@ -55,7 +60,7 @@ pub struct ChatRecord {
     pub feedback: Option<ChatFeedback>,
 }
 
-/// One turn, to be written as a whole.
+/// One turn, to be written as a whole with all that it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatTurn {
     pub key: ChatKey,
@@ -66,4 +71,16 @@ pub struct ChatTurn {
     /// Its turn is `before + 1`.
     pub message: ChatMessage,
     pub records: Vec<ChatRecord>,
+    /// The month's budget that the message sets: of this user in this shard.
+    pub budget: Option<(u32, UserId, Budget)>,
+    /// What the message says of products that were shown before.
+    pub feedback: Vec<ChatOpinion>,
+}
+
+/// What a message says of a product that an earlier turn of its dialogue showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatOpinion {
+    pub turn: u32,
+    pub place: u32,
+    pub feedback: ChatFeedback,
 }

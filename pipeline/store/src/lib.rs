@@ -154,10 +154,11 @@ pub trait Truth: Send + Sync {
         Err(no_chats())
     }
 
-    /// Writes one turn of a dialogue, the products that it showed with it.
+    /// Writes one turn of a dialogue with the products that it showed, and what else it does; all of it or nothing.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] if the dialogue has not [`ChatTurn::before`] turns.
+    /// [`StoreError::Changed`] if the dialogue has not [`ChatTurn::before`] turns, if something was said of a product of
+    /// [`ChatTurn::feedback`] before, or if the user was erased.
     async fn chat_turn(&self, turn: ChatTurn) -> Result<(), StoreError> {
         let _ = turn;
         Err(no_chats())
@@ -200,10 +201,10 @@ pub trait Truth: Send + Sync {
         Err(no_chats())
     }
 
-    /// Forgets dialogues of a shard that nothing was said in since `before_ms`, with their messages and records: at most
-    /// `limit`, the longest rested first. Returns how many there were.
-    async fn forget_chats(&self, shard: u32, before_ms: i64, limit: usize) -> Result<usize, StoreError> {
-        let _ = (shard, before_ms, limit);
+    /// Forgets dialogues of a shard that nothing was said in since `before_ms`, with their messages and records: the longest
+    /// rested first, at most `turns_max` turns together or one dialogue. Returns how many there were.
+    async fn forget_chats(&self, shard: u32, before_ms: i64, turns_max: usize) -> Result<usize, StoreError> {
+        let _ = (shard, before_ms, turns_max);
         Ok(0)
     }
 

@@ -44,6 +44,8 @@ macro_rules! on_every_truth {
 on_every_truth! {
     chats::a_turn_is_written_once_and_found_by_its_user,
     chats::feedback_is_given_once,
+    chats::a_turn_does_all_of_it_or_nothing,
+    chats::an_erased_user_has_no_turn,
     chats::chats_go_with_their_user_and_with_time,
     chats::chats_move_with_their_user,
     chats::versions_of_an_item_come_newest_first,

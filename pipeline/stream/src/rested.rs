@@ -8,10 +8,13 @@ use crate::shard::Shard;
 
 /// Between two looks: a chat may rest for a minute longer than it has to.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Chats of one look: a transaction of some hundred rows, during which an event waits some milliseconds.
-const AT_ONCE: usize = 64;
+/// Turns of the chats of one look: a transaction of some hundred rows, during which an event waits some milliseconds. One chat may have
+/// more, a thousand at most.
+const TURNS_AT_ONCE: usize = 64;
 /// Pause while there are more.
-const NEXT: Duration = Duration::from_secs(1);
+const NEXT: Duration = Duration::from_millis(200);
+/// How long a look waits for a moment without events.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When to look next.
 #[derive(Debug)]
@@ -33,6 +36,11 @@ impl Rested {
     pub(crate) fn due(&self) -> Instant {
         self.next
     }
+
+    /// Whether it has waited for a quiet moment for too long.
+    pub(crate) fn overdue(&self) -> bool {
+        self.busy() && PATIENCE < self.next.elapsed()
+    }
 }
 
 impl Shard {
@@ -42,9 +50,9 @@ impl Shard {
         let Some(kept_ms) = self.rested.kept_ms else { return };
         let shard = self.fold.shard();
         let before_ms = (self.context.clock)().saturating_sub(kept_ms);
-        match self.context.truth.forget_chats(shard, before_ms, AT_ONCE).await {
-            Ok(n) if n == AT_ONCE => self.rested.next = Instant::now() + NEXT,
-            Ok(_) => {}
+        match self.context.truth.forget_chats(shard, before_ms, TURNS_AT_ONCE).await {
+            Ok(0) => {}
+            Ok(_) => self.rested.next = Instant::now() + NEXT,
             Err(error) => tracing::warn!(shard, %error, "old chats wait for the store"),
         }
     }

@@ -285,6 +285,9 @@ impl Shard {
             if self.sweep.overdue() {
                 self.sweep_step().await?;
             }
+            if self.rested.overdue() {
+                self.forget_step().await;
+            }
             let (due, relay_due, publish_due) = (self.sweep.due(), self.relay.due(), self.publisher.due());
             let (late_due, rested_due) = (self.late.due(), self.rested.due());
             tokio::select! {

@@ -168,6 +168,10 @@ impl ShardFold {
         touch.live |= !event.historical;
         touch.appended_ms = touch.appended_ms.max(record.appended.0);
         let commit = &mut sum.folded.commit;
+        if let Change::Leave { .. } = &change {
+            // What was said under this id would not be found by an erasure of the known user.
+            commit.chats_gone.push(event.user.clone());
+        }
         match change {
             Change::Fold | Change::Absorb(_) => {
                 if let Some(line) = line {

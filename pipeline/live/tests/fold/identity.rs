@@ -1,7 +1,7 @@
 //! An anonymous user turns out to be a known one: what he did travels once, what he does later follows.
 
 use serde_json::{Value, json};
-use shoptide_schemas::{Topic, USER_TOPICS};
+use shoptide_schemas::{Topic, USER_TOPICS, UserId};
 
 use crate::events::{Log, NOW_MS, event, on_item, purchase};
 use crate::tables::{Fault, Shard, Tables};
@@ -67,6 +67,8 @@ fn parts_travel_once_and_later_events_follow() {
         assert!(anon.items.is_empty() && anon.forward.is_some());
         assert_eq!(tables.part("known", Topic::Order).unwrap().spend.len(), 1);
         assert_eq!(tables.tallies.values().map(|t| t.dead).sum::<i64>(), 0);
+        // What was said under the id of before goes; the known user keeps his own.
+        assert_eq!(tables.chats_ended, [UserId::from_trusted(b"anon")].into());
         // Counts: each act once, wherever it is counted.
         assert_eq!(tables.counts.values().sum::<i64>(), 5);
     }

@@ -27,6 +27,7 @@ pub struct Tables {
     pub versions: BTreeMap<(u32, i64), Vec<u8>>,
     /// Topics' copies of erasures that asked for what readers wrote to go.
     pub asked_to_go: u64,
+    pub chats_ended: BTreeSet<UserId>,
 }
 
 impl Tables {
@@ -42,8 +43,9 @@ impl Tables {
         for (user, topic) in &c.parts_gone {
             self.parts.remove(&(user.clone(), *topic));
         }
-        assert_eq!(c.budgets_gone, c.chats_gone);
-        self.asked_to_go += c.chats_gone.len() as u64;
+        assert!(c.budgets_gone.iter().all(|user| c.chats_gone.contains(user)));
+        self.asked_to_go += c.budgets_gone.len() as u64;
+        self.chats_ended.extend(c.chats_gone.iter().cloned());
         self.lines.retain(|l| !c.lines_gone.contains(&l.user));
         for p in &c.parts {
             self.parts.insert((p.user.clone(), p.topic), (p.upto, p.data.clone()));

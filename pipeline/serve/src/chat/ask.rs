@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 /// Letters of a session's name: 128 random bits.
 pub(super) const SESSION_CHARS: usize = 32;
 /// Messages of before that are read again: who has said more refines the last of them.
-const EARLIER_MAX: usize = 8;
+pub(super) const EARLIER_MAX: usize = 8;
 /// Characters of what is said of a product.
 pub(super) const TEXT_CHARS_MAX: usize = 2_000;
 
@@ -39,7 +39,9 @@ pub(crate) struct Asked {
     pub session: Option<String>,
     pub user: Option<UserId>,
     pub message: String,
-    /// Messages of the shopper before, oldest first, of a dialogue that is not kept.
+    /// It is of a talk that nobody keeps: all of it comes with each message.
+    pub talk: bool,
+    /// Messages of the shopper before in such a talk, oldest first.
     pub earlier: Vec<String>,
 }
 
@@ -50,12 +52,13 @@ impl Asked {
             return Err(Reject::new(Code::Blank, "message", "message is blank"));
         }
         let user = user.map(UserId::parse).transpose()?;
-        Ok(Self { session, user, message, earlier: Vec::new() })
+        Ok(Self { session, user, message, talk: false, earlier: Vec::new() })
     }
 
     /// The last messages of those that went before. What the shop keeps itself it knows better.
     pub fn after(mut self, said: impl Iterator<Item = String>) -> Self {
         if self.session.is_none() {
+            self.talk = true;
             self.earlier = said.filter(|text| within(text, "message", MESSAGE_CHARS_MAX).is_ok()).collect();
             self.earlier.drain(..self.earlier.len().saturating_sub(EARLIER_MAX));
         }

@@ -1,14 +1,14 @@
 //! What an action needs beside the scene, and waits for: the user's own list, what is like a product, prices of before, the month's budget,
-//! what an FAQ knows. And what it does: a budget is set, an opinion is noted.
+//! what an FAQ knows.
 
 use std::sync::Arc;
 
 use shoptide_models::catalogue::CatalogueItem;
-use shoptide_models::chat::{Action, Conditions, Opinion, PriceProblem, PriceRange};
-use shoptide_schemas::event::Feedback;
+use shoptide_models::chat::{Action, Conditions, PriceProblem, PriceRange};
 use shoptide_schemas::{Currency, EventMs, Micros};
 use shoptide_store::Budget;
 
+use super::effects::Effects;
 use super::reply::{Facts, Month, undecided};
 use super::scene::{Scene, Shopper};
 use super::session::Session;
@@ -33,6 +33,7 @@ pub(super) async fn facts(
     session: &Session,
     message: &str,
     shopper: &mut Shopper,
+    effects: &mut Effects,
 ) -> Result<Facts, ApiError> {
     let mut facts = Facts::default();
     match &read.action {
@@ -56,8 +57,8 @@ pub(super) async fn facts(
                 facts.told = told(app, read, message).await;
             }
         }
-        Action::Budget { set } => facts.month = month(app, read, *set, shopper).await,
-        Action::Feedback { items, opinion } => opine(app, session, items, *opinion).await?,
+        Action::Budget { set } => facts.month = month(app, read, *set, shopper, effects).await,
+        Action::Feedback { items, opinion } => effects.opine(app, session, items, *opinion).await?,
         _ => {}
     }
     Ok(facts)
@@ -97,8 +98,14 @@ async fn told(app: &App, read: &Read, message: &str) -> Option<source::Told> {
     source::ask(&app.chat.sources, &question).await
 }
 
-/// The month's budget, set first if the message says so.
-async fn month(app: &App, read: &Read, set: Option<PriceRange>, shopper: &mut Shopper) -> Month {
+/// The month's budget: the one that the message sets, if it does.
+async fn month(
+    app: &App,
+    read: &Read,
+    set: Option<PriceRange>,
+    shopper: &mut Shopper,
+    effects: &mut Effects,
+) -> Month {
     let bad = read.understood.slots.price_problem.is_some_and(|p| p != PriceProblem::Swapped);
     let limit = set.filter(|_| !bad).and_then(|range| Some((range.max.or(range.min)?, range.currency)));
     let shard = app.shard_of(&shopper.user);
@@ -109,9 +116,7 @@ async fn month(app: &App, read: &Read, set: Option<PriceRange>, shopper: &mut Sh
             let of_before = known.map(|budget| budget.currency);
             let currency = currency.or(of_before).unwrap_or(app.context.options.currency);
             let budget = Budget { month, currency, updated_ms: app.now_ms() };
-            if app.set_budget(shard, &shopper.user, Some(budget)).await.is_err() {
-                return Month::Unknown;
-            }
+            effects.budget = Some((shard, shopper.user.clone(), budget));
             budget
         }
         None => match (known, certainty) {
@@ -123,30 +128,4 @@ async fn month(app: &App, read: &Read, set: Option<PriceRange>, shopper: &mut Sh
     let spent = shopper.state.spent(EventMs(app.now_ms()).month(), budget.currency);
     shopper.left = Some((budget.month.0.saturating_sub(spent), budget.currency));
     Month::Is { limit: budget.month.0, spent, currency: budget.currency, set: limit.is_some() }
-}
-
-/// Notes an opinion: in the log, and with the recommendation that it is of.
-async fn opine(app: &App, session: &Session, items: &[u32], opinion: Opinion) -> Result<(), ApiError> {
-    let feedback = match opinion {
-        Opinion::Like => Feedback::Like,
-        Opinion::Dislike => Feedback::Dislike,
-        Opinion::Bought => Feedback::Bought,
-    };
-    let memory = &session.memory;
-    let catalogue = app.context.live.catalogue();
-    for number in items {
-        let Some((id, _)) = catalogue.row(*number) else { continue };
-        let place = memory.dialogue.shown.iter().position(|shown| shown.number == *number);
-        // 0: shown in a dialogue that is not kept.
-        let place = place.filter(|_| memory.shown_turn != 0);
-        let turn = if place.is_some() { memory.shown_turn } else { session.turns.saturating_add(1) };
-        if let Some(place) = place.and_then(|at| u32::try_from(at + 1).ok()) {
-            // Said twice: the first word stays, as everywhere.
-            if !app.keep_feedback(&session.key, turn, place, feedback, String::new()).await? {
-                continue;
-            }
-        }
-        app.note_feedback(&session.key, turn, id, feedback).await?;
-    }
-    Ok(())
 }

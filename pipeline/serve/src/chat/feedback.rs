@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shoptide_schemas::UserId;
 use shoptide_schemas::event::Feedback;
-use shoptide_store::{ChatFeedback, ChatKey};
+use shoptide_store::{ChatFeedback, ChatKey, ChatRecord};
 
 use super::ask::RecordId;
 use super::session::conflict;
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::error::ApiError;
 
 /// At rest; never 0.
-fn code(feedback: Feedback) -> u8 {
+pub(super) fn code(feedback: Feedback) -> u8 {
     match feedback {
         Feedback::Like => 1,
         Feedback::Dislike => 2,
@@ -22,6 +22,18 @@ fn code(feedback: Feedback) -> u8 {
 }
 
 impl App {
+    /// A product that a turn showed, if it did.
+    pub(super) async fn chat_record(
+        &self,
+        key: &ChatKey,
+        turn: u32,
+        place: u32,
+    ) -> Result<Option<ChatRecord>, ApiError> {
+        let (truth, key) = (self.context.truth.clone(), key.clone());
+        let patience = self.context.options.request_timeout;
+        self.ask(patience, async move { truth.chat_record(&key, turn, place).await }).await
+    }
+
     /// Keeps what is said of a product with its recommendation; `false` if something was said of it before, or there is none.
     pub(super) async fn keep_feedback(
         &self,
@@ -33,7 +45,8 @@ impl App {
     ) -> Result<bool, ApiError> {
         let (truth, key) = (self.context.truth.clone(), key.clone());
         let said = ChatFeedback { code: code(feedback), at_ms: self.now_ms(), text };
-        self.changing(async move { truth.chat_feedback(&key, turn, place, said).await }).await
+        let kept = self.changing(async move { truth.chat_feedback(&key, turn, place, said).await }).await?;
+        Ok(kept.is_ok())
     }
 }
 
@@ -50,11 +63,8 @@ pub(super) async fn take(
 ) -> Result<(), ApiError> {
     let unknown = || ApiError::not_found("record_id", "there is no such recommendation of this user");
     let id = RecordId::parse(record).ok_or_else(unknown)?;
-    let key = app.chat_key(&id.session, user).map_err(|_| unknown())?;
-    let (truth, asked, patience) =
-        (app.context.truth.clone(), key.clone(), app.context.options.request_timeout);
-    let question = async move { truth.chat_record(&asked, id.turn, id.place).await };
-    let found = app.ask(patience, question).await?.ok_or_else(unknown)?;
+    let (key, _) = app.chat_key_of(&id.session, user).await?;
+    let found = app.chat_record(&key, id.turn, id.place).await?.ok_or_else(unknown)?;
     let twice = || conflict("record_id", "feedback was given before, and is given once");
     match &found.feedback {
         Some(before) => {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod ask;
+mod effects;
 mod events;
 mod facts;
 mod feedback;
@@ -15,6 +16,7 @@ mod session;
 mod shop_answers;
 mod source;
 mod sse;
+mod talks;
 mod turn;
 mod why;
 
@@ -34,6 +36,7 @@ use limits::{Limits, MESSAGES_A_MINUTE, VISITORS_A_MINUTE};
 use session::unknown;
 use shop_answers::ShopAnswers;
 use source::Source;
+use talks::Talks;
 pub(crate) use turn::turn;
 
 use crate::app::{App, ServeContext};
@@ -46,6 +49,7 @@ pub(crate) struct Chat {
     /// `None` if this process does not read the catalogue's words.
     knowledge: Option<Knowledge>,
     limits: Limits,
+    talks: Talks,
     /// Asked in turn where the catalogue does not know.
     sources: Vec<Box<dyn Source>>,
 }
@@ -60,6 +64,7 @@ impl Chat {
         Self {
             knowledge,
             limits: Limits::default(),
+            talks: Talks::default(),
             sources: vec![Box::new(ShopAnswers(context.live.clone()))],
         }
     }
@@ -157,7 +162,7 @@ pub(crate) async fn messages(
     PathName(session): PathName,
     MessagesQuery { user, after, n }: MessagesQuery,
 ) -> Result<Response, ApiError> {
-    let key = app.chat_key(&session, user.as_ref())?;
+    let (key, _) = app.chat_key_of(&session, user.as_ref()).await?;
     let (truth, patience) = (app.context.truth.clone(), app.context.options.request_timeout);
     let question = async move {
         let Some(_) = truth.chat_session(&key).await? else { return Ok(None) };

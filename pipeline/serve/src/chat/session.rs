@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shoptide_models::chat::{DialogueState, STATE_BYTES_MAX};
+use shoptide_models::state::UserState;
 use shoptide_schemas::UserId;
 use shoptide_store::{ChatKey, StoreError};
 
@@ -33,6 +34,23 @@ pub(super) struct Session {
     /// Turns so far.
     pub turns: u32,
     pub memory: Memory,
+}
+
+impl Session {
+    /// A dialogue in which nothing was said yet.
+    pub fn begun(key: ChatKey) -> Self {
+        Self { key, turns: 0, memory: Memory::default() }
+    }
+}
+
+/// A name for a dialogue that nobody guesses.
+pub(super) fn new_name() -> Result<String, ApiError> {
+    let mut bits = [0_u8; 16];
+    getrandom::fill(&mut bits).map_err(|error| {
+        tracing::error!(%error, "the system gives no random bits");
+        ApiError::failed()
+    })?;
+    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Memory {
@@ -71,15 +89,16 @@ impl App {
         Ok(ChatKey { shard: self.shard_of(&user), user, session })
     }
 
-    /// Begins a dialogue.
-    pub(super) fn new_session(&self, user: Option<&UserId>) -> Result<Session, ApiError> {
-        let mut bits = [0_u8; 16];
-        getrandom::fill(&mut bits).map_err(|error| {
-            tracing::error!(%error, "the system gives no random bits");
-            ApiError::failed()
-        })?;
-        let name: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Session { key: self.chat_key(&name, user)?, turns: 0, memory: Memory::default() })
+    /// A dialogue's key, by the id that is asked with: a dialogue is of whoever that id is known to belong to, or it would outlive his erasure.
+    pub(super) async fn chat_key_of(
+        &self,
+        session: &str,
+        asked: Option<&UserId>,
+    ) -> Result<(ChatKey, Option<UserState>), ApiError> {
+        is_session(session).ok_or_else(unknown)?;
+        let Some(asked) = asked else { return Ok((self.chat_key(session, None)?, None)) };
+        let (user, state) = self.known_user(asked).await?;
+        Ok((self.chat_key(session, Some(&user))?, Some(state)))
     }
 
     /// A dialogue that this user has.
@@ -98,15 +117,15 @@ impl App {
         Ok(Session { key, turns: stored.turns, memory: Memory::read(&stored.state) })
     }
 
-    /// Has the store write what only fits the state that was read; `false` if it has changed.
+    /// Has the store write what only fits the state that was read; else what has changed.
     pub(super) async fn changing(
         &self,
         order: impl Future<Output = Result<(), StoreError>> + Send + 'static,
-    ) -> Result<bool, ApiError> {
+    ) -> Result<Result<(), &'static str>, ApiError> {
         let order = async move {
             match order.await {
-                Ok(()) => Ok(true),
-                Err(StoreError::Changed { .. }) => Ok(false),
+                Ok(()) => Ok(Ok(())),
+                Err(StoreError::Changed { what }) => Ok(Err(what)),
                 Err(error) => Err(error),
             }
         };
@@ -114,15 +133,12 @@ impl App {
     }
 
     /// What is known of a user, as far as the store tells in time.
-    pub(super) async fn shopper(&self, user: &UserId) -> Shopper {
+    pub(super) async fn shopper(&self, user: &UserId, state: Option<UserState>) -> Shopper {
         let waits = Waits::begin(&self.context.options);
-        let (user, mut state) = match self.known_user(user).await {
-            Some((known, state)) => (known, Some(Arc::new(state))),
-            None => (user.clone(), None),
-        };
-        let left = self.left_of_month(self.shard_of(&user), &user, &mut state, waits).await;
+        let mut state = state.map(Arc::new);
+        let left = self.left_of_month(self.shard_of(user), user, &mut state, waits).await;
         let state = state.map(Arc::unwrap_or_clone).unwrap_or_default();
-        Shopper { user, state, left: left.left, certainty: Some(left.certainty) }
+        Shopper { user: user.clone(), state, left: left.left, certainty: Some(left.certainty) }
     }
 }
 

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use shoptide_models::chat::{
     Action, DialogueState, Language, Shown as Remembered, Understood, next, understand,
 };
+use shoptide_models::state::UserState;
 use shoptide_schemas::{ItemId, Topic};
-use shoptide_store::{ChatKey, ChatMessage, ChatRecord, ChatTurn};
+use shoptide_store::{ChatKey, ChatMessage, ChatRecord, ChatTurn, ERASED_USER};
 
 use super::answer::{Kept, Part, Product, TurnAnswer};
 use super::ask::{Asked, RecordId};
+use super::effects::Effects;
 use super::events::{Said, list_id};
 use super::facts::facts;
 use super::knowledge::Known;
 use super::reply::{Draft, Facts, draft};
 use super::scene::{Scene, Shopper, code_of, plain};
-use super::session::{Session, conflict};
+use super::session::{Session, conflict, new_name};
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -42,23 +44,29 @@ struct Made {
 /// 404 for a session that this user does not have, 409 if it is full or was spoken in at the same time, 429 beyond the messages of a minute, 503
 /// while the catalogue's words are read for the first time or the store is silent.
 pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, ApiError> {
-    let mut session = open(app, &asked).await?;
+    let (mut session, state) = open(app, &asked).await?;
     let visitor = asked.session.is_none() && asked.user.is_none();
     let mut shopper = match visitor {
         // His first message: there is nothing to be known of him.
         true => Shopper::nobody(session.key.user.clone()),
-        false => app.shopper(&session.key.user).await,
+        false => app.shopper(&session.key.user, state).await,
     };
-    for message in &asked.earlier {
-        shopper = again(app, &mut session, shopper, message).await?;
+    match app.chat.talks.after(asked.user.as_ref(), &asked.earlier).filter(|_| !asked.earlier.is_empty()) {
+        Some(dialogue) => session.memory.dialogue = dialogue,
+        None => {
+            for message in &asked.earlier {
+                shopper = again(app, &mut session, shopper, message).await?;
+            }
+        }
     }
     let number = session.turns.saturating_add(1);
-    let read = app.chat.with(|known| read(app, known, &session, &asked.message))?;
-    let facts = facts(app, &read, &session, &asked.message, &mut shopper).await?;
+    let read = read(app, &session, &asked.message).await?;
+    let mut effects = Effects::default();
+    let facts = facts(app, &read, &session, &asked.message, &mut shopper, &mut effects).await?;
     let (made, read, _) = drafted(app, &session, read, facts, shopper).await?;
     session.memory.dialogue = read.after;
     if lists(&read.action) && !made.remembered.is_empty() {
-        session.memory.dialogue.show(made.remembered);
+        session.memory.dialogue.show(made.remembered.clone());
         session.memory.shown_turn = number;
     }
     let item = spoken_of(&read.action).and_then(|number| {
@@ -72,8 +80,13 @@ pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, Api
         slots: &read.understood.slots,
         item: item.as_ref(),
     };
-    let turn = written(app, &mut session, &asked, &made.answer, made.records)?;
+    let turn = written(app, &mut session, &asked, &made, &effects)?;
     keep(app, turn).await?;
+    if asked.talk {
+        let said: Vec<String> = asked.earlier.iter().chain([&asked.message]).cloned().collect();
+        app.chat.talks.note(asked.user.as_ref(), &said, session.memory.dialogue.clone());
+    }
+    effects.tell(app, &session).await?;
     // A visitor has no preferences that would outlast his dialogue: nobody would ever ask for them, or take them away.
     if asked.user.is_some() {
         app.note_intent(&session.key, number, said).await;
@@ -101,19 +114,20 @@ async fn drafted(
     app.questions.scan(scan).await?
 }
 
-/// Reads a message of before for what it leaves behind: its conditions, and what "the first one" counts on. What it did then is done.
+/// Reads a message of before for what it leaves behind: its conditions, and what "the first one" counts on.
 async fn again(
     app: &Arc<App>,
     session: &mut Session,
     mut shopper: Shopper,
     message: &str,
 ) -> Result<Shopper, ApiError> {
-    let read = app.chat.with(|known| read(app, known, session, message))?;
+    let read = read(app, session, message).await?;
     if !lists(&read.action) {
         session.memory.dialogue = read.after;
         return Ok(shopper);
     }
-    let facts = facts(app, &read, session, message, &mut shopper).await?;
+    // What it did then is done.
+    let facts = facts(app, &read, session, message, &mut shopper, &mut Effects::default()).await?;
     let (made, read, shopper) = drafted(app, session, read, facts, shopper).await?;
     session.memory.dialogue = read.after;
     if !made.remembered.is_empty() {
@@ -122,23 +136,38 @@ async fn again(
     Ok(shopper)
 }
 
-/// The session that is spoken in, within what its user may say in a minute.
-async fn open(app: &Arc<App>, asked: &Asked) -> Result<Session, ApiError> {
-    let Some(name) = &asked.session else {
-        let session = app.new_session(asked.user.as_ref())?;
-        match &asked.user {
-            Some(user) => app.chat.limit(user, app.now_ms())?,
-            None => app.chat.limit_visitors(app.now_ms())?,
-        }
-        return Ok(session);
+/// The session that is spoken in, within what its user may say in a minute, and what is known of him.
+async fn open(app: &Arc<App>, asked: &Asked) -> Result<(Session, Option<UserState>), ApiError> {
+    let now_ms = app.now_ms();
+    match (&asked.user, &asked.session) {
+        (Some(user), _) => app.chat.limit(user, now_ms)?,
+        (None, Some(name)) => app.chat.limit(&app.chat_key(name, None)?.user, now_ms)?,
+        (None, None) => app.chat.limit_visitors(now_ms)?,
+    }
+    let name = match &asked.session {
+        Some(name) => name.clone(),
+        None => new_name()?,
     };
-    let key = app.chat_key(name, asked.user.as_ref())?;
-    app.chat.limit(&key.user, app.now_ms())?;
-    app.session(key).await
+    let (key, state) = app.chat_key_of(&name, asked.user.as_ref()).await?;
+    if asked.user.as_ref().is_some_and(|user| *user != key.user) {
+        // Who has several devices does not have the patience of several.
+        app.chat.limit(&key.user, now_ms)?;
+    }
+    let session = match &asked.session {
+        Some(_) => app.session(key).await?,
+        None => Session::begun(key),
+    };
+    Ok((session, state))
 }
 
-fn read(app: &App, known: &Known, session: &Session, message: &str) -> Read {
-    let before = &session.memory.dialogue;
+/// Reads a message where no other request waits for it: whoever teaches new words waits for all who read, and new readers wait for him.
+async fn read(app: &Arc<App>, session: &Session, message: &str) -> Result<Read, ApiError> {
+    let (held, before, message) = (app.clone(), session.memory.dialogue.clone(), message.to_owned());
+    let scan = move || held.chat.with(|known| read_by(&held, known, &before, &message));
+    app.questions.scan(scan).await?
+}
+
+fn read_by(app: &App, known: &Known, before: &DialogueState, message: &str) -> Read {
     let understood = understand(message, &known.lexicon, before);
     let (after, action) = next(before, &understood);
     // A message without a word of either: as the shop's customers mostly speak.
@@ -238,24 +267,40 @@ fn written(
     app: &App,
     session: &mut Session,
     asked: &Asked,
-    answer: &TurnAnswer,
-    records: Vec<ChatRecord>,
+    made: &Made,
+    effects: &Effects,
 ) -> Result<ChatTurn, ApiError> {
+    let at_ms = app.now_ms();
     let message = ChatMessage {
         turn: session.turns.saturating_add(1),
-        at_ms: app.now_ms(),
+        at_ms,
         question: asked.message.clone(),
-        answer: serde_json::to_vec(answer).map_err(crate::recommend::unwritable)?,
+        answer: serde_json::to_vec(&made.answer).map_err(crate::recommend::unwritable)?,
     };
-    let state = session.memory.written().map_err(crate::recommend::unwritable)?;
-    Ok(ChatTurn { key: session.key.clone(), before: session.turns, state, message, records })
+    Ok(ChatTurn {
+        key: session.key.clone(),
+        before: session.turns,
+        state: session.memory.written().map_err(crate::recommend::unwritable)?,
+        message,
+        records: made.records.clone(),
+        budget: effects.budget.clone(),
+        feedback: effects.feedback(at_ms),
+    })
 }
 
-/// Writes a turn; of two at the same time one is told so.
+/// Writes a turn with what it does; of two at the same time one is told so.
 async fn keep(app: &App, turn: ChatTurn) -> Result<(), ApiError> {
     let truth = app.context.truth.clone();
-    match app.changing(async move { truth.chat_turn(turn).await }).await? {
-        true => Ok(()),
-        false => Err(conflict("session_id", "the session was spoken in or ended meanwhile, send it again")),
+    let budget = turn.budget.clone();
+    let kept = async {
+        let changed = |what| match what {
+            ERASED_USER => conflict("user_id", "the user was erased; without user_id a visitor speaks"),
+            _ => conflict("session_id", "the session was spoken in or ended meanwhile, send it again"),
+        };
+        app.changing(async move { truth.chat_turn(turn).await }).await?.map_err(changed)
+    };
+    match budget {
+        Some((shard, user, budget)) => app.setting_budget(shard, &user, Some(budget), kept).await,
+        None => kept.await,
     }
 }

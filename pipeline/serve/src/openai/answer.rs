@@ -98,6 +98,12 @@ pub(super) async fn whole(turns: Arc<dyn Turns>, asked: Asked, created: i64) -> 
 /// A turn that ends when nobody reads its stream any more.
 struct Running(JoinHandle<Result<TurnDone, TurnError>>);
 
+impl Running {
+    async fn ended(&mut self) -> Result<TurnDone, TurnError> {
+        (&mut self.0).await.unwrap_or(Err(TurnError::Unavailable))
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.abort();
@@ -106,6 +112,10 @@ impl Drop for Running {
 
 struct Stream {
     id: String,
+    /// Came before the response began.
+    first: Option<String>,
+    /// The end, if that came before the response began.
+    done: Option<TurnDone>,
     running: Running,
     pieces: mpsc::Receiver<String>,
     asked: Asked,
@@ -115,18 +125,36 @@ struct Stream {
     ended: bool,
 }
 
-/// The turn runs in a task of its own: a reader who stops reading holds up what is written, not what is decided.
-pub(super) fn streamed(turns: Arc<dyn Turns>, mut asked: Asked, created: i64) -> Response {
-    let (out, pieces) = mpsc::channel(PIECES_WAITING_MAX);
+/// The turn runs in a task of its own: a reader who stops reading holds up what is written, not what is decided. The response begins with
+/// its first words, so that a turn that fails before them has a status of its own, and stays within the bounds of requests until then.
+pub(super) async fn streamed(turns: Arc<dyn Turns>, mut asked: Asked, created: i64) -> Response {
+    let (out, mut pieces) = mpsc::channel(PIECES_WAITING_MAX);
     let ask = std::mem::replace(
         &mut asked.turn,
         super::TurnAsk { user: None, session: None, earlier: Vec::new(), message: String::new() },
     );
-    let running = Running(tokio::spawn(async move { turns.turn(ask, out).await }));
+    let mut running = Running(tokio::spawn(async move { turns.turn(ask, out).await }));
+    let (first, mut done) = (pieces.recv().await, None);
+    if first.is_none() {
+        match running.ended().await {
+            Ok(without_words) => done = Some(without_words),
+            Err(error) => return refused(error.into()),
+        }
+    }
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let id = format!("chatcmpl-{created}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let stream =
-        Stream { id, running, pieces, asked, created, sent: String::new(), begun: false, ended: false };
+    let stream = Stream {
+        id,
+        first,
+        done,
+        running,
+        pieces,
+        asked,
+        created,
+        sent: String::new(),
+        begun: false,
+        ended: false,
+    };
     let events = stream::unfold(stream, |mut stream| async move {
         let events = stream.next().await?;
         Some((Ok::<_, Infallible>(events), stream))
@@ -141,16 +169,23 @@ impl Stream {
         if self.ended {
             return None;
         }
-        if let Some(piece) = self.pieces.recv().await {
+        let piece = match self.first.take() {
+            Some(piece) => Some(piece),
+            None => self.pieces.recv().await,
+        };
+        if let Some(piece) = piece {
             let begin = self.begin();
             self.sent.push_str(&piece);
             return Some(begin + &self.chunk(json!({"content": piece}), None));
         }
         self.ended = true;
-        Some(match (&mut self.running.0).await {
-            Ok(Ok(done)) => self.end(done),
-            Ok(Err(error)) => event(&error_body(&error.into())),
-            Err(_) => event(&error_body(&TurnError::Unavailable.into())),
+        let done = match self.done.take() {
+            Some(done) => Ok(done),
+            None => self.running.ended().await,
+        };
+        Some(match done {
+            Ok(done) => self.end(done),
+            Err(error) => event(&error_body(&error.into())),
         })
     }
 

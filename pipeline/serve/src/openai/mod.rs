@@ -105,7 +105,7 @@ pub fn openai_router(turns: Arc<dyn Turns>, clock: ClockS) -> Router {
 async fn completions(State(shared): State<Shared>, body: Bytes) -> Response {
     let Shared { turns, clock } = shared;
     match request::read(&body, &turns.models()) {
-        Ok(asked) if asked.stream => answer::streamed(turns, asked, clock()),
+        Ok(asked) if asked.stream => answer::streamed(turns, asked, clock()).await,
         Ok(asked) => answer::whole(turns, asked, clock()).await,
         Err(refused) => answer::refused(refused),
     }

@@ -10,22 +10,23 @@ use shoptide_schemas::UserId;
 use shoptide_search::Hit;
 
 use crate::app::{App, Waits, with_scratch};
+use crate::error::ApiError;
 
 /// Forwarding addresses that are followed: as many as the fold itself follows.
 const HOPS_MAX: usize = 3;
 
 impl App {
     /// What is known of a user, or of the one he turned out to be, with that one's id; `None` if the store is silent.
-    pub(crate) async fn known_user(&self, asked: &UserId) -> Option<(UserId, UserState)> {
+    pub(crate) async fn known_user(&self, asked: &UserId) -> Result<(UserId, UserState), ApiError> {
         let waits = Waits::begin(&self.context.options);
         let mut user = asked.clone();
-        let mut state = self.state(self.shard_of(asked), asked, waits.left()).await.ok()?;
+        let mut state = self.state(self.shard_of(asked), asked, waits.left()).await?;
         for _ in 0..HOPS_MAX {
             let Some(known) = state.forward().cloned() else { break };
-            state = self.state(self.shard_of(&known), &known, waits.left()).await.ok()?;
+            state = self.state(self.shard_of(&known), &known, waits.left()).await?;
             user = known;
         }
-        Some((user, state))
+        Ok((user, state))
     }
 
     /// Puts hits into the user's order, each with its score. Cost: a dot product for each hit.

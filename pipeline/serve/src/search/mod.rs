@@ -55,7 +55,9 @@ pub(crate) async fn search(
 ) -> Result<Response, ApiError> {
     let index = app.search()?;
     let user = match &ask.user {
-        Some(user) if ask.sort == SearchSort::Personal => app.known_user(user).await.map(|(_, state)| state),
+        Some(user) if ask.sort == SearchSort::Personal => {
+            app.known_user(user).await.ok().map(|(_, state)| state)
+        }
         _ => None,
     };
     let asked = app.clone();

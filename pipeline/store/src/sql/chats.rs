@@ -8,12 +8,16 @@ use super::conn::SqlConn;
 use super::reads::limit_of;
 use super::tables;
 use super::value::{Row, Value};
-use crate::{ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, StoreError};
+use crate::{
+    ChatFeedback, ChatKey, ChatMessage, ChatOpinion, ChatRecord, ChatSession, ChatTurn, ERASED_USER,
+    StoreError, user_hash,
+};
 
 /// Keyed by shard, user and dialogue. The dialogue goes first: without it nobody finds the rest.
 pub(super) const TABLES: [&str; 3] = ["chat_session", "chat_message", "chat_record"];
 
 const SESSION: StoreError = StoreError::Changed { what: "the session" };
+const ERASED: StoreError = StoreError::Changed { what: ERASED_USER };
 
 fn key_of(key: &ChatKey) -> [Value<'_>; 3] {
     [key.shard.into(), Value::Bytes(key.user.as_bytes()), Value::Bytes(key.session.as_bytes())]
@@ -37,7 +41,7 @@ pub(super) async fn session<C: SqlConn>(
 }
 
 pub(super) async fn put_turn<C: SqlConn>(conn: &mut C, turn: &ChatTurn) -> Result<(), StoreError> {
-    let ChatTurn { key, before, state, message, records } = turn;
+    let ChatTurn { key, before, state, message, records, feedback, budget: _ } = turn;
     let [shard, user, session] = key_of(key);
     let at = Value::Int(message.at_ms);
     if *before == 0 {
@@ -79,7 +83,25 @@ pub(super) async fn put_turn<C: SqlConn>(conn: &mut C, turn: &ChatTurn) -> Resul
             Value::Bytes(record.feedback.as_ref().map_or(b"", |f| f.text.as_bytes())),
         ]);
     }
-    batch::upsert(conn, &tables::CHAT_RECORD, &rows).await
+    batch::upsert(conn, &tables::CHAT_RECORD, &rows).await?;
+    for ChatOpinion { turn, place, feedback } in feedback {
+        put_feedback(conn, key, *turn, *place, feedback).await?;
+    }
+    not_erased(conn, key).await
+}
+
+/// Refuses the turn of an erased user. An erasure leaves its mark before it takes the chats away, and this looks for the mark after the turn is
+/// written, waiting for one that is being made: whichever of the two is first, nothing of the turn stays.
+async fn not_erased<C: SqlConn>(conn: &mut C, key: &ChatKey) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT topic FROM tombstone WHERE shard = ? AND user_hash = ?{}",
+        conn.dialect().for_share()
+    );
+    let hash = user_hash(&key.user);
+    match conn.query(&sql, &[key.shard.into(), Value::Bytes(&hash)]).await?.is_empty() {
+        true => Ok(()),
+        false => Err(ERASED),
+    }
 }
 
 pub(super) async fn messages<C: SqlConn>(
@@ -150,18 +172,25 @@ pub(super) async fn put_feedback<C: SqlConn>(
     }
 }
 
-/// Dialogues that have rested since before a time, the longest first.
+/// Dialogues that have rested since before a time, the longest first: as many as have `turns_max` turns together, and at least one.
 pub(super) async fn rested<C: SqlConn>(
     conn: &mut C,
     shard: u32,
     before_ms: i64,
-    limit: usize,
+    turns_max: usize,
 ) -> Result<Vec<(UserId, String)>, StoreError> {
-    let sql = "SELECT user_id, session_id FROM chat_session WHERE shard = ? AND updated_ms < ? \
+    let sql = "SELECT user_id, session_id, turns FROM chat_session WHERE shard = ? AND updated_ms < ? \
         ORDER BY updated_ms LIMIT ?";
-    let rows = conn.query(sql, &[shard.into(), Value::Int(before_ms), limit_of(limit)]).await?;
-    let named = |mut row: Row| Ok((UserId::from_trusted(row.bytes(0)?), row.text(1)?));
-    rows.into_iter().map(named).collect()
+    let rows = conn.query(sql, &[shard.into(), Value::Int(before_ms), limit_of(turns_max)]).await?;
+    let (mut found, mut turns) = (Vec::with_capacity(rows.len()), 0_usize);
+    for mut row in rows {
+        turns = turns.saturating_add(row.number(2)?);
+        if turns_max < turns && !found.is_empty() {
+            break;
+        }
+        found.push((UserId::from_trusted(row.bytes(0)?), row.text(1)?));
+    }
+    Ok(found)
 }
 
 /// Deletes those of these dialogues in which nothing was said meanwhile.

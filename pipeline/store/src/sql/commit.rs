@@ -21,6 +21,8 @@ pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<
         advance_offsets(conn, commit).await?;
         in_two(conn).await?;
     }
+    // Before chats go: a turn that is being written either sees them, or is seen.
+    tombstones(conn, commit).await?;
     erase::parts(conn, commit).await?;
     erase::lines(conn, commit).await?;
     erase::users(conn, commit.shard, "user_list", &commit.lists_gone).await?;
@@ -35,7 +37,6 @@ pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<
     counts(conn, commit).await?;
     dead(conn, commit).await?;
     erase::dead_letters(conn, commit).await?;
-    tombstones(conn, commit).await?;
     outbox(conn, commit).await?;
     lists(conn, commit).await?;
     users(conn, commit.shard, &tables::TODO, &commit.todo).await?;

@@ -88,6 +88,14 @@ impl Dialect {
         }
     }
 
+    /// Ends a SELECT that waits for whoever writes its rows, and that others may read beside. As both MySQL and MariaDB have it.
+    pub fn for_share(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "",
+            Dialect::Mysql => " LOCK IN SHARE MODE",
+        }
+    }
+
     /// A sum as an integer of 64 bits.
     pub fn sum(self, column: &str) -> String {
         match self {

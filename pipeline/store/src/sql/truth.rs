@@ -257,10 +257,10 @@ impl<B: Backend> Truth for B {
         self.write(Write::ChatFeedback { key: key.clone(), turn, place, feedback }).await.map(drop)
     }
 
-    async fn forget_chats(&self, shard: u32, before_ms: i64, limit: usize) -> Result<usize, StoreError> {
+    async fn forget_chats(&self, shard: u32, before_ms: i64, turns_max: usize) -> Result<usize, StoreError> {
         let chats = self
             .readers()
-            .read(move |c| Box::pin(async move { chats::rested(c, shard, before_ms, limit).await }))
+            .read(move |c| Box::pin(async move { chats::rested(c, shard, before_ms, turns_max).await }))
             .await?;
         let found = chats.len();
         if 0 < found {

@@ -56,7 +56,12 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         Write::ForgetModels(versions) => forget_models(conn, versions).await?,
         Write::ModelPart(part) => model_files::put(conn, part).await?,
         Write::Move { shard, epoch, step } => grow::carry_out(conn, *shard, *epoch, step).await?,
-        Write::ChatTurn(turn) => chats::put_turn(conn, turn).await?,
+        Write::ChatTurn(turn) => {
+            chats::put_turn(conn, turn).await?;
+            if let Some((shard, user, budget)) = &turn.budget {
+                set_budget(conn, *shard, user, budget).await?;
+            }
+        }
         Write::ChatFeedback { key, turn, place, feedback } => {
             chats::put_feedback(conn, key, *turn, *place, feedback).await?
         }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use shoptide_schemas::partition::partition_of;
-use shoptide_schemas::{Topic, USER_TOPICS};
-use shoptide_store::{ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatTurn, Growth, StoreError, Truth};
+use shoptide_schemas::{Currency, Micros, Topic, USER_TOPICS};
+use shoptide_store::{
+    Budget, ChatFeedback, ChatKey, ChatMessage, ChatOpinion, ChatRecord, ChatTurn, Growth, StoreError, Truth,
+};
 
 use crate::rows::*;
 
@@ -33,6 +35,8 @@ pub fn turn(key: &ChatKey, before: u32, at_ms: i64) -> ChatTurn {
             answer: vec![0, 255, b'"'],
         },
         records: vec![record(1), record(2)],
+        budget: None,
+        feedback: Vec::new(),
     }
 }
 
@@ -86,13 +90,55 @@ pub async fn feedback_is_given_once(truth: Arc<dyn Truth>) {
     assert_eq!(truth.chat_record(&ann, 1, 1).await.unwrap().unwrap().feedback, None);
 }
 
+pub async fn a_turn_does_all_of_it_or_nothing(truth: Arc<dyn Truth>) {
+    let ann = key(SHARD, "ann", "s1");
+    let budget = |micros| Budget { month: Micros(micros), currency: Currency(*b"CNY"), updated_ms: 5 };
+    let opinion = |place| ChatOpinion { turn: 1, place, feedback: liked(7) };
+    let all = |before: u32, place: u32, micros: i64| ChatTurn {
+        budget: Some((SHARD, user("ann"), budget(micros))),
+        feedback: vec![opinion(place)],
+        ..turn(&ann, before, 50)
+    };
+    truth.chat_turn(turn(&ann, 0, 10)).await.unwrap();
+    truth.chat_turn(all(1, 2, 7)).await.unwrap();
+    assert_eq!(truth.budget(SHARD, &user("ann")).await.unwrap(), Some(budget(7)));
+    assert_eq!(truth.chat_record(&ann, 1, 2).await.unwrap().unwrap().feedback, Some(liked(7)));
+    // The dialogue went on meanwhile; something was said of the product meanwhile; there is no such product.
+    for refused in [all(1, 1, 9), all(2, 2, 9), all(2, 3, 9)] {
+        is_changed(truth.chat_turn(refused).await);
+        assert_eq!(truth.budget(SHARD, &user("ann")).await.unwrap(), Some(budget(7)));
+        assert_eq!(truth.chat_record(&ann, 1, 1).await.unwrap().unwrap().feedback, None);
+        assert_eq!(truth.chat_session(&ann).await.unwrap().unwrap().turns, 2);
+        assert_eq!(truth.chat_messages(&ann, 2, 9).await.unwrap(), []);
+    }
+}
+
+pub async fn an_erased_user_has_no_turn(truth: Arc<dyn Truth>) {
+    let (ann, bob) = (key(SHARD, "ann", "s1"), key(SHARD, "bob", "s1"));
+    for key in [&ann, &bob] {
+        truth.chat_turn(turn(key, 0, 10)).await.unwrap();
+    }
+    let epoch = assigned(&*truth, &[Topic::Browse]).await;
+    let mut erasure = commit(epoch, &[step(Topic::Browse, 0, 1)]);
+    erasure.tombstones = vec![(user("ann"), Topic::Browse, 0)];
+    truth.commit(erasure).await.unwrap();
+    let budget = Budget { month: Micros(7), currency: Currency(*b"CNY"), updated_ms: 5 };
+    for late in [turn(&ann, 1, 20), turn(&key(SHARD, "ann", "s2"), 0, 20)] {
+        let late = ChatTurn { budget: Some((SHARD, user("ann"), budget)), ..late };
+        is_changed(truth.chat_turn(late).await);
+    }
+    assert_eq!(truth.chat_session(&key(SHARD, "ann", "s2")).await.unwrap(), None);
+    assert_eq!(truth.budget(SHARD, &user("ann")).await.unwrap(), None);
+    truth.chat_turn(turn(&bob, 1, 20)).await.unwrap();
+}
+
 pub async fn chats_go_with_their_user_and_with_time(truth: Arc<dyn Truth>) {
     for (id, session, at) in [("ann", "s1", 10), ("ann", "s2", 30), ("bob", "s1", 20), ("cid", "s1", 5)] {
         truth.chat_turn(turn(&key(SHARD, id, session), 0, at)).await.unwrap();
         truth.chat_turn(turn(&key(SHARD, id, session), 1, at)).await.unwrap();
     }
     truth.chat_turn(turn(&key(SHARD + 1, "ann", "s1"), 0, 1)).await.unwrap();
-    assert_eq!(truth.forget_chats(SHARD, 20, 1).await.unwrap(), 1, "the one that has rested longest");
+    assert_eq!(truth.forget_chats(SHARD, 20, 3).await.unwrap(), 1, "the one that has rested longest");
     assert_eq!(truth.chat_session(&key(SHARD, "cid", "s1")).await.unwrap(), None);
     assert_eq!(truth.chat_messages(&key(SHARD, "cid", "s1"), 0, 9).await.unwrap(), []);
     assert_eq!(truth.chat_record(&key(SHARD, "cid", "s1"), 2, 1).await.unwrap(), None);

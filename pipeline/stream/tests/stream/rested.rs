@@ -15,6 +15,8 @@ fn turn(key: &ChatKey, at_ms: i64) -> ChatTurn {
         state: Vec::new(),
         message: ChatMessage { turn: 1, at_ms, question: "hi".into(), answer: Vec::new() },
         records: Vec::new(),
+        budget: None,
+        feedback: Vec::new(),
     }
 }
 

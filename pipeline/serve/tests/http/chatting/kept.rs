@@ -7,6 +7,7 @@ use shoptide_schemas::{UserId, wire};
 use shoptide_store::{ChatKey, Commit, OffsetMove, Tally, Truth};
 
 use super::*;
+use crate::common::NOW_MS;
 
 fn key(shop: &Shop, user: &str, session: &Value) -> ChatKey {
     let user = UserId::parse(user).unwrap();
@@ -145,4 +146,56 @@ async fn without_the_store_there_is_no_chat_and_it_says_so() {
     let answer = shop.say(json!({"user_id": "ann", "message": "手机"})).await;
     assert_eq!(answer.error(), (503, "unavailable".to_owned()));
     assert!(answer.headers.contains_key("retry-after"));
+}
+
+#[tokio::test]
+async fn a_dialogue_is_of_whoever_an_id_belongs_to() {
+    let shop = shop().await;
+    let before = shop.turn("device", &Value::Null, "手机").await;
+    let identify = json!({"event_id": "i", "type": "identify", "user_id": "device", "known_user_id": "ann", "occurred_at": NOW_MS});
+    shop.know("device", &[identify], &[]).await;
+    let answer = shop.turn("device", &Value::Null, "三千以内的手机").await;
+    assert!(shop.truth.chat_session(&key(&shop, "ann", &answer["session_id"])).await.unwrap().is_some());
+    assert!(shop.truth.chat_session(&key(&shop, "device", &answer["session_id"])).await.unwrap().is_none());
+    // It goes on under both ids, and its feedback and messages are found under both.
+    for user in ["ann", "device"] {
+        let next = shop.turn(user, &answer["session_id"], "不要小米").await;
+        assert_eq!(next["session_id"], answer["session_id"]);
+        let path =
+            format!("/v1/chat/sessions/{}/messages?user_id={user}", answer["session_id"].as_str().unwrap());
+        assert_eq!(shop.get(&path).await.status, 200);
+    }
+    for (user, record, status) in [("device", 0, 204), ("ann", 0, 409), ("bob", 0, 404)] {
+        let path = format!(
+            "/v1/recommendations/{}/feedback",
+            answer["products"][record]["record_id"].as_str().unwrap()
+        );
+        let body = json!({"user_id": user, "feedback": "like"});
+        assert_eq!(shop.call(Method::POST, &path, Some(body)).await.status.as_u16(), status, "{user}");
+    }
+    // What was said before anybody knew whose the device is is not ann's to read.
+    let body = json!({"user_id": "device", "session_id": before["session_id"], "message": "第一个"});
+    assert_eq!(shop.say(body).await.error().0, 404);
+}
+
+#[tokio::test]
+async fn who_was_erased_is_told_so() {
+    let shop = shop().await;
+    let key = key(&shop, "ann", &json!("0123456789abcdef0123456789abcdef"));
+    let truth: Arc<dyn Truth> = shop.truth.clone();
+    let epoch = truth.assign(key.shard, &[(Topic::Browse, 0)]).await.unwrap()[0].epoch;
+    let stand = OffsetMove { topic: Topic::Browse, from: 0, to: 0, append_ms: 0, tally: Tally::default() };
+    let commit = Commit {
+        shard: key.shard,
+        epoch,
+        offsets: vec![stand],
+        tombstones: vec![(key.user.clone(), Topic::Browse, 0)],
+        ..Commit::default()
+    };
+    truth.commit(commit).await.unwrap();
+    let before = shop.records(Topic::Feedback).await.len();
+    let answer = shop.say(json!({"user_id": "ann", "message": "我这个月预算5000元"})).await;
+    assert_eq!(answer.error(), (409, "conflict".to_owned()));
+    assert_eq!(shop.get("/v1/users/ann/budget").await.status, 404);
+    assert_eq!(shop.records(Topic::Feedback).await.len(), before);
 }

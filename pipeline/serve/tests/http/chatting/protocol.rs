@@ -71,6 +71,11 @@ async fn its_pieces_are_events_and_its_errors_the_protocols() {
     let streamed = shop.call(Method::POST, COMPLETIONS, Some(body.clone())).await;
     let text = String::from_utf8(streamed.bytes.to_vec()).unwrap();
     assert!(text.contains("chat.completion.chunk") && text.trim_end().ends_with("data: [DONE]"), "{text}");
+    // What fails before its first words has a status, as an answer in one piece.
+    body["metadata"] = json!({"session_id": "0123456789abcdef0123456789abcdef"});
+    let nobodys = shop.call(Method::POST, COMPLETIONS, Some(body.clone())).await;
+    assert_eq!((nobodys.status.as_u16(), nobodys.json()["error"]["param"].clone()), (404, json!("metadata")));
+    body.as_object_mut().unwrap().remove("metadata");
     body["model"] = json!("gpt-4");
     let unknown = shop.call(Method::POST, COMPLETIONS, Some(body.clone())).await;
     assert_eq!(unknown.json()["error"]["param"], json!("model"));
