@@ -1,5 +1,5 @@
-//! One turn: from (user, session, message) to an answer. Nothing here knows of HTTP, so whatever speaks another protocol, or lets a model
-//! find the words, begins here too.
+//! One turn: from (user, session, message) to an answer. Nothing here knows of HTTP, so whatever speaks another protocol begins here too. It has two
+//! halves: what is shown, which the rules decide at once, and the words, for which a language model may be waited for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +9,14 @@ use shoptide_models::chat::{
 };
 use shoptide_schemas::{ItemId, Topic};
 use shoptide_store::{ChatKey, ChatMessage, ChatRecord, ChatTurn};
+use tokio::sync::mpsc;
 
 use super::answer::{Kept, Part, Product, TurnAnswer};
 use super::ask::{Asked, RecordId};
 use super::events::{Said, list_id};
 use super::facts::facts;
 use super::knowledge::Known;
+use super::model::{self, Material, Pen, Stored, Words};
 use super::reply::{Draft, Facts, draft};
 use super::scene::{Scene, Shopper, code_of, plain};
 use super::session::{Session, conflict};
@@ -34,14 +36,35 @@ struct Made {
     answer: TurnAnswer,
     records: Vec<ChatRecord>,
     remembered: Vec<Remembered>,
+    /// For a model to word it.
+    material: Option<Material>,
 }
 
-/// Answers one message and remembers it.
+/// A turn whose products are decided, and which nobody remembers yet.
+pub(crate) struct Begun {
+    app: Arc<App>,
+    asked: Asked,
+    session: Session,
+    number: u32,
+    read: Read,
+    made: Made,
+    pen: Pen,
+}
+
+/// A turn that is kept.
+pub(crate) struct Ended {
+    pub answer: TurnAnswer,
+    /// What a language model took.
+    pub tokens_in: u64,
+    pub tokens_out: u64,
+}
+
+/// Decides what one message is answered with, in the rules' words.
 ///
 /// # Errors
 /// 404 for a session that this user does not have, 409 if it is full or was spoken in at the same time, 429 beyond the messages of a minute, 503
 /// while the catalogue's words are read for the first time or the store is silent.
-pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, ApiError> {
+pub(crate) async fn begin(app: &Arc<App>, asked: Asked) -> Result<Begun, ApiError> {
     let mut session = open(app, &asked).await?;
     let visitor = asked.session.is_none() && asked.user.is_none();
     let mut shopper = match visitor {
@@ -54,11 +77,55 @@ pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, Api
     }
     let number = session.turns.saturating_add(1);
     let read = app.chat.with(|known| read(app, known, &session, &asked.message))?;
+    let mut pen = Pen::of(app, &asked, &session.key);
+    let read = pen.read_again(app, &session, &asked.message, read).await?;
     let facts = facts(app, &read, &session, &asked.message, &mut shopper).await?;
-    let (made, read, _) = drafted(app, &session, read, facts, shopper).await?;
+    let worded = pen.is_ready().then(|| asked.message.clone());
+    let (made, read, _) = drafted(app, &session, read, facts, shopper, worded).await?;
+    Ok(Begun { app: app.clone(), asked, session, number, read, made, pen })
+}
+
+impl Begun {
+    /// What is shown, with the rules' words.
+    pub fn answer(&self) -> &TurnAnswer {
+        &self.made.answer
+    }
+
+    /// Whether a model is asked for the words.
+    pub fn waits(&self) -> bool {
+        self.made.material.is_some()
+    }
+
+    /// Finds the words and remembers the turn. Each sentence of a model goes to `out` as soon as it stands; the answer's reply holds all that was said, or
+    /// takes its place.
+    ///
+    /// # Errors
+    /// 409 if the session was spoken in at the same time, 503 while the store is silent.
+    pub async fn end(mut self, out: Option<mpsc::Sender<String>>) -> Result<Ended, ApiError> {
+        let words = self.pen.write(&self.app, self.made.material.take(), out).await;
+        let Begun { app, asked, mut session, number, read, mut made, .. } = self;
+        if let Some(reply) = &words.reply {
+            made.answer.reply.clone_from(reply);
+            made.answer.source = model::BY_MODEL.to_owned();
+        }
+        kept(&app, &asked, &mut session, number, read, &mut made, &words).await?;
+        Ok(Ended { answer: made.answer, tokens_in: words.tokens_in, tokens_out: words.tokens_out })
+    }
+}
+
+/// Remembers a turn, and has the log take what it understood.
+async fn kept(
+    app: &Arc<App>,
+    asked: &Asked,
+    session: &mut Session,
+    number: u32,
+    read: Read,
+    made: &mut Made,
+    words: &Words,
+) -> Result<(), ApiError> {
     session.memory.dialogue = read.after;
     if lists(&read.action) && !made.remembered.is_empty() {
-        session.memory.dialogue.show(made.remembered);
+        session.memory.dialogue.show(std::mem::take(&mut made.remembered));
         session.memory.shown_turn = number;
     }
     let item = spoken_of(&read.action).and_then(|number| {
@@ -72,29 +139,33 @@ pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, Api
         slots: &read.understood.slots,
         item: item.as_ref(),
     };
-    let turn = written(app, &mut session, &asked, &made.answer, made.records)?;
+    let stored = Stored { answer: &made.answer, model: words.record.as_ref() };
+    let turn = written(app, session, asked, &stored, std::mem::take(&mut made.records))?;
     keep(app, turn).await?;
     // A visitor has no preferences that would outlast his dialogue: nobody would ever ask for them, or take them away.
     if asked.user.is_some() {
         app.note_intent(&session.key, number, said).await;
     }
-    Ok(made.answer)
+    Ok(())
 }
 
-/// What is said to a message that was read.
+/// What is said to a message that was read; `worded`: the message, if a model may word it.
 async fn drafted(
     app: &Arc<App>,
     session: &Session,
     read: Read,
     facts: Facts,
     shopper: Shopper,
+    worded: Option<String>,
 ) -> Result<(Made, Read, Shopper), ApiError> {
     let (asked, key, number) = (app.clone(), session.key.clone(), session.turns.saturating_add(1));
     let scan = move || {
         let made = asked.chat.with(|known| {
             let scene = Scene::new(&asked, known, read.language, &shopper);
             let draft = draft(&scene, &read.understood, &read.after, &read.action, &facts);
-            made(&scene, &read, &key, number, draft)
+            let material =
+                worded.as_deref().and_then(|message| model::material(&scene, &read, &facts, &draft, message));
+            Made { material, ..made(&scene, &read, &key, number, draft) }
         });
         made.map(|made| (made, read, shopper))
     };
@@ -114,7 +185,7 @@ async fn again(
         return Ok(shopper);
     }
     let facts = facts(app, &read, session, message, &mut shopper).await?;
-    let (made, read, shopper) = drafted(app, session, read, facts, shopper).await?;
+    let (made, read, shopper) = drafted(app, session, read, facts, shopper, None).await?;
     session.memory.dialogue = read.after;
     if !made.remembered.is_empty() {
         session.memory.dialogue.show(made.remembered);
@@ -140,6 +211,12 @@ async fn open(app: &Arc<App>, asked: &Asked) -> Result<Session, ApiError> {
 fn read(app: &App, known: &Known, session: &Session, message: &str) -> Read {
     let before = &session.memory.dialogue;
     let understood = understand(message, &known.lexicon, before);
+    decided(app, session, understood)
+}
+
+/// What is done about a message that was understood.
+pub(super) fn decided(app: &App, session: &Session, understood: Understood) -> Read {
+    let before = &session.memory.dialogue;
     let (after, action) = next(before, &understood);
     // A message without a word of either: as the shop's customers mostly speak.
     let of_shop = match app.context.options.currency.as_str() {
@@ -212,7 +289,7 @@ fn made(scene: &Scene<'_>, read: &Read, key: &ChatKey, turn: u32, draft: Draft) 
         as_of: BTreeMap::from([(Topic::Catalogue.name().to_owned(), scene.known.offset)]),
         source: "rules".to_owned(),
     };
-    Made { answer, records, remembered }
+    Made { answer, records, remembered, material: None }
 }
 
 fn record_of(
@@ -238,7 +315,7 @@ fn written(
     app: &App,
     session: &mut Session,
     asked: &Asked,
-    answer: &TurnAnswer,
+    answer: &Stored<'_>,
     records: Vec<ChatRecord>,
 ) -> Result<ChatTurn, ApiError> {
     let message = ChatMessage {
