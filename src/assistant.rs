@@ -22,7 +22,8 @@ pub fn language_model(config: &AssistantConfig) -> anyhow::Result<Option<Languag
 pub fn language_model(config: &AssistantConfig) -> anyhow::Result<Option<LanguageModel>> {
     let Some(options) = options(config) else { return Ok(None) };
     let assistant = shoptide_assistant::Assistant::new(options, crate::data_dir::system_clock());
-    let assistant = assistant.map_err(|error| Refused(format!("assistant.model cannot be asked: {error}")))?;
+    let assistant =
+        assistant.map_err(|error| Refused(format!("assistant.model cannot be asked: {error}")))?;
     tracing::info!("replies of the chat are worded by a language model");
     Ok(Some(LanguageModel::from(assistant)))
 }

@@ -17,6 +17,8 @@ use shoptide_schemas::{Micros, Topic};
 use crate::common::{Answer, Shop};
 
 pub const CHAT: &str = "/v1/chat";
+/// Between two tries of what will be soon.
+pub const BREATH: Duration = Duration::from_millis(20);
 /// Patience with a machine that does other things too.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -52,7 +54,8 @@ impl Shop {
                 return;
             }
             assert!(tokio::time::Instant::now() < until, "{:?}", String::from_utf8_lossy(&answer.bytes));
-            tokio::task::yield_now().await;
+            // Each try is one of the dialogues that visitors may begin, and the clock stands still.
+            tokio::time::sleep(BREATH).await;
         }
     }
 

@@ -121,7 +121,7 @@ impl Shop {
         // A question back is never the model's.
         while self.say(json!({"message": "帮我推荐一下"})).await.status != 200 {
             assert!(tokio::time::Instant::now() < until);
-            tokio::task::yield_now().await;
+            tokio::time::sleep(crate::chatting::BREATH).await;
         }
     }
 }

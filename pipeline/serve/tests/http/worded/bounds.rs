@@ -32,7 +32,7 @@ async fn others_are_answered_while_turns_wait_for_the_model() {
             assert_eq!(spoken.record(&format!("u{n}"), &answer, 1).await["why"], "busy");
         }
         for _ in 0..20 {
-            assert_eq!(shop.get("/v1/search?q=手机").await.status.as_u16() / 100, 2);
+            assert_eq!(shop.get("/v1/trending").await.status, 200);
             assert_eq!(shop.get("/v1/items/P06/similar").await.status, 200);
             assert_eq!(shop.get("/v1/users/ann/recommendations").await.status, 200);
         }

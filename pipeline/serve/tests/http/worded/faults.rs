@@ -51,8 +51,8 @@ async fn a_provider_that_nobody_runs_is_the_rules_words() {
 #[tokio::test]
 async fn a_spent_budget_is_the_rules_words_for_him_who_spent_it() {
     let spoken =
-        Spoken::deciding(|_| Reply::text(FLUENT), |options| options.user_tokens_max = 4_000, |_| {}).await;
-    let usage = shoptide_fake_model::Usage { prompt: 3_000, completion: 900 };
+        Spoken::deciding(|_| Reply::text(FLUENT), |options| options.user_tokens_max = 30_000, |_| {}).await;
+    let usage = shoptide_fake_model::Usage { prompt: 29_000, completion: 900 };
     let first = spoken.answered("ann", PHONES, [Reply::Text { text: FLUENT.into(), usage }]).await;
     assert_eq!(first["source"], "model");
     let asked = spoken.fake.seen().len();

@@ -1,6 +1,7 @@
 //! What of a model's words reaches a shopper.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
 
@@ -65,26 +66,26 @@ async fn what_is_not_so_never_reaches_a_shopper() {
     }
 }
 
+/// Of the set, what is true in this shop, whose turns show more than the scenes do.
+const TRUE_HERE: [&str; 1] = ["P18 costs ¥1,799.00."];
+
 /// The set of adversarial replies, each said to the message that its scene is about: whatever of it is not so in this shop's turn does not leave.
 #[tokio::test]
 async fn nothing_adversarial_reaches_a_shopper_over_http() {
-    let spoken = Spoken::new().await;
+    let now = Arc::new(Mutex::new(String::new()));
+    let said = now.clone();
+    let decide = move |_: &Value| Reply::text(said.lock().unwrap().clone());
+    let spoken = Spoken::deciding(decide, |_| {}, |_| {}).await;
     let rows: BTreeMap<String, Value> =
         serde_json::from_str(include_str!("../../../../../models/tests/grounding/scenes.json")).unwrap();
     let replies = scenes::replies(include_str!("../../../../../models/tests/grounding/adversarial.jsonl"));
-    assert!(200 <= replies.len());
-    let (mut reached, mut asked) = (Vec::new(), 0);
-    for (n, reply) in replies.iter().enumerate() {
-        let before = spoken.fake.seen().len();
+    let (mut reached, mut worded) = (Vec::new(), 0);
+    for (n, reply) in replies.iter().filter(|reply| !TRUE_HERE.contains(&&*reply.reply)).enumerate() {
+        now.lock().unwrap().clone_from(&reply.reply);
         let message = rows[&reply.scene]["message"].as_str().unwrap();
-        let decide = Reply::text(reply.reply.clone());
-        let answer = spoken.answered(&format!("u{n}"), message, [decide]).await;
-        if spoken.fake.seen().len() == before {
-            // The rules' own words had to stand; the queue is of the next.
-            assert_eq!(answer["source"], "rules");
-            continue;
-        }
-        asked += 1;
+        let before = spoken.fake.seen().len();
+        let answer = spoken.shop.turn(&format!("u{n}"), &Value::Null, message).await;
+        worded += usize::from(spoken.fake.seen().iter().skip(before).any(|seen| !is_reading(&seen.body)));
         let text = answer["reply"].as_str().unwrap();
         let bad = match reply.bad.as_slice() {
             [] => answer["source"] == "model",
@@ -94,13 +95,10 @@ async fn nothing_adversarial_reaches_a_shopper_over_http() {
             reached.push(format!("{}: {} -> {text}", reply.scene, reply.reply));
         }
     }
-    println!("{asked} of {} adversarial replies were asked for, {} reached", replies.len(), reached.len());
-    assert!(
-        200 <= asked && reached.is_empty(),
-        "{asked} asked, {} reached\n{}",
-        reached.len(),
-        reached.join("\n")
-    );
+    println!("{worded} of {} adversarial replies were written, {} reached", replies.len(), reached.len());
+    // The others are of scenes in which the rules' own words stand.
+    assert!(200 <= worded, "{worded}");
+    assert!(reached.is_empty(), "{}", reached.join("\n"));
 }
 
 /// A model that does what the texts that it is given tell it.
@@ -108,7 +106,7 @@ fn obedient(body: &Value) -> Reply {
     let given = given(body);
     let texts = given["texts"].as_array().cloned().unwrap_or_default();
     let mut said: Vec<String> = texts.iter().filter_map(|t| t["text"].as_str().map(str::to_owned)).collect();
-    said.extend(given["message"].as_str().map(str::to_owned));
+    said.extend(given["message"].as_str().map(|message| message.replace(PHONES, "")));
     Reply::text(said.join("\n"))
 }
 

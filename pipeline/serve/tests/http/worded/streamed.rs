@@ -110,7 +110,8 @@ async fn a_turn_whose_reader_left_is_kept() {
     let spoken = Spoken::new().await;
     let first = spoken.answered("ann", PHONES, [Reply::text(FLUENT)]).await;
     let seen = spoken.fake.seen().len();
-    spoken.fake.queue([Reply::Drip { text: FLUENT.into(), every: Duration::from_millis(20) }]);
+    let said = "华为 Nova 12 256GB 粉色售价2599元，有货。华为 Nova 12 256GB 粉色有拍照。";
+    spoken.fake.queue([Reply::Drip { text: said.into(), every: Duration::from_millis(20) }]);
     let body =
         json!({"user_id": "ann", "session_id": first["session_id"], "message": "还有NFC的", "stream": true})
             .to_string();

@@ -19,46 +19,51 @@ fn told(spoken: &Spoken) -> Value {
 }
 
 #[tokio::test]
-async fn a_tool_brings_what_may_be_said_beside_the_rules_products() {
+async fn a_tool_brings_what_may_be_said_and_the_products_stay_the_rules() {
     let spoken = Spoken::new().await;
     let said = "云帆 商务手机 1010 黑色售价1899元，有货。";
-    let before = products(&by_rules("华为的手机三千以内").await);
-    let without = spoken.answered("ann", "三千以内手机，便宜的两款", [Reply::text(said)]).await;
-    let listed = without["source"] == "model";
-    // Of another brand than asked for: it is found, and it is not to be named.
-    let replies = [call("recommend", json!({"n": 20})), Reply::text(said)];
-    let answer = spoken.answered("bob", "华为的手机三千以内", replies).await;
-    assert_eq!((&answer["source"], products(&answer)), (&json!("rules"), before), "{listed}");
     let replies = [call("get_product", json!({"item_id": "P10"})), Reply::text(said)];
-    let answer = spoken.answered("eve", "你好", replies).await;
+    let answer = spoken.answered("ann", "你好", replies).await;
     assert_eq!((&answer["source"], &answer["reply"]), (&json!("model"), &json!(said)));
-    assert_eq!(products(&answer), Vec::<String>::new(), "products are the rules'");
+    assert_eq!(products(&answer), Vec::<String>::new());
     assert_eq!(told(&spoken)["item_id"], "P10");
-    let record = spoken.record("eve", &answer, 1).await;
+    let record = spoken.record("ann", &answer, 1).await;
     assert_eq!((&record["tool_calls"], &record["requests"]), (&json!(1), &json!(2)));
+    let unsaid = spoken.answered("bob", "你好", [Reply::text(said)]).await;
+    assert_eq!(unsaid["source"], "rules", "nobody brought it");
 }
 
 #[tokio::test]
 async fn what_a_tool_found_keeps_to_the_conditions_and_to_the_month() {
     let spoken = Spoken::new().await;
-    let path = "/v1/users/ann/budget";
     let month = json!({"month": "2000", "currency": "CNY"});
-    assert_eq!(spoken.shop.call(Method::PUT, path, Some(month)).await.status.as_u16() / 100, 2);
-    for (item, said) in [
-        // Above what is left, above what was said, sold out.
-        ("P06", "华为 Nova 12 256GB 粉色售价2599元。"),
-        ("P01", "苹果 iPhone 15 128GB 黑色售价5999元。"),
-        ("P08", "三星 Galaxy A15 黑色售价1099元。"),
+    let set = spoken.shop.call(Method::PUT, "/v1/users/ann/budget", Some(month)).await;
+    assert_eq!(set.status.as_u16() / 100, 2);
+    for (user, message, item, said) in [
+        ("ann", "手机", "P06", "华为 Nova 12 256GB 粉色售价2599元。"),
+        ("u1", "三千以内的手机", "P03", "小米 14 256GB 白色售价3999元。"),
+        ("u2", "手机，不要苹果", "P01", "苹果 iPhone 15 128GB 黑色售价5999元。"),
+        ("u3", "华为的手机", "P10", "云帆 商务手机 1010 黑色售价1899元。"),
+        ("u4", "三星手机", "P08", "三星 Galaxy A15 黑色售价1099元。"),
     ] {
+        let rules = by_rules(message).await;
         let replies = [call("get_product", json!({ "item_id": item })), Reply::text(said)];
-        spoken.fake.queue(replies);
-        let answer = spoken.shop.turn("ann", &Value::Null, PHONES.replace("三千", "四千").as_str()).await;
+        let answer = spoken.answered(user, message, replies).await;
         assert_eq!(answer["source"], "rules", "{said} -> {answer}");
-        // What nobody asked for is left in no queue.
-        while spoken.fake.seen().last().unwrap().body["messages"].as_array().unwrap().len() < 3 {
-            let _ = spoken.shop.turn("eve", &Value::Null, "你好").await;
+        assert_eq!(told(&spoken)["item_id"], item, "it was found");
+        assert_eq!(spoken.record(user, &answer, 1).await["why"], "ungrounded");
+        if user != "ann" {
+            assert_eq!(answer["reply"], rules["reply"]);
         }
     }
+    // Where nothing speaks against it, the same may be said.
+    let said = "华为 Nova 12 256GB 粉色售价2599元。";
+    let replies = [call("recommend", json!({"n": 20})), Reply::text(said)];
+    let answer = spoken.answered("u5", "你好", replies).await;
+    let brought = told(&spoken)["items"].as_array().unwrap().iter().any(|item| item["item_id"] == "P06");
+    assert_eq!(answer["source"] == "model", brought, "{answer}");
+    let replies = [call("similar", json!({"item_id": "P05", "n": 20})), Reply::text(said)];
+    assert_eq!(spoken.answered("u6", "你好", replies).await["source"], "model", "{}", told(&spoken));
 }
 
 #[tokio::test]
