@@ -20,7 +20,14 @@ async fn a_fluent_reply_is_used_and_the_products_are_the_rules() {
     assert_eq!((&answer["source"], &answer["reply"]), (&json!("model"), &json!(FLUENT)));
     assert_eq!(products(&answer), products(&rules));
     assert_eq!((&answer["intent"], &answer["followups"]), (&rules["intent"], &rules["followups"]));
-    let given = given(&spoken.fake.seen()[0].body);
+    let body = &spoken.fake.seen()[0].body;
+    println!(
+        "a request of {} bytes, {} of them tools",
+        body.to_string().len(),
+        body["tools"].to_string().len()
+    );
+    assert!(body.to_string().len() < 20 * 1024, "what a turn takes is said beside assistant.user_tokens_max");
+    let given = given(body);
     assert_eq!(given["message"], PHONES);
     let ids: Vec<&str> =
         given["facts"]["products"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()).collect();
