@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::data_dir::{DataDir, system_clock};
-use crate::services;
+use crate::{assistant, services};
 
 /// Everything ends within 5 s of a signal. Each step has its share, one after the other: the demo's last batch 1 s, open
 /// requests 1.1 s, stream and trainer together 1.8 s, the files 0.6 s, the runtime 0.2 s.
@@ -115,11 +115,11 @@ impl App {
         roles: Roles,
         listener: Option<TcpListener>,
     ) -> anyhow::Result<App> {
-        if config.assistant.model.is_some() {
-            let message =
-                "assistant.model is set, but the chat answers by rules alone so far: leave it empty";
-            return Err(Refused(message.to_owned()).into());
-        }
+        // Only who serves answers messages.
+        let language_model = match roles.serve {
+            true => assistant::language_model(&config.assistant)?,
+            false => None,
+        };
         let log = services::open_log(config, data).await?;
         let truth = services::open_truth(config, data).await?;
         let clock = system_clock();
@@ -153,7 +153,10 @@ impl App {
         let serve = match listener {
             Some(listener) => {
                 address = Some(listener.local_addr().context("the listener's address")?);
-                let context = serve_context(config, log.clone(), truth.clone(), cache, live.clone());
+                let context = ServeContext {
+                    language_model,
+                    ..serve_context(config, log.clone(), truth.clone(), cache, live.clone())
+                };
                 let mut stopped = stopped.clone();
                 let shutdown = async move {
                     // A closed channel is a stop as well.
@@ -352,5 +355,14 @@ pub fn serve_context(
         search: true,
         chat: true,
     };
-    ServeContext { log, truth, cache, live, lists: config.list_params(), options, clock: system_clock() }
+    ServeContext {
+        log,
+        truth,
+        cache,
+        live,
+        lists: config.list_params(),
+        options,
+        clock: system_clock(),
+        language_model: None,
+    }
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod args;
+mod assistant;
 mod commands;
 mod data_dir;
 mod demo;

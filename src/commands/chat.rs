@@ -16,8 +16,9 @@ use crate::commands::key_of;
 use crate::outln;
 use crate::render::visible;
 
-/// A message is at most some kilobytes, and its answer takes milliseconds; beyond this nobody is there.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A message is at most some kilobytes, and its answer takes milliseconds, or a minute where a language model may take as long; beyond this nobody is
+/// there.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// Messages that `/history` shows.
 const HISTORY: usize = 100;
 const HELP: &str = "/why N      the score of product N, part by part\n\

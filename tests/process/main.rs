@@ -29,3 +29,5 @@ mod running;
 mod search;
 mod services;
 mod truncated;
+#[cfg(feature = "assistant")]
+mod worded;

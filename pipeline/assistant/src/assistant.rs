@@ -57,8 +57,8 @@ impl std::fmt::Debug for Assistant {
 }
 
 /// One user's turn: everything that is asked in it shares one time, one place and one record.
-pub struct Turn<'a> {
-    pub(crate) assistant: &'a Assistant,
+pub struct Turn {
+    pub(crate) assistant: Arc<Assistant>,
     user: Vec<u8>,
     began: Instant,
     pub(crate) deadline: Instant,
@@ -89,6 +89,11 @@ impl Assistant {
         Ok(Self { options, config, http, requests: reqwest::Client::new(), seats, budget, breaker, clock })
     }
 
+    /// Longest that one turn waits for the model in all.
+    pub fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
     pub(crate) fn now_ms(&self) -> i64 {
         (self.clock)()
     }
@@ -97,14 +102,14 @@ impl Assistant {
     ///
     /// # Errors
     /// [`Unused::Resting`] or [`Unused::Busy`].
-    pub fn begin(&self, user: &[u8]) -> Result<Turn<'_>, Unused> {
+    pub fn begin(self: &Arc<Self>, user: &[u8]) -> Result<Turn, Unused> {
         let seat = self.seats.clone().try_acquire_owned().map_err(|_| Unused::Busy)?;
         if !self.breaker.admits(self.now_ms()) {
             return Err(Unused::Resting);
         }
         let began = Instant::now();
         Ok(Turn {
-            assistant: self,
+            assistant: self.clone(),
             user: user.to_vec(),
             began,
             deadline: began + self.options.timeout,
@@ -114,8 +119,12 @@ impl Assistant {
         })
     }
 
-    /// The record of a turn in which nothing was asked.
-    pub fn blank(&self) -> Record {
+    /// The record of a turn that could not begin.
+    pub fn refused(&self, why: Unused) -> Record {
+        Record { why: Some(why.name()), ..self.blank() }
+    }
+
+    fn blank(&self) -> Record {
         Record {
             prompt: "",
             model: self.options.model.clone(),
@@ -139,10 +148,12 @@ struct Taken {
     prompt: u64,
 }
 
-impl Turn<'_> {
-    /// What was asked and took so far.
-    pub fn record(&self) -> &Record {
-        &self.record
+impl Turn {
+    /// Ends a turn without a reply of the model; `why` if it was to write one.
+    pub fn end(mut self, why: Option<Unused>) -> Record {
+        self.record.latency_ms = self.elapsed_ms();
+        self.record.why = why.map(Unused::name);
+        self.record
     }
 
     pub(crate) fn request(

@@ -21,4 +21,4 @@ pub use options::{AssistantOptions, Key};
 pub use outcome::{Record, Source, Unused, Written};
 pub use prompts::{Prompt, REPLY, UNDERSTAND};
 pub use tools::{NoTools, ToolAnswer, ToolError, ToolSpec, Tools};
-pub use understand::{is_unsure, schema};
+pub use understand::{Reading, is_unsure, schema};

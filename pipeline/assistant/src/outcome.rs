@@ -70,8 +70,8 @@ impl Unused {
         }
     }
 
-    /// Whether it speaks against asking again soon.
-    pub(crate) fn is_failure(self) -> bool {
+    /// Whether the provider failed, which speaks against asking again soon.
+    pub fn is_failure(self) -> bool {
         matches!(
             self,
             Self::TimedOut

@@ -44,7 +44,7 @@ struct FunctionCallOf {
     arguments: String,
 }
 
-impl Turn<'_> {
+impl Turn {
     /// Writes the reply. `out` gets each sentence as soon as it stands, none before one of them is of use; it is closed by the end.
     /// Uses no more than the turn's time, whatever the provider and the tools do.
     pub async fn reply(

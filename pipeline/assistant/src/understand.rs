@@ -8,7 +8,7 @@ use async_openai::types::chat::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shoptide_models::chat::{
-    DialogueState, Intent, Language, Lexicon, Slots, Sort, Understood, VALUES_MAX, understand,
+    DialogueState, Intent, Lexicon, Slots, Sort, Understood, VALUES_MAX, understand,
 };
 
 use crate::assistant::{Answer, Turn};
@@ -41,10 +41,10 @@ const SORTS: [(&str, Sort); 7] = [
     ("discount", Sort::Discount),
 ];
 
-/// What a model answers; the schema is [`schema`].
+/// What a model read in a message; its schema is [`schema`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Read {
+pub struct Reading {
     intent: String,
     category: Option<String>,
     brands: Vec<String>,
@@ -84,18 +84,13 @@ pub fn is_unsure(rules: &Understood) -> bool {
         || matches!(rules.intent, Intent::Find | Intent::Refine) && LEFT_OVER_CHARS <= left_over
 }
 
-impl Turn<'_> {
-    /// Reads a message again with the model and fills what the rules left open.
+impl Turn {
+    /// Has the model read a message. What it read is merged with what the rules read ([`Reading::merged`]) once it is there: nothing has to be held
+    /// meanwhile.
     ///
     /// # Errors
-    /// [`Unused`]: `rules` is all there is.
-    pub async fn understand(
-        &mut self,
-        message: &str,
-        rules: &Understood,
-        lexicon: &Lexicon,
-        state: &DialogueState,
-    ) -> Result<Understood, Unused> {
+    /// [`Unused`]: what the rules read is all there is.
+    pub async fn understand(&mut self, message: &str, state: &DialogueState) -> Result<Reading, Unused> {
         let before = json!({"category": state.wanted.category, "brands": state.wanted.brands, "features": state.wanted.features});
         let message: String = message.chars().take(shoptide_models::chat::MESSAGE_CHARS_MAX).collect();
         let user = json!({"message": message, "before": before, "shown": state.shown.len()}).to_string();
@@ -114,8 +109,7 @@ impl Turn<'_> {
         let usage = read.as_ref().map_or(None, |(_, usage)| *usage);
         self.took(usage, bytes);
         self.ended(read.as_ref().map(|_| ()).map_err(|why| *why));
-        let (read, _) = read?;
-        Ok(merged(rules, &read, lexicon))
+        read.map(|(read, _)| read)
     }
 }
 
@@ -131,7 +125,7 @@ pub(crate) fn messages(system: &str, user: String) -> Vec<ChatCompletionRequestM
     vec![ChatCompletionRequestMessage::System(system), ChatCompletionRequestMessage::User(user)]
 }
 
-fn read(value: Value) -> Result<(Read, Option<crate::wire::WireUsage>), Unused> {
+fn read(value: Value) -> Result<(Reading, Option<crate::wire::WireUsage>), Unused> {
     let answer = WireAnswer::read(value).ok_or(Unused::Broken)?;
     let choice = answer.choices.into_iter().next().ok_or(Unused::Broken)?;
     if choice.delta.refusal.is_some() || choice.finish_reason.as_deref() == Some("content_filter") {
@@ -141,48 +135,52 @@ fn read(value: Value) -> Result<(Read, Option<crate::wire::WireUsage>), Unused> 
         return Err(Unused::Cut);
     }
     let text = choice.delta.content.ok_or(Unused::Broken)?;
-    let read: Read = serde_json::from_str(&text).map_err(|_| Unused::Broken)?;
+    let read: Reading = serde_json::from_str(&text).map_err(|_| Unused::Broken)?;
     Ok((read, answer.usage))
 }
 
-/// The rules' reading with the gaps filled. A model's words become slots only through the same dictionary that the rules read by, so it
-/// cannot bring in a key that nobody knows; what the rules excluded stays excluded.
-fn merged(rules: &Understood, read: &Read, lexicon: &Lexicon) -> Understood {
-    let mut all = rules.clone();
-    let said = DECIDABLE.iter().find(|(name, _)| *name == read.intent).map(|(_, intent)| *intent);
-    if is_unsure(rules)
-        && let Some(intent) = said
-    {
-        all.intent = intent;
+impl Reading {
+    /// The rules' reading with the gaps filled. A model's words become slots only through the same dictionary that the rules read by, so it
+    /// cannot bring in a key that nobody knows; what the rules excluded stays excluded.
+    pub fn merged(&self, rules: &Understood, lexicon: &Lexicon) -> Understood {
+        let read = self;
+        let mut all = rules.clone();
+        let said = DECIDABLE.iter().find(|(name, _)| *name == read.intent).map(|(_, intent)| *intent);
+        if is_unsure(rules)
+            && let Some(intent) = said
+        {
+            all.intent = intent;
+        }
+        let keyed = |words: &[String], of: fn(Slots) -> Vec<String>| -> Vec<String> {
+            let known = words.iter().take(VALUES_MAX).flat_map(|word| {
+                // Alone, a name is read as a wish for it.
+                of(understand(word, lexicon, &DialogueState::default()).slots)
+            });
+            known.collect()
+        };
+        let slots = &mut all.slots;
+        if slots.category.is_none()
+            && let Some(category) = &read.category
+        {
+            slots.category = keyed(std::slice::from_ref(category), |s| s.category.into_iter().collect())
+                .into_iter()
+                .next();
+        }
+        fill(&mut slots.brands_excluded, keyed(&read.brands_excluded, |s| s.brands), &slots.brands);
+        fill(&mut slots.features_excluded, keyed(&read.features_excluded, |s| s.features), &slots.features);
+        fill(&mut slots.brands, keyed(&read.brands, |s| s.brands), &slots.brands_excluded);
+        fill(&mut slots.features, keyed(&read.features, |s| s.features), &slots.features_excluded);
+        fill(&mut slots.whom, keyed(&read.for_whom, |s| s.whom), &[]);
+        fill(&mut slots.occasions, keyed(&read.occasions, |s| s.occasions), &[]);
+        if slots.sort.is_none() {
+            slots.sort =
+                SORTS.iter().find(|(name, _)| read.sort.as_deref() == Some(name)).map(|(_, sort)| *sort);
+        }
+        if matches!(all.intent, Intent::SmallTalk | Intent::OutOfScope) {
+            all.slots = rules.slots.clone();
+        }
+        all
     }
-    let keyed = |words: &[String], of: fn(Slots) -> Vec<String>| -> Vec<String> {
-        let known = words.iter().take(VALUES_MAX).flat_map(|word| {
-            // Alone, a name is read as a wish for it.
-            of(understand(word, lexicon, &DialogueState::default()).slots)
-        });
-        known.collect()
-    };
-    let slots = &mut all.slots;
-    if slots.category.is_none()
-        && let Some(category) = &read.category
-    {
-        slots.category =
-            keyed(std::slice::from_ref(category), |s| s.category.into_iter().collect()).into_iter().next();
-    }
-    fill(&mut slots.brands_excluded, keyed(&read.brands_excluded, |s| s.brands), &slots.brands);
-    fill(&mut slots.features_excluded, keyed(&read.features_excluded, |s| s.features), &slots.features);
-    fill(&mut slots.brands, keyed(&read.brands, |s| s.brands), &slots.brands_excluded);
-    fill(&mut slots.features, keyed(&read.features, |s| s.features), &slots.features_excluded);
-    fill(&mut slots.whom, keyed(&read.for_whom, |s| s.whom), &[]);
-    fill(&mut slots.occasions, keyed(&read.occasions, |s| s.occasions), &[]);
-    if slots.sort.is_none() {
-        slots.sort = SORTS.iter().find(|(name, _)| read.sort.as_deref() == Some(name)).map(|(_, sort)| *sort);
-    }
-    if matches!(all.intent, Intent::SmallTalk | Intent::OutOfScope) {
-        all.slots = rules.slots.clone();
-    }
-    all.language = rules.language.or(Some(Language::English));
-    all
 }
 
 fn fill(to: &mut Vec<String>, from: Vec<String>, not: &[String]) {
@@ -206,14 +204,14 @@ mod tests {
     #[test]
     fn a_model_fills_gaps_and_changes_nothing_that_was_read() {
         let rules = rules("三千以内，不要苹果");
-        let read = Read {
+        let read = Reading {
             intent: "find".into(),
             category: Some("smartphone".into()),
             brands: vec!["Apple".into(), "Huawei".into(), "no such brand".into()],
             features: vec!["good camera".into()],
-            ..Read::default()
+            ..Reading::default()
         };
-        let all = merged(&rules, &read, &Lexicon::default());
+        let all = read.merged(&rules, &Lexicon::default());
         assert_eq!(all.slots.price.and_then(|p| p.max), Some(Micros(3_000_000_000)));
         assert_eq!(all.slots.category.as_deref(), Some("phone"));
         assert_eq!(all.slots.brands, ["huawei"]);
@@ -224,13 +222,13 @@ mod tests {
     #[test]
     fn a_model_decides_an_intent_only_where_the_rules_do_not() {
         let sure = rules("推荐手机");
-        let read = Read { intent: "out_of_scope".into(), ..Read::default() };
-        assert_eq!(merged(&sure, &read, &Lexicon::default()).intent, sure.intent);
+        let read = Reading { intent: "out_of_scope".into(), ..Reading::default() };
+        assert_eq!(read.merged(&sure, &Lexicon::default()).intent, sure.intent);
         let unsure = Understood { intent: Intent::OutOfScope, ..sure };
-        let read = Read { intent: "order_or_service".into(), ..Read::default() };
-        assert_eq!(merged(&unsure, &read, &Lexicon::default()).intent, Intent::OrderOrService);
-        let read = Read { intent: "feedback".into(), ..Read::default() };
-        assert_eq!(merged(&unsure, &read, &Lexicon::default()).intent, Intent::OutOfScope);
+        let read = Reading { intent: "order_or_service".into(), ..Reading::default() };
+        assert_eq!(read.merged(&unsure, &Lexicon::default()).intent, Intent::OrderOrService);
+        let read = Reading { intent: "feedback".into(), ..Reading::default() };
+        assert_eq!(read.merged(&unsure, &Lexicon::default()).intent, Intent::OutOfScope);
     }
 
     #[test]
@@ -240,7 +238,7 @@ mod tests {
         let good = json!({"intent": "find", "category": null, "brands": [], "brands_excluded": [], "features": ["nfc"],
             "features_excluded": [], "for_whom": [], "occasions": [], "sort": "rating"});
         assert!(validator.is_valid(&good));
-        assert!(serde_json::from_value::<Read>(good.clone()).is_ok());
+        assert!(serde_json::from_value::<Reading>(good.clone()).is_ok());
         for (key, value) in [("intent", json!("erase")), ("brands", json!("x")), ("more", json!(1))] {
             let mut bad = good.clone();
             bad[key] = value;

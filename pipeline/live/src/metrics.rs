@@ -37,6 +37,9 @@ pub mod names {
     pub const STORE_CONNECTIONS: &str = "shoptide_store_connections";
     pub const LOG_QUEUE_RECORDS: &str = "shoptide_log_queue_records";
     pub const RESIDENT_BYTES: &str = "shoptide_resident_memory_bytes";
+    pub const ASSISTANT_TURNS_TOTAL: &str = "shoptide_assistant_turns_total";
+    pub const ASSISTANT_SECONDS: &str = "shoptide_assistant_turn_seconds";
+    pub const ASSISTANT_TOKENS_TOTAL: &str = "shoptide_assistant_tokens_total";
 
     /// All of them, for checks of dashboards and rules.
     pub const ALL: &[&str] = &[
@@ -69,6 +72,9 @@ pub mod names {
         STORE_CONNECTIONS,
         LOG_QUEUE_RECORDS,
         RESIDENT_BYTES,
+        ASSISTANT_TURNS_TOTAL,
+        ASSISTANT_SECONDS,
+        ASSISTANT_TOKENS_TOTAL,
     ];
 }
 
@@ -129,11 +135,19 @@ pub struct Metrics {
     /// Label: which (`waiting`, `max`).
     pub log_queue: IntGaugeVec,
     pub resident_bytes: IntGauge,
+    /// Label: outcome (`model`; `read` for a message that it read and did not answer; else why the rules answered instead).
+    pub assistant_turns: IntCounterVec,
+    /// From the first request of a turn to what came of it.
+    pub assistant_seconds: Histogram,
+    /// Label: direction (`in`, `out`).
+    pub assistant_tokens: IntCounterVec,
 }
 
 /// Seconds from 0.1 ms to 10 s: a cached read is well under a millisecond, a shutdown waits for seconds.
 const SECONDS: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// A language model takes seconds, and has 60 of them at most.
+const TURN_SECONDS: &[f64] = &[0.01, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 60.0];
 /// A list may be days old when its user comes back.
 const AGES: &[f64] = &[1.0, 10.0, 60.0, 600.0, 3_600.0, 86_400.0, 604_800.0, 2_592_000.0];
 const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0];
@@ -267,6 +281,21 @@ impl Metrics {
                 &["which"],
             )?,
             resident_bytes: gauge(names::RESIDENT_BYTES, "Memory of this process.")?,
+            assistant_turns: counters(
+                names::ASSISTANT_TURNS_TOTAL,
+                "Turns of the chat that the language model was to word, by what came of it.",
+                &["outcome"],
+            )?,
+            assistant_seconds: histogram(
+                names::ASSISTANT_SECONDS,
+                "Time that turns of the chat waited for the language model.",
+                TURN_SECONDS,
+            )?,
+            assistant_tokens: counters(
+                names::ASSISTANT_TOKENS_TOTAL,
+                "Tokens that the language model took.",
+                &["direction"],
+            )?,
             registry,
         })
     }

@@ -26,7 +26,7 @@ fn text(file: &str) -> String {
 /// Every metric with its labels.
 fn labels() -> BTreeMap<String, Vec<String>> {
     let m = Metrics::new().unwrap();
-    let all: [&dyn Collector; 29] = [
+    let all: [&dyn Collector; 32] = [
         &m.records,
         &m.shard_up,
         &m.lag,
@@ -56,6 +56,9 @@ fn labels() -> BTreeMap<String, Vec<String>> {
         &m.store_connections,
         &m.log_queue,
         &m.resident_bytes,
+        &m.assistant_turns,
+        &m.assistant_seconds,
+        &m.assistant_tokens,
     ];
     let descs = all.into_iter().flat_map(Collector::desc);
     descs.map(|desc| (desc.fq_name.clone(), desc.variable_labels.clone())).collect()

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::body::BODIES_KIB_MAX;
 use crate::budgets::Budgets;
-use crate::chat::Chat;
+use crate::chat::{Chat, LanguageModel};
 use crate::error::ApiError;
 use crate::facts::Learned;
 use crate::options::ServeOptions;
@@ -66,6 +66,8 @@ pub struct ServeContext {
     pub options: ServeOptions,
     /// Milliseconds since 1970.
     pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// Words the chat's replies, if there is one.
+    pub language_model: Option<LanguageModel>,
 }
 
 pub(crate) struct App {

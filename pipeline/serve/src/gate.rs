@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -12,6 +12,7 @@ use futures::FutureExt;
 use prometheus::Histogram;
 
 use crate::app::App;
+use crate::chat::{self, LanguageModel};
 use crate::error::ApiError;
 use crate::options::{ApiKey, ServeOptions};
 
@@ -32,6 +33,8 @@ pub(crate) struct Gate {
     access: Access,
     /// `GET /v1/items/{id}`: the label of metrics.
     route: Arc<str>,
+    /// How long the route may wait for a language model, beside all else.
+    model: Duration,
     seconds: Histogram,
 }
 
@@ -39,7 +42,9 @@ impl Gate {
     pub fn new(app: Arc<App>, access: Access, method: &Method, path: &str) -> Self {
         let route: Arc<str> = format!("{method} {path}").into();
         let seconds = app.context.live.metrics().http.with_label_values(&[&route]);
-        Self { app, access, route, seconds }
+        let model = app.context.language_model.as_ref().filter(|_| chat::PATHS.contains(&path));
+        let model = model.map(LanguageModel::timeout).unwrap_or_default();
+        Self { app, access, route, model, seconds }
     }
 
     fn admits(&self, headers: &HeaderMap) -> bool {
@@ -93,7 +98,8 @@ async fn answered(gate: &Gate, request: Request, next: Next) -> Response {
     let options = &gate.app.context.options;
     // The body has a patience of its own, and its own answer.
     let body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
-    let patience = options.request_timeout + if body { options.body_timeout } else { Default::default() };
+    let patience =
+        options.request_timeout + if body { options.body_timeout } else { Default::default() } + gate.model;
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(patience, handled).await {
         Ok(Ok(response)) => response,

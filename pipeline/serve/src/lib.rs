@@ -36,6 +36,7 @@ pub mod tools;
 mod users;
 
 pub use app::ServeContext;
+pub use chat::LanguageModel;
 #[cfg(feature = "mcp")]
 pub use mcp::{StdioError, serve_stdio};
 pub use openapi::openapi;

@@ -200,6 +200,7 @@ async fn live_on(parts: Parts) {
         // An index has threads of its own, which a seed does not decide.
         options: ServeOptions { search: false, chat: false, ..ServeOptions::default() },
         clock: clock.clone(),
+        language_model: None,
     };
     let train = TrainContext {
         log: log.clone(),

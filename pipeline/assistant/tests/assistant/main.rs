@@ -47,11 +47,11 @@ impl Hand {
     }
 }
 
-pub fn assistant(options: AssistantOptions) -> (Assistant, Hand) {
+pub fn assistant(options: AssistantOptions) -> (Arc<Assistant>, Hand) {
     let hand = Hand::default();
     let clock = hand.clone();
     let assistant = Assistant::new(options, Arc::new(move || clock.0.load(Ordering::SeqCst))).unwrap();
-    (assistant, hand)
+    (Arc::new(assistant), hand)
 }
 
 /// Asks for a reply about the three headphones.
@@ -64,6 +64,6 @@ pub fn ask() -> Ask {
     }
 }
 
-pub async fn write(assistant: &Assistant) -> Written {
+pub async fn write(assistant: &Arc<Assistant>) -> Written {
     assistant.begin(b"u1").unwrap().reply(&ask(), &NoTools, None).await
 }

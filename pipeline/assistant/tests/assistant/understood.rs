@@ -23,11 +23,12 @@ async fn a_reading_fills_what_the_rules_left_open() {
     let fake = FakeModel::scripted([Reply::json(&reading())]).await.unwrap();
     let (assistant, _) = assistant(options(&fake));
     let mut turn = assistant.begin(b"u1").unwrap();
-    let read = turn.understand(MESSAGE, &rules, &lexicon, &state).await.unwrap();
+    let read = turn.understand(MESSAGE, &state).await.unwrap().merged(&rules, &lexicon);
     assert_eq!((read.intent, read.slots.category.as_deref()), (Intent::Find, Some("phone")));
     assert_eq!(read.slots.features, ["camera"]);
     assert_eq!(read.slots.price.and_then(|p| p.max), Some(Micros(3_000_000_000)));
-    assert_eq!((turn.record().prompt, turn.record().tokens_in), ("understand.v1", 100));
+    let record = turn.end(None);
+    assert_eq!((record.prompt, record.tokens_in, record.why), ("understand.v1", 100, None));
     let body = &fake.seen()[0].body;
     assert_eq!(body["response_format"]["json_schema"]["schema"], schema());
     assert_eq!(body["response_format"]["json_schema"]["strict"], true);
@@ -35,8 +36,7 @@ async fn a_reading_fills_what_the_rules_left_open() {
 
 #[tokio::test]
 async fn a_reading_that_is_none_leaves_the_rules() {
-    let (lexicon, state) = (Lexicon::default(), DialogueState::default());
-    let rules = understand(MESSAGE, &lexicon, &state);
+    let state = DialogueState::default();
     let mut unknown_key = reading();
     unknown_key["price"] = json!(1);
     let mut missing = reading();
@@ -55,7 +55,8 @@ async fn a_reading_that_is_none_leaves_the_rules() {
         let fake = FakeModel::scripted([reply.clone()]).await.unwrap();
         let (assistant, _) = assistant(options(&fake));
         let mut turn = assistant.begin(b"u1").unwrap();
-        let read = turn.understand(MESSAGE, &rules, &lexicon, &state).await;
-        assert_eq!(read, Err(expected), "{reply:?}");
+        let read = turn.understand(MESSAGE, &state).await;
+        assert_eq!(read.map(|_| ()), Err(expected), "{reply:?}");
+        assert_eq!(turn.end(Some(expected)).why, Some(expected.name()));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct TurnAnswer {
     pub followups: Vec<String>,
     /// The offset of the catalogue up to which words and products are known; prices and stock are those of the moment.
     pub as_of: BTreeMap<String, i64>,
-    /// `rules`: no language model has touched it.
+    /// Who worded the reply: `model`, a language model, each sentence checked against what the rules found; or `rules`. Products are always theirs.
     pub source: String,
 }
 

@@ -1,5 +1,5 @@
-//! The chat: a shopper asks in his own words, and gets real products with real reasons, by rules alone. `models::chat` reads the message and
-//! decides; here products are found, scored and said, the dialogue is kept, and what was understood goes to the log.
+//! The chat: a shopper asks in his own words, and gets real products with real reasons. `models::chat` reads the message and decides; here products
+//! are found, scored and said, the dialogue is kept, and what was understood goes to the log. A language model may word the reply, if there is one.
 
 mod answer;
 mod ask;
@@ -8,8 +8,10 @@ mod events;
 mod facts;
 mod feedback;
 mod find;
+mod kept;
 mod knowledge;
 mod limits;
+mod model;
 mod reply;
 mod scene;
 mod session;
@@ -33,16 +35,20 @@ pub(crate) use ask::Asked;
 use ask::{ChatBody, FeedbackBody};
 use knowledge::{Knowledge, Known};
 use limits::{Limits, MESSAGES_A_MINUTE, VISITORS_A_MINUTE};
+pub use model::LanguageModel;
 use session::unknown;
 use shop_answers::ShopAnswers;
 use source::Source;
 use talks::Talks;
-pub(crate) use turn::turn;
+pub(crate) use turn::{Ended, begin};
 
 use crate::app::{App, ServeContext};
 use crate::body::Json;
 use crate::error::ApiError;
 use crate::params::{MessagesQuery, NoQuery, PathName};
+
+/// Where a turn may wait for a language model.
+pub(crate) const PATHS: [&str; 2] = ["/v1/chat", "/v1/chat/completions"];
 
 /// What the chat of a process holds between requests.
 pub(crate) struct Chat {
@@ -119,7 +125,12 @@ fn too_many(message: String, wait_ms: i64) -> ApiError {
 /// Without `user_id` it is a visitor's, whom only the session's name knows. The message goes to the log as `chat_intent` and moves preferences
 /// as searches do, unless it is a visitor's. At most 20 messages a minute a user; visitors begin at most 1,200 dialogues a minute in all.
 ///
-/// With `"stream": true` the answer is server-sent events: `answer` (session, intent), `products`, `words` one after another, `done` (followups).
+/// The products are always those of the shop's rules. The reply is theirs too, unless a language model is configured: then it words what they found, each
+/// sentence is checked against it, and `source` says whose words it is.
+///
+/// With `"stream": true` the answer is server-sent events: `answer` (session, intent), `products`, `words` one after another, `done` (reply, source,
+/// followups). The `reply` of `done` is the whole one; if it is not what the words add up to, it takes their place. An `error` in the place of `done`
+/// has the body of errors.
 #[utoipa::path(
     post, path = "/v1/chat", tag = "chat",
     request_body = ChatBody,
@@ -137,7 +148,11 @@ pub(crate) async fn chat(
 ) -> Result<Response, ApiError> {
     let stream = body.stream;
     let asked = body.checked().map_err(ApiError::unprocessable)?;
-    let answer = turn::turn(&app, asked).await?;
+    let begun = begin(&app, asked).await?;
+    if stream && begun.waits() {
+        return Ok(sse::events(|events| sse::tell_as_it_comes(begun, events)));
+    }
+    let answer = begun.end(None).await?.answer;
     if stream {
         return Ok(sse::events(|events| sse::tell(answer, events)));
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::answer::TurnAnswer;
+use super::turn::Begun;
 
 /// Events that wait for a slow reader: an answer's words are some dozens, so a model would be a sentence ahead.
 const EVENTS_WAITING_MAX: usize = 16;
@@ -68,17 +69,62 @@ struct Words<'a> {
 
 /// A whole answer: `answer` without words and products, `products`, each line as `words`, and `done` with what may be said next.
 pub(super) async fn tell(answer: TurnAnswer, events: Events) -> Result<(), Left> {
-    let TurnAnswer { products, reply, followups, .. } = &answer;
+    shown(&answer, &events).await?;
+    words(&answer.reply, &events).await?;
+    done(&answer, &events).await
+}
+
+/// The same of a turn whose words are still to be found. It is remembered even if its reader leaves.
+pub(super) async fn tell_as_it_comes(begun: Begun, events: Events) -> Result<(), Left> {
+    let mut told = shown(begun.answer(), &events).await;
+    let (out, mut heard) = mpsc::channel::<String>(EVENTS_WAITING_MAX);
+    let mut sent = String::new();
+    let listen = async {
+        while let Some(text) = heard.recv().await {
+            if told.is_ok() {
+                told = events.send("words", &Words { text: &text }).await;
+            }
+            if told.is_err() {
+                // The model need not go on.
+                break;
+            }
+            sent.push_str(&text);
+        }
+        drop(heard);
+    };
+    let (ended, ()) = tokio::join!(begun.end(Some(out)), listen);
+    told?;
+    let answer = match ended {
+        Ok(ended) => ended.answer,
+        Err(error) => return events.send("error", &error.body).await,
+    };
+    // What was said is true, and cannot be taken back: another reply comes whole with the end.
+    if let Some(rest) = answer.reply.strip_prefix(sent.trim()) {
+        words(rest, &events).await?;
+    }
+    done(&answer, &events).await
+}
+
+async fn shown(answer: &TurnAnswer, events: &Events) -> Result<(), Left> {
     let head =
         TurnAnswer { products: Vec::new(), reply: String::new(), followups: Vec::new(), ..answer.clone() };
     let mut head = serde_json::to_value(head).unwrap_or_default();
     if let Some(head) = head.as_object_mut() {
-        ["products", "reply", "followups"].into_iter().for_each(|key| drop(head.remove(key)));
+        ["products", "reply", "followups", "source"].into_iter().for_each(|key| drop(head.remove(key)));
     }
     events.send("answer", &head).await?;
-    events.send("products", products).await?;
-    for text in reply.split_inclusive('\n') {
+    events.send("products", &answer.products).await
+}
+
+async fn words(text: &str, events: &Events) -> Result<(), Left> {
+    for text in text.split_inclusive('\n') {
         events.send("words", &Words { text }).await?;
     }
-    events.send("done", &serde_json::json!({ "followups": followups })).await
+    Ok(())
+}
+
+async fn done(answer: &TurnAnswer, events: &Events) -> Result<(), Left> {
+    let TurnAnswer { reply, source, followups, .. } = answer;
+    let end = serde_json::json!({"reply": reply, "source": source, "followups": followups});
+    events.send("done", &end).await
 }

@@ -1,5 +1,5 @@
-//! One turn: from (user, session, message) to an answer. Nothing here knows of HTTP, so whatever speaks another protocol, or lets a model
-//! find the words, begins here too.
+//! One turn: from (user, session, message) to an answer. Nothing here knows of HTTP, so whatever speaks another protocol begins here too. It has two
+//! halves: what is shown, which the rules decide at once, and the words, for which a language model may be waited for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,17 +9,20 @@ use shoptide_models::chat::{
 };
 use shoptide_models::state::UserState;
 use shoptide_schemas::{ItemId, Topic};
-use shoptide_store::{ChatKey, ChatMessage, ChatRecord, ChatTurn, ERASED_USER};
+use shoptide_store::{ChatKey, ChatRecord};
+use tokio::sync::mpsc;
 
 use super::answer::{Kept, Part, Product, TurnAnswer};
 use super::ask::{Asked, RecordId};
 use super::effects::Effects;
-use super::events::{Said, list_id};
+use super::events::list_id;
 use super::facts::facts;
+use super::kept::Turn;
 use super::knowledge::Known;
+use super::model::{self, Material, Pen};
 use super::reply::{Draft, Facts, draft};
 use super::scene::{Scene, Shopper, code_of, plain};
-use super::session::{Session, conflict, new_name};
+use super::session::{Session, new_name};
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -32,18 +35,40 @@ pub(super) struct Read {
 }
 
 /// What a turn gives back, and what is kept of it.
-struct Made {
-    answer: TurnAnswer,
-    records: Vec<ChatRecord>,
-    remembered: Vec<Remembered>,
+pub(super) struct Made {
+    pub answer: TurnAnswer,
+    pub records: Vec<ChatRecord>,
+    pub remembered: Vec<Remembered>,
+    /// For a model to word it.
+    pub material: Option<Material>,
 }
 
-/// Answers one message and remembers it.
+/// A turn whose products are decided, and which nobody remembers yet.
+pub(crate) struct Begun {
+    app: Arc<App>,
+    asked: Asked,
+    session: Session,
+    number: u32,
+    read: Read,
+    made: Made,
+    effects: Effects,
+    pen: Pen,
+}
+
+/// A turn that is kept.
+pub(crate) struct Ended {
+    pub answer: TurnAnswer,
+    /// What a language model took.
+    pub tokens_in: u64,
+    pub tokens_out: u64,
+}
+
+/// Decides what one message is answered with, in the rules' words.
 ///
 /// # Errors
 /// 404 for a session that this user does not have, 409 if it is full or was spoken in at the same time, 429 beyond the messages of a minute, 503
 /// while the catalogue's words are read for the first time or the store is silent.
-pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, ApiError> {
+pub(crate) async fn begin(app: &Arc<App>, asked: Asked) -> Result<Begun, ApiError> {
     let (mut session, state) = open(app, &asked).await?;
     let visitor = asked.session.is_none() && asked.user.is_none();
     let mut shopper = match visitor {
@@ -61,53 +86,61 @@ pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, Api
     }
     let number = session.turns.saturating_add(1);
     let read = read(app, &session, &asked.message).await?;
+    let mut pen = Pen::of(app, &asked, &session.key);
+    let read = pen.read_again(app, &session, &asked.message, read).await?;
     let mut effects = Effects::default();
     let facts = facts(app, &read, &session, &asked.message, &mut shopper, &mut effects).await?;
-    let (made, read, _) = drafted(app, &session, read, facts, shopper).await?;
-    session.memory.dialogue = read.after;
-    if lists(&read.action) && !made.remembered.is_empty() {
-        session.memory.dialogue.show(made.remembered.clone());
-        session.memory.shown_turn = number;
-    }
-    let item = spoken_of(&read.action).and_then(|number| {
-        let catalogue = app.context.live.catalogue();
-        catalogue.row(number).map(|(id, _)| id.clone())
-    });
-    let said = Said {
-        message: &asked.message,
-        intent: read.understood.intent,
-        action: read.action.kind(),
-        slots: &read.understood.slots,
-        item: item.as_ref(),
-    };
-    let turn = written(app, &mut session, &asked, &made, &effects)?;
-    keep(app, turn).await?;
-    if asked.talk {
-        let said: Vec<String> = asked.earlier.iter().chain([&asked.message]).cloned().collect();
-        app.chat.talks.note(asked.user.as_ref(), &said, session.memory.dialogue.clone());
-    }
-    effects.tell(app, &session).await?;
-    // A visitor has no preferences that would outlast his dialogue: nobody would ever ask for them, or take them away.
-    if asked.user.is_some() {
-        app.note_intent(&session.key, number, said).await;
-    }
-    Ok(made.answer)
+    let worded = pen.is_ready().then(|| asked.message.clone());
+    let (made, read, _) = drafted(app, &session, read, facts, shopper, worded).await?;
+    Ok(Begun { app: app.clone(), asked, session, number, read, made, effects, pen })
 }
 
-/// What is said to a message that was read.
+impl Begun {
+    /// What is shown, with the rules' words.
+    pub fn answer(&self) -> &TurnAnswer {
+        &self.made.answer
+    }
+
+    /// Whether a model is asked for the words.
+    pub fn waits(&self) -> bool {
+        self.made.material.is_some()
+    }
+
+    /// Finds the words and remembers the turn. Each sentence of a model goes to `out` as soon as it stands; the answer's reply holds all that was said, or
+    /// takes its place.
+    ///
+    /// # Errors
+    /// 409 if the session was spoken in at the same time, 503 while the store is silent.
+    pub async fn end(mut self, out: Option<mpsc::Sender<String>>) -> Result<Ended, ApiError> {
+        let words = self.pen.write(&self.app, self.made.material.take(), out).await;
+        if let Some(reply) = words.reply {
+            self.made.answer.reply = reply;
+            self.made.answer.source = model::BY_MODEL.to_owned();
+        }
+        let Begun { app, asked, session, number, read, made, effects, .. } = self;
+        let answer =
+            Turn { asked, session, number, read, made, effects, model: words.record }.keep(&app).await?;
+        Ok(Ended { answer, tokens_in: words.tokens_in, tokens_out: words.tokens_out })
+    }
+}
+
+/// What is said to a message that was read; `worded`: the message, if a model may word it.
 async fn drafted(
     app: &Arc<App>,
     session: &Session,
     read: Read,
     facts: Facts,
     shopper: Shopper,
+    worded: Option<String>,
 ) -> Result<(Made, Read, Shopper), ApiError> {
     let (asked, key, number) = (app.clone(), session.key.clone(), session.turns.saturating_add(1));
     let scan = move || {
         let made = asked.chat.with(|known| {
             let scene = Scene::new(&asked, known, read.language, &shopper);
             let draft = draft(&scene, &read.understood, &read.after, &read.action, &facts);
-            made(&scene, &read, &key, number, draft)
+            let material =
+                worded.as_deref().and_then(|message| model::material(&scene, &read, &facts, &draft, message));
+            Made { material, ..made(&scene, &read, &key, number, draft) }
         });
         made.map(|made| (made, read, shopper))
     };
@@ -128,7 +161,7 @@ async fn again(
     }
     // What it did then is done.
     let facts = facts(app, &read, session, message, &mut shopper, &mut Effects::default()).await?;
-    let (made, read, shopper) = drafted(app, session, read, facts, shopper).await?;
+    let (made, read, shopper) = drafted(app, session, read, facts, shopper, None).await?;
     session.memory.dialogue = read.after;
     if !made.remembered.is_empty() {
         session.memory.dialogue.show(made.remembered);
@@ -169,6 +202,11 @@ async fn read(app: &Arc<App>, session: &Session, message: &str) -> Result<Read, 
 
 fn read_by(app: &App, known: &Known, before: &DialogueState, message: &str) -> Read {
     let understood = understand(message, &known.lexicon, before);
+    decided(app, before, understood)
+}
+
+/// What is done about a message that was understood.
+pub(super) fn decided(app: &App, before: &DialogueState, understood: Understood) -> Read {
     let (after, action) = next(before, &understood);
     // A message without a word of either: as the shop's customers mostly speak.
     let of_shop = match app.context.options.currency.as_str() {
@@ -180,22 +218,11 @@ fn read_by(app: &App, known: &Known, before: &DialogueState, message: &str) -> R
 }
 
 /// Whether what an action shows is the list that "the first one" counts on from now.
-fn lists(action: &Action) -> bool {
+pub(super) fn lists(action: &Action) -> bool {
     match action {
         Action::Show(_) | Action::Similar { .. } => true,
         Action::Compare { items, .. } => items.len() < 2,
         _ => false,
-    }
-}
-
-/// The one product that a message is about.
-fn spoken_of(action: &Action) -> Option<u32> {
-    match action {
-        Action::Similar { item, .. } => *item,
-        Action::Describe { items, .. } | Action::PriceHistory { items } | Action::Service { items } => {
-            items.first().copied()
-        }
-        _ => None,
     }
 }
 
@@ -241,7 +268,7 @@ fn made(scene: &Scene<'_>, read: &Read, key: &ChatKey, turn: u32, draft: Draft) 
         as_of: BTreeMap::from([(Topic::Catalogue.name().to_owned(), scene.known.offset)]),
         source: "rules".to_owned(),
     };
-    Made { answer, records, remembered }
+    Made { answer, records, remembered, material: None }
 }
 
 fn record_of(
@@ -260,47 +287,5 @@ fn record_of(
         why: serde_json::to_vec(&kept).unwrap_or_default(),
         shown_ms,
         feedback: None,
-    }
-}
-
-fn written(
-    app: &App,
-    session: &mut Session,
-    asked: &Asked,
-    made: &Made,
-    effects: &Effects,
-) -> Result<ChatTurn, ApiError> {
-    let at_ms = app.now_ms();
-    let message = ChatMessage {
-        turn: session.turns.saturating_add(1),
-        at_ms,
-        question: asked.message.clone(),
-        answer: serde_json::to_vec(&made.answer).map_err(crate::recommend::unwritable)?,
-    };
-    Ok(ChatTurn {
-        key: session.key.clone(),
-        before: session.turns,
-        state: session.memory.written().map_err(crate::recommend::unwritable)?,
-        message,
-        records: made.records.clone(),
-        budget: effects.budget.clone(),
-        feedback: effects.feedback(at_ms),
-    })
-}
-
-/// Writes a turn with what it does; of two at the same time one is told so.
-async fn keep(app: &App, turn: ChatTurn) -> Result<(), ApiError> {
-    let truth = app.context.truth.clone();
-    let budget = turn.budget.clone();
-    let kept = async {
-        let changed = |what| match what {
-            ERASED_USER => conflict("user_id", "the user was erased; without user_id a visitor speaks"),
-            _ => conflict("session_id", "the session was spoken in or ended meanwhile, send it again"),
-        };
-        app.changing(async move { truth.chat_turn(turn).await }).await?.map_err(changed)
-    };
-    match budget {
-        Some((shard, user, budget)) => app.setting_budget(shard, &user, Some(budget), kept).await,
-        None => kept.await,
     }
 }

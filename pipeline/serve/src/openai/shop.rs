@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{Shared, TurnAsk, TurnDone, TurnError, Turns};
 use crate::app::App;
 use crate::body::{Media, read};
-use crate::chat::{Asked, turn};
+use crate::chat::{Asked, Ended, begin};
 use crate::error::{ApiError, ErrorBody};
 use crate::params::NoQuery;
 
@@ -35,15 +35,19 @@ impl Turns for ShopTurns {
             TurnError::Bad { field, message: reject.message }
         })?;
         let said = earlier.into_iter().filter(|said| said.by_user).map(|said| said.text);
-        let answer = turn(&self.0, asked.after(said)).await.map_err(refused)?;
-        for line in answer.reply.split_inclusive('\n') {
+        let begun = begin(&self.0, asked.after(said)).await.map_err(refused)?;
+        let written = begun.waits();
+        let Ended { answer, tokens_in, tokens_out } =
+            begun.end(written.then(|| out.clone())).await.map_err(refused)?;
+        // Of a model's words, what was not sent as it was written comes with the end.
+        for line in answer.reply.split_inclusive('\n').filter(|_| !written) {
             if out.send(line.to_owned()).await.is_err() {
                 break;
             }
         }
         let more = serde_json::to_value(&answer).ok();
         let (reply, message_id) = (answer.reply, answer.message_id);
-        Ok(TurnDone { reply, message_id, more, ..TurnDone::default() })
+        Ok(TurnDone { reply, message_id, more, tokens_in, tokens_out })
     }
 }
 

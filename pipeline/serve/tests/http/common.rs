@@ -117,6 +117,7 @@ impl Shop {
             lists: list_params(),
             options,
             clock: time,
+            language_model: None,
         };
         Self { router: router(context.clone()), context, log, truth, cache, live, clock, _dir: dir }
     }

@@ -20,4 +20,6 @@ mod searching;
 mod sockets;
 mod stalling;
 mod transport;
+#[cfg(feature = "assistant")]
+mod worded;
 mod writing;

@@ -12,6 +12,11 @@ use super::find::Shown;
 use super::scene::Scene;
 use super::source::Told;
 use super::why::reasons;
+#[cfg_attr(
+    not(feature = "assistant"),
+    allow(unused_imports, reason = "asked for by what a model is given")
+)]
+pub(super) use products::DESCRIBED_MAX;
 pub(super) use products::undecided;
 
 /// What a turn asked for beside the scene: it takes waiting, so it is there before the words are made.

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::sockets::Server;
 
-fn events(text: &str) -> Vec<(String, Value)> {
+pub fn events(text: &str) -> Vec<(String, Value)> {
     let event = |block: &str| {
         let (name, data) = block.split_once('\n').unwrap();
         let data = data.strip_prefix("data: ").unwrap();
