@@ -56,9 +56,7 @@ pub fn decode_full(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
     let (header, rows) = rows::read(bytes)?;
     header.expect(File::Full)?;
     let mut build = Build::default();
-    for row in rows {
-        build.put(row)?;
-    }
+    rows.each(|row| build.put(row))?;
     build.finish(header)
 }
 
@@ -80,9 +78,7 @@ pub fn apply_delta(parent: &Snapshot, bytes: &[u8]) -> Result<Snapshot, Snapshot
     for item in 0..parent.n_items() as u32 {
         build.put(Row::of(parent, item).to_owned_row(item))?;
     }
-    for row in rows {
-        build.put(row)?;
-    }
+    rows.each(|row| build.put(row))?;
     build.finish(header)
 }
 

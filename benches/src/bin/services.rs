@@ -14,7 +14,8 @@ use shoptide_benches::server::build_shoptide;
 use shoptide_benches::services::{self, Services};
 
 /// The rows, in the order of the table.
-const NAMES: [&str; 7] = ["redis-bytes", "bare", "sustained", "coalesced", "reads", "catch-up", "overload"];
+const NAMES: [&str; 8] =
+    ["redis-bytes", "bare", "sustained", "coalesced", "reads", "catch-up", "memory", "overload"];
 /// What stands in for the sustained maximum where it was not measured in this run.
 const MOST_PER_S: f64 = 5_000.0;
 
@@ -72,7 +73,10 @@ async fn main() -> anyhow::Result<ExitCode> {
             "coalesced" => services::coalesced(&servers, &shoptide, pinned, args.seconds / 5, slowest)
                 .map(|row| vec![row]),
             "reads" => services::reads(&servers, &shoptide, pinned).map(|row| vec![row]),
-            "catch-up" => services::catch_up(&servers, &shoptide, pinned, args.seconds, most).await,
+            "catch-up" => services::catch_up(&servers, &shoptide, pinned, most).await.map(|row| vec![row]),
+            "memory" => {
+                services::memory(&servers, &shoptide, pinned, args.seconds, most).await.map(|row| vec![row])
+            }
             "overload" => services::overload(&servers, &shoptide, pinned, short, most).map(|row| vec![row]),
             _ => services::redis_bytes(&servers).await.map(|row| vec![row]),
         };

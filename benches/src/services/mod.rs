@@ -3,6 +3,7 @@
 
 mod bare;
 mod flood;
+mod memory;
 mod path;
 mod reads;
 mod restart;
@@ -20,9 +21,10 @@ use crate::server::Server;
 
 pub use bare::rows as bare;
 pub use flood::rows as overload;
+pub use memory::row as memory;
 pub use path::{coalesced, sustained};
 pub use reads::row as reads;
-pub use restart::rows as catch_up;
+pub use restart::row as catch_up;
 pub use size::row as redis_bytes;
 
 /// The shop of these figures.

@@ -17,16 +17,11 @@ const GIVE_UP: Duration = Duration::from_secs(600);
 /// Of the sustained maximum: more could not be caught up at three times of it.
 const LIVE_SHARE: f64 = 0.25;
 const BAR: f64 = 3.0;
-const RSS_MAX_MIB: f64 = 512.0;
-/// A twentieth more is what an allocator does.
-const FLAT: f64 = 1.05;
-/// Of the sustained maximum while memory is watched: nothing waits.
-const BUSY_SHARE: f64 = 0.75;
 /// Events before anything is measured.
 const FIRST_EVENTS: u64 = 400_000;
 
 /// Waits until hardly anything is left to fold; `records` of before.
-async fn present(connection: &mut Connection, records: f64) -> anyhow::Result<()> {
+pub(super) async fn present(connection: &mut Connection, records: f64) -> anyhow::Result<()> {
     let began = Instant::now();
     while began.elapsed() < GIVE_UP {
         let now = Gauges::read(connection).await?;
@@ -42,13 +37,7 @@ async fn present(connection: &mut Connection, records: f64) -> anyhow::Result<()
 ///
 /// # Errors
 /// If servers or producer fail.
-pub async fn rows(
-    services: &Services,
-    shoptide: &Path,
-    pinned: bool,
-    seconds: u64,
-    most: f64,
-) -> anyhow::Result<Vec<Row>> {
+pub async fn row(services: &Services, shoptide: &Path, pinned: bool, most: f64) -> anyhow::Result<Row> {
     let shop = Shop::new(services, shoptide, "restart")?;
     let (serve, _jobs) = (shop.start("serve", &[])?, shop.start("jobs", &[])?);
     let ask = |mode: &str, run: &str| Ask {
@@ -92,32 +81,12 @@ pub async fn rows(
     let took = began.elapsed().as_secs_f64();
     let rate = (last.records - before) / since.elapsed().as_secs_f64();
     joined(going_on)?;
-    // The same users with ever longer histories.
-    let busy = (most * BUSY_SHARE) as u64;
-    joined(feed(seconds / 3, busy, "third"))?;
-    let early_mib = stream.rss_mib();
-    joined(feed(seconds - seconds / 3, busy, "rest"))?;
-    let later_mib = stream.rss_mib();
     let times = rate / live as f64;
     let rss = stream.peak_rss_mib();
-    let flat = later_mib <= early_mib * FLAT;
-    let memory = Figure {
-        what: "resident memory of a stream process".to_owned(),
-        measured: format!(
-            "peak **{rss:.0} MiB**, the catch-up included; {early_mib:.0} MiB after a third of the run, {later_mib:.0} MiB at its end",
-        ),
-        bar: "<= 512 MiB at 200,000 users, flat over the run".to_owned(),
-        met: Some(rss <= RSS_MAX_MIB && flat),
-        reference: String::new(),
-        how: format!(
-            "VmHWM and VmRSS of /proc, the run of the row above, then {seconds} s at {busy} events/s; {FIRST_EVENTS} events of {USERS} users before; four shards of up to 50,000 users in memory"
-        ),
-        values: json!({ "peak_rss_mib": rss }),
-    };
-    let caught_up = Figure {
+    Ok(Row::Measured(Figure {
         what: format!("catch-up after {} s without a stream process", AWAY.as_secs()),
         measured: format!(
-            "**{times:.1}x** the live rate ({rate:.0} of {live} events/s), at the present after {took:.1} s"
+            "**{times:.1}x** the live rate ({rate:.0} of {live} events/s), at the present after {took:.1} s; {rss:.0} MiB at its peak"
         ),
         bar: ">= 3x the live rate".to_owned(),
         met: Some(BAR <= times),
@@ -126,7 +95,6 @@ pub async fn rows(
             "{}; serve, stream and jobs apart, {live} events/s all the time, a quarter of the sustained maximum",
             held(pinned)
         ),
-        values: json!({ "times": times, "per_s": rate, "live_per_s": live, "seconds": took }),
-    };
-    Ok(vec![Row::Measured(caught_up), Row::Measured(memory)])
+        values: json!({ "times": times, "per_s": rate, "live_per_s": live, "seconds": took, "peak_rss_mib": rss }),
+    }))
 }

@@ -13,8 +13,9 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Rows per record batch: keeps the 32-bit offsets of its lists far from their end at any rank.
-const BATCH_ROWS: usize = 65_536;
+/// Rows per record batch, some megabytes: a reader holds one beside the model that it builds. The 32-bit offsets of its lists are far from
+/// their end at any rank.
+const BATCH_ROWS: usize = 2_048;
 
 const FORMAT_KEY: &str = "shoptide.format";
 const HEADER_KEY: &str = "shoptide.model";
@@ -165,8 +166,21 @@ fn columns(rows: &[Row<'_>]) -> Vec<ArrayRef> {
     ]
 }
 
-/// Reads a sealed file: its header and its rows.
-pub(super) fn read(bytes: &[u8]) -> Result<(Header, Vec<OwnedRow>), SnapshotError> {
+/// A sealed file, whose rows come batch by batch: all of them at once would be one more model in memory.
+pub(super) struct SealedRows<'a>(FileReader<std::io::Cursor<&'a [u8]>>);
+
+impl SealedRows<'_> {
+    /// Gives each row to `put`, in their order.
+    pub(super) fn each(
+        self,
+        mut put: impl FnMut(OwnedRow) -> Result<(), SnapshotError>,
+    ) -> Result<(), SnapshotError> {
+        self.0.into_iter().try_for_each(|batch| read_batch(&batch.map_err(corrupt)?, &mut put))
+    }
+}
+
+/// Opens a sealed file: its header and its rows.
+pub(super) fn read(bytes: &[u8]) -> Result<(Header, SealedRows<'_>), SnapshotError> {
     seal::verify(bytes)?;
     let reader = FileReader::try_new(std::io::Cursor::new(bytes), None).map_err(corrupt)?;
     let metadata = reader.schema().metadata().clone();
@@ -182,11 +196,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Header, Vec<OwnedRow>), SnapshotErro
     if reader.schema().fields() != schema(HashMap::new()).fields() {
         return Err(corrupt("its columns are not those of a model"));
     }
-    let mut rows = Vec::new();
-    for batch in reader {
-        read_batch(&batch.map_err(corrupt)?, &mut rows)?;
-    }
-    Ok((header, rows))
+    Ok((header, SealedRows(reader)))
 }
 
 fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a T, SnapshotError> {
@@ -209,7 +219,10 @@ fn list<T: ArrowPrimitiveType>(
     }
 }
 
-fn read_batch(batch: &RecordBatch, rows: &mut Vec<OwnedRow>) -> Result<(), SnapshotError> {
+fn read_batch(
+    batch: &RecordBatch,
+    put: &mut impl FnMut(OwnedRow) -> Result<(), SnapshotError>,
+) -> Result<(), SnapshotError> {
     let items: &PrimitiveArray<UInt32Type> = column(batch, "item")?;
     let ids: &BinaryArray = column(batch, "id")?;
     let factors: &ListArray = column(batch, "factors")?;
@@ -224,13 +237,13 @@ fn read_batch(batch: &RecordBatch, rows: &mut Vec<OwnedRow>) -> Result<(), Snaps
             return Err(corrupt("neighbours and similarities differ in length"));
         }
         let score = |of: &PrimitiveArray<Float32Type>| of.is_valid(row).then(|| of.value(row));
-        rows.push(OwnedRow {
+        put(OwnedRow {
             item: items.value(row),
             id: ids.is_valid(row).then(|| ids.value(row).to_vec()),
             factors: list::<Float32Type>(factors, row)?.map(|values| values.values().to_vec()),
             neighbours: near.zip(sims).map(|(near, sims)| pairs(near.values(), sims.values())),
             popularity: score(popularity).zip(score(trending)),
-        });
+        })?;
     }
     Ok(())
 }

@@ -47,9 +47,10 @@ impl ModelFiles {
             Ok(None) | Err(_) => {}
         }
         let bytes = self.take(truth, row).await?;
-        let (files, name, copy) = (self.clone(), row.file.clone(), bytes.clone());
-        let kept = shoptide_faults::blocking(move || files.write(&name, &copy));
-        if let Err(error) = kept.await.map_err(failed)? {
+        let (files, name) = (self.clone(), row.file.clone());
+        let kept = shoptide_faults::blocking(move || (files.write(&name, &bytes), bytes));
+        let (kept, bytes) = kept.await.map_err(failed)?;
+        if let Err(error) = kept {
             tracing::warn!(%error, "a model from the store cannot be kept on disk, the next start fetches it again");
         }
         Ok(bytes)

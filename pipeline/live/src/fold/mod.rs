@@ -4,6 +4,7 @@
 mod batch;
 mod decoded;
 mod narrow;
+mod packed;
 mod replay;
 mod user;
 mod users;

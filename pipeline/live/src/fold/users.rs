@@ -7,12 +7,11 @@ use shoptide_models::codec::{CodecError, Reader, Writer};
 use shoptide_models::state::Part;
 use shoptide_schemas::UserId;
 
+use super::packed::{DEAD_SHARE, Meta, PackedUsers};
 use super::user::CachedUser;
 
 /// Users that stay open: several batches of users, each of some kilobytes. Who acts every second is hardly ever packed.
 const OPEN_MAX: usize = 1_024;
-/// What a packed user takes besides his bytes and his id: two allocations, the map's slot with its share of empty ones.
-const PACKED_BYTES: usize = 160;
 const FORMAT: u8 = 1;
 const WHAT: &str = "a packed user";
 
@@ -24,34 +23,19 @@ pub struct Room {
     pub bytes_max: usize,
 }
 
-struct Packed {
-    bytes: Box<[u8]>,
-    tick: u64,
-    /// Of his list: looked at for every user after each training.
-    revision: i64,
-    model_version: u64,
-}
-
-impl Packed {
-    fn weight(&self, id: &UserId) -> usize {
-        PACKED_BYTES + self.bytes.len() + id.as_bytes().len()
-    }
-}
-
 pub(super) struct Users {
     open: HashMap<UserId, CachedUser>,
-    packed: HashMap<UserId, Packed>,
-    packed_bytes: usize,
+    packed: PackedUsers,
     room: Room,
 }
 
 impl Users {
     pub fn new(room: Room) -> Self {
-        Self { open: HashMap::new(), packed: HashMap::new(), packed_bytes: 0, room }
+        Self { open: HashMap::new(), packed: PackedUsers::default(), room }
     }
 
     pub fn holds(&self, id: &UserId) -> bool {
-        self.open.contains_key(id) || self.packed.contains_key(id)
+        self.open.contains_key(id) || self.packed.meta(id).is_some()
     }
 
     /// An open user.
@@ -62,7 +46,7 @@ impl Users {
     /// Revision and model version of a user's list, 0 without one.
     pub fn listed(&self, id: &UserId) -> Option<(i64, u64)> {
         let open = self.open.get(id).map(|user| (user.revision, user.model_version));
-        open.or_else(|| self.packed.get(id).map(|packed| (packed.revision, packed.model_version)))
+        open.or_else(|| self.packed.meta(id).map(|meta| (meta.revision, meta.model_version)))
     }
 
     /// A user, opened if he was packed.
@@ -79,12 +63,9 @@ impl Users {
 
     /// Opens a user. False if he is not held.
     pub fn open(&mut self, id: &UserId) -> bool {
-        if let Some(packed) = self.packed.remove(id) {
-            self.packed_bytes -= packed.weight(id);
-            // What cannot be read is not held: the truth is asked.
-            if let Ok(user) = unpack(&packed) {
-                self.open.insert(id.clone(), user);
-            }
+        // What cannot be read is not held: the truth is asked.
+        if let Some(Ok(user)) = self.packed.take(id, unpack) {
+            self.open.insert(id.clone(), user);
         }
         self.open.contains_key(id)
     }
@@ -96,18 +77,15 @@ impl Users {
 
     pub fn forget(&mut self, id: &UserId) {
         self.open.remove(id);
-        if let Some(packed) = self.packed.remove(id) {
-            self.packed_bytes -= packed.weight(id);
-        }
+        self.packed.take(id, |_, _| ());
     }
 
     /// All of them, the last touched first.
     pub fn by_recency(&self) -> Vec<UserId> {
-        let open = self.open.iter().map(|(id, user)| (id, user.tick));
-        let packed = self.packed.iter().map(|(id, packed)| (id, packed.tick));
-        let mut users: Vec<(&UserId, u64)> = open.chain(packed).collect();
-        users.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        users.into_iter().map(|(id, _)| id.clone()).collect()
+        let open = self.open.iter().map(|(id, user)| (id.clone(), user.tick));
+        let mut users: Vec<(UserId, u64)> = open.chain(self.packed.ids()).collect();
+        users.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        users.into_iter().map(|(id, _)| id).collect()
     }
 
     /// Packs whom the last batches did not touch, and lets go of an eighth if there is no room, the longest untouched.
@@ -118,23 +96,20 @@ impl Users {
             let first_kept = nth_oldest(self.open.values().map(|user| user.tick), self.open.len() - kept_max);
             // Of one batch all or none: hardly more than a batch too many stays open.
             for (id, user) in self.open.extract_if(|_, user| user.tick < first_kept) {
-                let packed = pack(&user);
-                self.packed_bytes += packed.weight(&id);
-                self.packed.insert(id, packed);
+                self.packed.put(&id, meta(&user), &pack(&user));
             }
         }
         let held = self.open.len() + self.packed.len();
-        if held <= self.room.users_max && self.packed_bytes <= self.room.bytes_max {
-            return;
+        // What is dead takes its share of the room.
+        let bytes_max = self.room.bytes_max - self.room.bytes_max / DEAD_SHARE;
+        let bytes = self.packed.live_bytes();
+        if self.room.users_max < held || bytes_max < bytes {
+            let share = |held: usize, max: usize| held.saturating_sub(max - max / 8);
+            let heavy = share(bytes, bytes_max) * self.packed.len() / bytes.max(1);
+            let surplus = share(held, self.room.users_max).max(heavy);
+            self.packed.let_go(nth_oldest(self.packed.ticks(), surplus));
         }
-        let share = |held: usize, max: usize| held.saturating_sub(max - max / 8);
-        let heavy =
-            share(self.packed_bytes, self.room.bytes_max) * self.packed.len() / self.packed_bytes.max(1);
-        let surplus = share(held, self.room.users_max).max(heavy);
-        let last_gone = nth_oldest(self.packed.values().map(|packed| packed.tick), surplus);
-        for (id, packed) in self.packed.extract_if(|_, packed| packed.tick <= last_gone) {
-            self.packed_bytes -= packed.weight(&id);
-        }
+        self.packed.compact();
     }
 }
 
@@ -145,8 +120,12 @@ fn nth_oldest(ticks: impl Iterator<Item = u64>, n: usize) -> u64 {
     ticks.get(n).or(ticks.last()).copied().unwrap_or(0)
 }
 
-fn pack(user: &CachedUser) -> Packed {
-    let CachedUser { state, erased, upto, revision, model_version, top, tick } = user;
+fn meta(user: &CachedUser) -> Meta {
+    Meta { tick: user.tick, revision: user.revision, model_version: user.model_version }
+}
+
+fn pack(user: &CachedUser) -> Vec<u8> {
+    let CachedUser { state, erased, upto, top, revision: _, model_version: _, tick: _ } = user;
     let mut out = Writer::with_format(FORMAT);
     for (erased, upto) in erased.iter().zip(upto) {
         // Offsets are never negative.
@@ -159,15 +138,13 @@ fn pack(user: &CachedUser) -> Packed {
         let bytes = (!part.is_empty()).then(|| part.encode());
         out.optional(bytes.as_deref());
     }
-    let bytes = out.finish().into_boxed_slice();
-    Packed { bytes, tick: *tick, revision: *revision, model_version: *model_version }
+    out.finish()
 }
 
-fn unpack(packed: &Packed) -> Result<CachedUser, CodecError> {
-    let Packed { bytes, tick, revision, model_version } = packed;
+fn unpack(meta: Meta, bytes: &[u8]) -> Result<CachedUser, CodecError> {
+    let Meta { tick, revision, model_version } = meta;
     let mut from = Reader::new(WHAT, bytes, FORMAT)?;
-    let mut user =
-        CachedUser { tick: *tick, revision: *revision, model_version: *model_version, ..CachedUser::new() };
+    let mut user = CachedUser { tick, revision, model_version, ..CachedUser::new() };
     for (erased, upto) in user.erased.iter_mut().zip(&mut user.upto) {
         *erased = Some(from.int()?).filter(|offset| 0 <= *offset);
         *upto = from.int()?;
@@ -221,15 +198,14 @@ mod tests {
     fn a_packed_user_is_the_same_opened() {
         for user in [CachedUser::new(), user(3, 5)] {
             let packed = pack(&user);
-            assert_eq!(unpack(&packed).unwrap(), user);
-            for cut in 0..packed.bytes.len() {
-                let bytes = packed.bytes.get(..cut).unwrap().into();
-                assert!(unpack(&Packed { bytes, ..pack(&user) }).is_err(), "cut at {cut}");
+            assert_eq!(unpack(meta(&user), &packed).unwrap(), user);
+            for cut in 0..packed.len() {
+                assert!(unpack(meta(&user), packed.get(..cut).unwrap()).is_err(), "cut at {cut}");
             }
         }
         let mut listed = CachedUser::new();
         listed.note_list(&StoredList { revision: 4, ..StoredList::default() });
-        assert_eq!(unpack(&pack(&listed)).unwrap(), listed);
+        assert_eq!(unpack(meta(&listed), &pack(&listed)).unwrap(), listed);
     }
 
     #[test]
@@ -239,7 +215,6 @@ mod tests {
             users.insert(id(n), user(n, n as u64));
             users.trim();
             assert!(users.open.len() <= 51 && users.open.len() + users.packed.len() <= 101);
-            assert_eq!(users.packed_bytes, users.packed.iter().map(|(id, p)| p.weight(id)).sum::<usize>());
         }
         assert!(users.holds(&id(199)) && users.holds(&id(140)) && !users.holds(&id(0)));
         assert!(users.get(&id(199)).is_some() && users.get(&id(140)).is_none(), "the last ones are open");
@@ -257,7 +232,6 @@ mod tests {
         users.forget(&id(140));
         users.forget(&id(141));
         assert!(!users.holds(&id(140)) && !users.holds(&id(141)));
-        assert_eq!(users.packed_bytes, users.packed.iter().map(|(id, p)| p.weight(id)).sum::<usize>());
     }
 
     #[test]
@@ -267,9 +241,9 @@ mod tests {
             users.insert(id(n), user(n, n as u64 / 100));
             if n % 100 == 99 {
                 users.trim();
-                assert!(users.packed_bytes <= 100_000, "{}", users.packed_bytes);
+                assert!(users.packed.live_bytes() <= 90_000, "{}", users.packed.live_bytes());
             }
         }
-        assert!(50_000 < users.packed_bytes && users.holds(&id(4_999)) && !users.holds(&id(0)));
+        assert!(50_000 < users.packed.live_bytes() && users.holds(&id(4_999)) && !users.holds(&id(0)));
     }
 }

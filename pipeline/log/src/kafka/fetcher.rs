@@ -25,8 +25,8 @@ use crate::{LogError, ReadMax, Record, Watermarks};
 const BUFFER_RECORDS_MAX: usize = 4_096;
 /// The same in bytes; of six topics and eight shards together 96 MiB at the very most.
 const BUFFER_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// What the library reads ahead of that, in KiB.
-const LIBRARY_AHEAD_KIB: &str = "2048";
+/// What the library reads ahead of that, in KiB: a fetch or two.
+const LIBRARY_AHEAD_KIB: &str = "512";
 /// Longest time between looks at the stop flag.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -182,7 +182,7 @@ impl Fetcher {
             .set("fetch.error.backoff.ms", "100")
             .set("queued.max.messages.kbytes", LIBRARY_AHEAD_KIB)
             .set("fetch.max.bytes", "4194304")
-            .set("fetch.message.max.bytes", "1048576")
+            .set("fetch.message.max.bytes", "524288")
             .set("receive.message.max.bytes", "8388608")
             // The library names only the number of a partition that ended.
             .set("enable.partition.eof", (places.len() == 1).to_string());
