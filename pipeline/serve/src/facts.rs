@@ -1,11 +1,10 @@
 //! What is known of a product, with what says so; and whether it has what somebody asks for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Serialize;
 use shoptide_models::catalogue::Catalogue;
-use shoptide_models::chat::Lexicon;
 use shoptide_models::knowledge::{Answer, Edge, Evidence, Has, ItemLinks, Knowledge, Node};
 use shoptide_schemas::{Code, ItemId, Reject};
 use shoptide_store::StoreError;
@@ -19,29 +18,6 @@ use crate::read::text_of;
 
 /// Characters of a question: those of a chat's message.
 const QUESTION_CHARS_MAX: usize = 2_000;
-
-/// The words that the live catalogue teaches, learned when somebody asks: the first question reads the whole catalogue, each
-/// later one what changed since the last.
-#[derive(Default)]
-pub(crate) struct Learned(Mutex<(Arc<Catalogue>, Lexicon)>);
-
-impl Learned {
-    /// Asks the words as of a catalogue or a later one. Whoever asks at the same time waits for microseconds, the first time for as
-    /// long as the catalogue takes.
-    fn ask<T>(&self, catalogue: &Arc<Catalogue>, ask: impl FnOnce(&Lexicon) -> T) -> T {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, lexicon) = &mut *held;
-        if known.offset() < catalogue.offset() {
-            for number in catalogue.changed_since(known) {
-                if let Some((id, item)) = catalogue.row(number).filter(|(_, item)| item.listable()) {
-                    lexicon.learn(number, &id.to_string(), item);
-                }
-            }
-            *known = catalogue.clone();
-        }
-        ask(lexicon)
-    }
-}
 
 /// A question about one product, or about two.
 #[derive(Debug, Clone, Default)]
@@ -169,7 +145,7 @@ impl Asked {
 /// What is known of an item
 ///
 /// What it is, who makes it, what it has, fits, was bought with and is talked of in, each with what says so. `has` asks whether it has
-/// something, in Chinese or English; `or` names another item to hold against it.
+/// something, in Chinese or English; `or` names another item to hold against it. 503 until the words of the catalogue were read once.
 #[utoipa::path(
     get, path = "/v1/items/{id}/facts", tag = "catalogue",
     params(
@@ -203,7 +179,7 @@ pub(crate) async fn facts(
     app.questions
         .scan(move || {
             let faq = asker.context.live.faq();
-            asker.learned.ask(&catalogue, |lexicon| {
+            asker.chat.words(|lexicon| {
                 let known = Knowledge { catalogue: &catalogue, lexicon, faq: &faq };
                 let text = ask.has.as_deref().unwrap_or_default();
                 let compared = or.map(|or| known.compare(number, or, text).better);
@@ -222,6 +198,6 @@ pub(crate) async fn facts(
                 }
             })
         })
-        .await
+        .await?
         .map(axum::Json)
 }
