@@ -142,6 +142,17 @@ impl Asked {
     }
 }
 
+/// What users' acts say of an item; nothing if no training has counted it.
+pub(crate) async fn links(app: &App, item: &ItemId) -> Result<ItemLinks, ApiError> {
+    let (truth, asked) = (app.context.truth.clone(), item.clone());
+    let question = async move {
+        let bytes = truth.item_links(&asked).await?;
+        let links = bytes.map(|bytes| ItemLinks::decode(&bytes)).transpose();
+        links.map(Option::unwrap_or_default).map_err(|e| StoreError::Unusable(e.to_string()))
+    };
+    app.ask(app.context.options.request_timeout / 2, question).await
+}
+
 /// What is known of an item
 ///
 /// What it is, who makes it, what it has, fits, was bought with and is talked of in, each with what says so. `has` asks whether it has
@@ -168,13 +179,7 @@ pub(crate) async fn facts(
     let number = listed(&item).ok_or_else(unknown)?;
     let no_other = || ApiError::not_found("or", "the catalogue has no such item");
     let or = ask.or.as_ref().map(|or| listed(or).ok_or_else(no_other)).transpose()?;
-    let (truth, asked) = (app.context.truth.clone(), item.clone());
-    let question = async move {
-        let bytes = truth.item_links(&asked).await?;
-        let links = bytes.map(|bytes| ItemLinks::decode(&bytes)).transpose();
-        links.map(Option::unwrap_or_default).map_err(|e| StoreError::Unusable(e.to_string()))
-    };
-    let links = app.ask(app.context.options.request_timeout / 2, question).await.ok();
+    let links = links(&app, &item).await.ok();
     let asker = app.clone();
     app.questions
         .scan(move || {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use shoptide_models::catalogue::CatalogueItem;
 use shoptide_models::chat::{
     Action, DialogueState, Language, Shown as Remembered, Understood, next, understand,
 };
@@ -15,7 +16,7 @@ use super::ask::{Asked, RecordId};
 use super::events::{Said, list_id};
 use super::facts::facts;
 use super::knowledge::Known;
-use super::reply::{Draft, Facts, draft};
+use super::reply::{Draft, Facts, compares_anew, draft};
 use super::scene::{Scene, Shopper, code_of, plain};
 use super::session::{Session, conflict};
 use crate::app::App;
@@ -57,7 +58,7 @@ pub(crate) async fn turn(app: &Arc<App>, asked: Asked) -> Result<TurnAnswer, Api
     let facts = facts(app, &read, &session, &asked.message, &mut shopper).await?;
     let (made, read, _) = drafted(app, &session, read, facts, shopper).await?;
     session.memory.dialogue = read.after;
-    if lists(&read.action) && !made.remembered.is_empty() {
+    if lists(&read.action, &session.memory.dialogue) && !made.remembered.is_empty() {
         session.memory.dialogue.show(made.remembered);
         session.memory.shown_turn = number;
     }
@@ -109,7 +110,7 @@ async fn again(
     message: &str,
 ) -> Result<Shopper, ApiError> {
     let read = app.chat.with(|known| read(app, known, session, message))?;
-    if !lists(&read.action) {
+    if !lists(&read.action, &read.after) {
         session.memory.dialogue = read.after;
         return Ok(shopper);
     }
@@ -151,10 +152,10 @@ fn read(app: &App, known: &Known, session: &Session, message: &str) -> Read {
 }
 
 /// Whether what an action shows is the list that "the first one" counts on from now.
-fn lists(action: &Action) -> bool {
+fn lists(action: &Action, state: &DialogueState) -> bool {
     match action {
-        Action::Show(_) | Action::Similar { .. } => true,
-        Action::Compare { items, .. } => items.len() < 2,
+        Action::Show(_) | Action::Similar { .. } | Action::GoesWith { .. } => true,
+        Action::Compare { items, .. } => compares_anew(state, items),
         _ => false,
     }
 }
@@ -163,9 +164,10 @@ fn lists(action: &Action) -> bool {
 fn spoken_of(action: &Action) -> Option<u32> {
     match action {
         Action::Similar { item, .. } => *item,
-        Action::Describe { items, .. } | Action::PriceHistory { items } | Action::Service { items } => {
-            items.first().copied()
-        }
+        Action::Describe { items, .. }
+        | Action::GoesWith { items }
+        | Action::PriceHistory { items }
+        | Action::Service { items } => items.first().copied(),
         _ => None,
     }
 }
@@ -178,13 +180,7 @@ fn made(scene: &Scene<'_>, read: &Read, key: &ChatKey, turn: u32, draft: Draft) 
         let record = RecordId { session: key.session.clone(), turn, place };
         let parts: Vec<Part> = shown.score.parts.iter().map(Part::from).collect();
         records.push(record_of(place, id, shown.score.score, &parts, &reasons, shown_ms));
-        remembered.push(Remembered {
-            number: shown.number,
-            brand: scene.known.lexicon.brand_of(item),
-            price: item.price.map(|(price, _)| price),
-            currency: item.price.map(|(_, currency)| currency),
-            rating: None,
-        });
+        remembered.push(remember(scene, shown.number, item));
         products.push(Product {
             rank: place,
             record_id: record.to_string(),
@@ -198,6 +194,13 @@ fn made(scene: &Scene<'_>, read: &Read, key: &ChatKey, turn: u32, draft: Draft) 
             parts,
             reasons,
         });
+    }
+    // Kept with their places too, so that an opinion of one finds its record.
+    for number in draft.beside {
+        let Some((id, item)) = scene.row(number) else { continue };
+        let place = u32::try_from(records.len() + 1).unwrap_or(u32::MAX);
+        records.push(record_of(place, id, 0.0, &[], &[], shown_ms));
+        remembered.push(remember(scene, number, item));
     }
     let answer = TurnAnswer {
         session_id: key.session.clone(),
@@ -213,6 +216,16 @@ fn made(scene: &Scene<'_>, read: &Read, key: &ChatKey, turn: u32, draft: Draft) 
         source: "rules".to_owned(),
     };
     Made { answer, records, remembered }
+}
+
+fn remember(scene: &Scene<'_>, number: u32, item: &CatalogueItem) -> Remembered {
+    Remembered {
+        number,
+        brand: scene.known.lexicon.brand_of(item),
+        price: item.price.map(|(price, _)| price),
+        currency: item.price.map(|(_, currency)| currency),
+        rating: None,
+    }
 }
 
 fn record_of(
