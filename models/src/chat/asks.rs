@@ -43,6 +43,13 @@ impl Decider<'_, '_> {
         (!product || (mine || trouble) && slots.price.is_none() && (trouble || !self.searched())) && !list
     }
 
+    /// What goes with a product that was pointed at or spoken of; `a shirt that goes with a skirt` looks for a shirt.
+    pub(super) fn goes_with(&self) -> bool {
+        let slots = &self.read.slots;
+        let wishes = slots.price.is_some() || slots.sort.is_some() || slots.more || !slots.dropped.is_empty();
+        self.has(Cue::GoesWith) && slots.category.is_none() && !wishes && (self.pointed() || self.live())
+    }
+
     fn entities(&self) -> usize {
         let slots = &self.read.slots;
         let pointed: usize = slots

@@ -24,6 +24,8 @@ pub struct Conditions {
     pub price: Option<PriceRange>,
     pub below: Option<Micros>,
     pub above: Option<Micros>,
+    /// Of `below` and `above`; nothing is the shop's own.
+    pub relative_currency: Option<Currency>,
     pub category: Option<String>,
     pub brands: Vec<String>,
     pub brands_excluded: Vec<String>,
@@ -36,8 +38,10 @@ pub struct Conditions {
     pub quantity: Option<u32>,
     /// For the full-text search.
     pub text: String,
-    /// Catalogue numbers that are not to be shown.
+    /// Catalogue numbers that are not to be shown: disliked, bought, or the example of what is looked for.
     pub unwanted: BTreeSet<u32>,
+    /// Catalogue numbers that were shown before, where others are asked for.
+    pub seen: BTreeSet<u32>,
 }
 
 /// A condition that can be given up.
@@ -52,7 +56,7 @@ pub enum Condition {
     BrandExcluded(String),
     Feature(String),
     FeatureExcluded(String),
-    /// What was seen or disliked.
+    /// What was seen.
     Seen,
 }
 
@@ -71,8 +75,9 @@ impl Condition {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Relaxation {
     pub without: Condition,
+    /// Those in force once the shopper has given it up.
     pub conditions: Conditions,
-    /// Products that meet the others.
+    /// Products that meet them.
     pub count: usize,
 }
 
@@ -91,14 +96,12 @@ impl Conditions {
         let Slots { price, category, brands, brands_excluded, features, features_excluded, .. } =
             state.wanted.clone();
         let Slots { whom, occasions, sort, quantity, text, .. } = state.wanted.clone();
-        let mut unwanted: BTreeSet<u32> = state.unwanted.iter().copied().collect();
-        if more {
-            unwanted.extend(&state.seen);
-        }
+        let seen = if more { state.seen.iter().copied().collect() } else { BTreeSet::new() };
         Self {
             price,
             below: state.below,
             above: state.above,
+            relative_currency: state.relative_currency,
             category,
             brands,
             brands_excluded,
@@ -109,34 +112,59 @@ impl Conditions {
             sort,
             quantity,
             text,
-            unwanted,
+            unwanted: state.unwanted.iter().copied().collect(),
+            seen,
         }
     }
 
-    /// The conditions made ready to be held against many products.
-    pub fn filter<'a>(&'a self, lexicon: &'a Lexicon) -> Filter<'a> {
+    /// The conditions made ready to be held against many products. `currency` is the shop's, of prices said without one.
+    pub fn filter<'a>(&'a self, lexicon: &'a Lexicon, currency: Currency) -> Filter<'a> {
         let paths = self.category.as_deref().map(|c| lexicon.category_paths(c));
-        Filter { conditions: self, lexicon, paths }
+        Filter { conditions: self, lexicon, currency, paths }
+    }
+
+    /// The currency in which prices are bounded, if they are: the one that was named, else the shop's.
+    pub fn bound_in(&self, currency: Currency) -> Option<Currency> {
+        let relative = self.is_relative().then(|| self.relative_currency.unwrap_or(currency));
+        self.range().map(|range| range.currency.unwrap_or(currency)).or(relative)
+    }
+
+    /// Without any bound of prices, as when a shopper says that any price will do.
+    pub fn at_any_price(&self) -> Self {
+        Self { price: None, below: None, above: None, relative_currency: None, ..self.clone() }
+    }
+
+    fn is_relative(&self) -> bool {
+        self.below.is_some() || self.above.is_some()
+    }
+
+    /// The range, if it bounds anything.
+    fn range(&self) -> Option<PriceRange> {
+        self.price.filter(|range| PriceRange { currency: None, ..*range } != PriceRange::default())
     }
 
     /// Whether a product of this number and price is within what may be shown and what it may cost.
-    pub(super) fn may_cost(&self, number: u32, price: Option<(Micros, Currency)>) -> bool {
-        !self.unwanted.contains(&number) && self.price_fits(price)
+    pub(super) fn may_cost(&self, number: u32, price: Option<(Micros, Currency)>, shops: Currency) -> bool {
+        !self.unwanted.contains(&number) && !self.seen.contains(&number) && self.price_fits(price, shops)
     }
 
-    fn price_fits(&self, price: Option<(Micros, Currency)>) -> bool {
-        let free = PriceRange { currency: None, ..self.price.unwrap_or_default() } == PriceRange::default();
-        if free && self.below.is_none() && self.above.is_none() {
-            return true;
-        }
-        let Some((price, currency)) = price else { return false };
-        let range = self.price.unwrap_or_default();
-        range.currency.is_none_or(|c| c == currency)
-            && range.min.is_none_or(|min| min <= price)
-            && range.max.is_none_or(|max| price <= max)
-            && range.about.is_none_or(|about| near(price, about))
-            && self.below.is_none_or(|below| price < below)
-            && self.above.is_none_or(|above| above < price)
+    fn price_fits(&self, price: Option<(Micros, Currency)>, shops: Currency) -> bool {
+        let within = |range: PriceRange| {
+            price.is_some_and(|(price, currency)| {
+                range.currency.unwrap_or(shops) == currency
+                    && range.min.is_none_or(|min| min <= price)
+                    && range.max.is_none_or(|max| price <= max)
+                    && range.about.is_none_or(|about| near(price, about))
+            })
+        };
+        let beside = || {
+            price.is_some_and(|(price, currency)| {
+                self.relative_currency.unwrap_or(shops) == currency
+                    && self.below.is_none_or(|below| price < below)
+                    && self.above.is_none_or(|above| above < price)
+            })
+        };
+        self.range().is_none_or(within) && (!self.is_relative() || beside())
     }
 
     /// The same as the product score reads it. `currency` is the shop's, for prices said without one.
@@ -179,8 +207,9 @@ impl Conditions {
                 .count()
     }
 
-    /// What to give up when nothing meets all: each condition alone; wishes first, an exclusion
-    /// and the category last, and of each kind those that give most. Empty only if even that gives nothing. `count`
+    /// What to give up when nothing meets all: each condition alone, with what goes along with it where a shopper says so ("any price" is
+    /// neither a range nor "cheaper", "any brand" excludes none, and whoever changes a condition is shown again what he has seen). Wishes
+    /// first, an exclusion and the category last, and of each kind those that give most. Empty only if even that gives nothing. `count`
     /// says how many products meet conditions; it is called once for each condition, at most [`RELAXATIONS_MAX`] times.
     pub fn relaxations(&self, mut count: impl FnMut(&Conditions) -> usize) -> Vec<Relaxation> {
         let mut all: Vec<Relaxation> = Vec::new();
@@ -202,16 +231,21 @@ impl Conditions {
             let mut rest = self.clone();
             change(&mut rest);
             if rest != *self {
+                rest.seen.clear();
                 all.push((condition, rest));
             }
         };
-        without(Condition::Relative, &|c| (c.below, c.above) = (None, None));
+        without(Condition::Relative, &|c| (c.below, c.above, c.relative_currency) = (None, None, None));
         for feature in &self.features {
             without(Condition::Feature(feature.clone()), &|c| c.features.retain(|f| f != feature));
         }
-        without(Condition::Price, &|c| c.price = None);
-        without(Condition::Brands, &|c| c.brands.clear());
-        without(Condition::Seen, &|c| c.unwanted.clear());
+        if self.price.is_some() {
+            without(Condition::Price, &|c| *c = c.at_any_price());
+        }
+        if !self.brands.is_empty() {
+            without(Condition::Brands, &|c| (c.brands, c.brands_excluded) = Default::default());
+        }
+        without(Condition::Seen, &|c| c.seen.clear());
         for feature in &self.features_excluded {
             without(Condition::FeatureExcluded(feature.clone()), &|c| {
                 c.features_excluded.retain(|f| f != feature)
@@ -230,19 +264,21 @@ impl Conditions {
 pub struct Filter<'a> {
     conditions: &'a Conditions,
     lexicon: &'a Lexicon,
+    /// The shop's.
+    currency: Currency,
     /// Paths of the category, if one is wanted.
     paths: Option<BTreeSet<&'a str>>,
 }
 
 impl Filter<'_> {
-    /// Whether a product can be had and meets every condition. A price is compared in the currency that was named, else in the product's own; a
-    /// product without a price meets no bound.
+    /// Whether a product can be had and meets every condition. Prices are compared in the currency that was named, else in the shop's: a
+    /// product with a price in another, or with none, meets no bound.
     pub fn admits(&self, candidate: Candidate<'_>) -> bool {
         let Candidate { number, item, traits } = candidate;
         let of = self.conditions;
         let brand = || self.lexicon.brand_of(item);
         can_be_had(item)
-            && of.may_cost(number, item.price)
+            && of.may_cost(number, item.price, self.currency)
             && (of.brands.is_empty() || of.brands.contains(&brand()))
             && (of.brands_excluded.is_empty() || !of.brands_excluded.contains(&brand()))
             && self.paths.as_ref().is_none_or(|paths| in_paths(paths, item))

@@ -39,7 +39,7 @@ cues! {
     FeedbackDown "feedback_down", FeedbackBought "feedback_bought", Greeting "greeting", Thanks "thanks", Bye "bye",
     Chitchat "chitchat", OutOfScope "out_of_scope", Question "question", Because "because", For "for", With "with",
     Intensifier "intensifier", Filler "filler", Ignore "ignore", Month "month", NeverHere "never_here", HowTo "how_to", Which "which", CompareAlways "compare_always", Judge "judge",
-    AskDetail "ask_detail", Trouble "trouble", Mine "mine",
+    AskDetail "ask_detail", GoesWith "goes_with", Trouble "trouble", Mine "mine",
 }
 
 /// What a word stands for. Texts are keys of the dictionary, or names that the shop's catalogue taught.

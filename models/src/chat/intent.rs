@@ -14,12 +14,15 @@ const SMALL_TALK_WORDS_MAX: usize = 3;
 const SEARCH_WORDS_MAX: usize = 16;
 
 pub(super) fn decide(read: Reading<'_>, language: Option<Language>, state: &DialogueState) -> Understood {
-    let (intent, opinion) = Decider { read: &read, state }.decide();
+    let decider = Decider { read: &read, state };
+    let (intent, opinion) = decider.decide();
+    let together = intent == Intent::AskProduct && decider.goes_with();
     if matches!(intent, Intent::SmallTalk | Intent::OutOfScope) {
         // What such a message mentions is no wish.
         return Understood { intent, slots: Default::default(), language, opinion };
     }
     let mut slots = read.slots;
+    slots.together = together;
     match intent {
         Intent::Similar => slots.more = false,
         Intent::Compare => slots.sort = None,
@@ -75,6 +78,9 @@ impl Decider<'_, '_> {
         }
         if self.service() {
             return plain(Intent::OrderOrService);
+        }
+        if self.goes_with() {
+            return plain(Intent::AskProduct);
         }
         if self.compares() {
             return plain(Intent::Compare);

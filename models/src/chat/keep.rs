@@ -1,16 +1,17 @@
 //! How the conditions of a dialogue change: what is said again replaces, what is new is added, what is dropped goes.
 
-use shoptide_schemas::Micros;
+use shoptide_schemas::{Currency, Micros};
 
 use super::conditions::Conditions;
 use super::slots::*;
-use super::state::DialogueState;
+use super::state::{DialogueState, Shown};
 
 /// Another thing is looked for: its brand, features and price are its own; for whom it is stays.
 pub(super) fn begin_anew(state: &mut DialogueState) {
     let Slots { whom, occasions, .. } = std::mem::take(&mut state.wanted);
     state.wanted = Slots { whom, occasions, ..Slots::default() };
-    (state.below, state.above, state.focus) = (None, None, None);
+    state.forget_relative();
+    state.focus = None;
     state.shown.clear();
     state.seen.clear();
 }
@@ -25,8 +26,9 @@ pub(super) fn keep(state: &mut DialogueState, slots: &Slots) {
     if let Some(price) = slots.price {
         let currency = price.currency.or(wanted.price.and_then(|p| p.currency));
         wanted.price = Some(PriceRange { currency, ..price });
-        (state.below, state.above) = (None, None);
+        state.forget_relative();
     }
+    let wanted = &mut state.wanted;
     if slots.category.is_some() {
         wanted.category.clone_from(&slots.category);
     }
@@ -97,7 +99,7 @@ fn drop_slot(state: &mut DialogueState, kind: SlotKind) {
     match kind {
         SlotKind::Budget => {
             wanted.price = None;
-            (state.below, state.above) = (None, None);
+            state.forget_relative();
         }
         SlotKind::Brands => {
             wanted.brands.clear();
@@ -115,19 +117,28 @@ fn drop_slot(state: &mut DialogueState, kind: SlotKind) {
     }
 }
 
-/// "Cheaper" is cheaper than the product referred to, else than everything shown; "better" is dearer in the same way.
+/// "Cheaper" is cheaper than the product referred to, else than everything shown; "better" is dearer in the same way. Prices in
+/// several currencies are not compared: the one that was named counts, else that of the first product.
 pub(super) fn relative(state: &mut DialogueState, slots: &Slots, items: &[u32]) {
-    let priced = |number: &u32| state.shown.iter().find(|s| s.number == *number).and_then(|s| s.price);
-    let of_items: Vec<Micros> = items.iter().filter_map(priced).collect();
-    let all: Vec<Micros> = state.shown.iter().filter_map(|s| s.price).collect();
-    let from = if of_items.is_empty() { all } else { of_items };
-    match slots.sort {
-        Some(Sort::Cheaper) if slots.price.is_none() => {
-            (state.below, state.above) = (from.iter().min().copied().or(state.below), None)
-        }
-        Some(Sort::Dearer) if slots.price.is_none() => {
-            (state.below, state.above) = (None, from.iter().max().copied().or(state.above))
-        }
-        _ => {}
+    if !matches!(slots.sort, Some(Sort::Cheaper | Sort::Dearer)) || slots.price.is_some() {
+        return;
     }
+    let price = |shown: &Shown| Some((shown.price?, shown.currency));
+    let pointed = items.iter().filter_map(|number| state.shown.iter().find(|s| s.number == *number));
+    let mut from: Vec<(Micros, Option<Currency>)> = pointed.filter_map(price).collect();
+    if from.is_empty() {
+        from = state.shown.iter().filter_map(price).collect();
+    }
+    let named = state.wanted.price.and_then(|range| range.currency);
+    let has = |currency: &Currency| from.iter().any(|(_, of)| *of == Some(*currency));
+    let currency = named.filter(has).or(from.first().and_then(|(_, of)| *of));
+    let prices = || from.iter().filter(|(_, of)| *of == currency).map(|(price, _)| *price);
+    let (below, above) = match slots.sort {
+        Some(Sort::Cheaper) => (prices().min().or(state.below), None),
+        _ => (None, prices().max().or(state.above)),
+    };
+    if !from.is_empty() {
+        state.relative_currency = currency;
+    }
+    (state.below, state.above) = (below, above);
 }

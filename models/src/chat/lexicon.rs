@@ -27,7 +27,7 @@ const NEGATION_SPANS_MAX: usize = 2;
 pub struct Trait {
     /// Of a feature, an occasion, a person, or a size such as `256gb`.
     pub key: String,
-    /// The words that say it, folded.
+    /// The words that say it, folded, with the "no" before them if there is one.
     pub written: String,
     /// Whether a "no" stands before it.
     pub negated: bool,
@@ -241,12 +241,12 @@ impl Lexicon {
         self.brand_keys.get(&brand).cloned().unwrap_or(brand)
     }
 
-    /// What a row says that it is and has: keys of features, people and occasions in title, tags and category.
+    /// What a row says that it is and has: keys of features, people and occasions in title, tags and category, but for those that it says it has not.
     pub fn traits_of(&self, item: &CatalogueItem) -> BTreeSet<String> {
         let mut all = BTreeSet::new();
         let texts = std::iter::once(&item.title).chain(item.titles.values()).chain(&item.tags);
         for text in texts.chain([&item.category]) {
-            all.extend(self.traits_in(text).into_iter().map(|said| said.key));
+            all.extend(self.traits_in(text).into_iter().filter(|said| !said.negated).map(|said| said.key));
         }
         all
     }
@@ -258,8 +258,11 @@ impl Lexicon {
         let mut all = Vec::new();
         for (place, span) in spans.iter().enumerate() {
             let before = spans.get(place.saturating_sub(NEGATION_SPANS_MAX)..place).unwrap_or_default();
-            let negated = before.iter().any(|span| span.has(Cue::Not));
-            let written = span.text(&atoms);
+            let no = before.iter().rfind(|span| span.has(Cue::Not));
+            let negated = no.is_some();
+            let mut written = String::new();
+            let words = atoms.get(no.map_or(span.from, |no| no.from)..span.to).unwrap_or_default();
+            super::atoms::key(words.iter(), false, &mut written);
             let said = |key: String| Trait { key, written: written.clone(), negated };
             for sense in &span.senses {
                 match sense {

@@ -15,7 +15,7 @@ pub enum Action {
     Show(Conditions),
     /// One short question back.
     Ask(Question),
-    /// Weigh these products, or, if they are fewer than two, these brands.
+    /// Weigh these products, or, if they are fewer than two, these brands, by `features`: features, occasions and people.
     Compare {
         items: Vec<u32>,
         brands: Vec<String>,
@@ -26,7 +26,11 @@ pub enum Action {
         item: Option<u32>,
         conditions: Conditions,
     },
-    /// Say what the products are like; `features` is what was asked about.
+    /// Say what goes with the first of the products.
+    GoesWith {
+        items: Vec<u32>,
+    },
+    /// Say what the products are like; `features` is what was asked about: features, occasions and people.
     Describe {
         items: Vec<u32>,
         features: Vec<String>,
@@ -59,6 +63,7 @@ pub enum ActionKind {
     Ask,
     Compare,
     Similar,
+    GoesWith,
     Describe,
     PriceHistory,
     Service,
@@ -75,6 +80,7 @@ impl Action {
             Action::Ask(_) => ActionKind::Ask,
             Action::Compare { .. } => ActionKind::Compare,
             Action::Similar { .. } => ActionKind::Similar,
+            Action::GoesWith { .. } => ActionKind::GoesWith,
             Action::Describe { .. } => ActionKind::Describe,
             Action::PriceHistory { .. } => ActionKind::PriceHistory,
             Action::Service { .. } => ActionKind::Service,
@@ -119,7 +125,7 @@ fn act(state: &mut DialogueState, understood: &Understood, asked: Option<Questio
             if items.len() + brands.len() < 2 {
                 return ask(Question::Which, Action::Show(Conditions::of(state, false)));
             }
-            Action::Compare { items, brands, features: slots.features.clone() }
+            Action::Compare { items, brands, features: asked_about(slots) }
         }
         Intent::Similar => {
             let item =
@@ -148,7 +154,10 @@ fn act(state: &mut DialogueState, understood: &Understood, asked: Option<Questio
                 return ask(Question::Which, Action::Show(Conditions::of(state, false)));
             }
             state.focus = items.first().copied();
-            Action::Describe { items, features: slots.features.clone() }
+            if slots.together {
+                return Action::GoesWith { items };
+            }
+            Action::Describe { items, features: asked_about(slots) }
         }
         Intent::AskPriceHistory => {
             let items = if items.is_empty() { focus(state) } else { items };
@@ -225,6 +234,11 @@ fn too_little(state: &DialogueState) -> bool {
         && wanted.occasions.is_empty()
         && wanted.whom.is_empty()
         && state.shown.is_empty()
+}
+
+/// What a question is about: `does it have NFC`, `is it good for running`, `is it for children`.
+fn asked_about(slots: &Slots) -> Vec<String> {
+    slots.features.iter().chain(&slots.occasions).chain(&slots.whom).cloned().collect()
 }
 
 fn first_shown(state: &DialogueState, n: usize) -> Vec<u32> {

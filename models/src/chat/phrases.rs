@@ -48,6 +48,8 @@ phrases! {
     WithBrand { "不排除{name}，", "If {name} is allowed" }
     WithFeature { "不排除“{name}”，", "If \"{name}\" is allowed" }
     WithSeen { "算上看过的，", "With those you have seen" }
+    WordsAside { "没有商品写着“{text}”，不看这个词的话：", "No product says \"{text}\". Leaving that aside:" }
+    OtherCurrency { "另有 {count} 款不是用 {currency} 标价，没有和您说的价格比较。", "{count} more are not priced in {currency}, so they were not held against your price." }
     NoSuchText { "没有商品写着“{text}”，下面是最接近的。", "No product says \"{text}\"; these come closest." }
 
     // Conditions.
@@ -90,8 +92,12 @@ phrases! {
     OfBrand { "品牌：{brand}。", "Brand: {brand}." }
     OfCategory { "类目：{category}。", "Category: {category}." }
     Says { "写明的特点：{traits}。", "It says: {traits}." }
-    Has { "有“{name}”（商品信息写明）。", "Yes, \"{name}\" (its page says so)." }
-    HasNot { "没有“{name}”：商品信息写的是“{opposite}”。", "Not \"{name}\": its page says \"{opposite}\"." }
+    Has { "有“{name}”：{field}写着“{quote}”。", "Yes, \"{name}\": its {field} says \"{quote}\"." }
+    HasNot { "没有“{name}”：{field}写着“{quote}”。", "Not \"{name}\": its {field} says \"{quote}\"." }
+    InTitle { "名称", "title" }
+    InTags { "标签", "tag" }
+    InCategory { "类目", "category" }
+    InDescription { "描述", "description" }
     DoesNotSay { "商品信息没有写明“{name}”，我不能确定。", "Its page does not say \"{name}\", so I cannot tell." }
     Person { "可以为您转人工客服。", "A person can help: ask for customer service." }
     NotKnown { "这个我还不知道。", "That I do not know." }
@@ -102,7 +108,14 @@ phrases! {
     CheaperBy { "“{title}”便宜 {by}。", "\"{title}\" is {by} cheaper." }
     OnlyOne { "只有“{title}”写明有：{traits}。", "Only \"{title}\" says: {traits}." }
     BothSay { "都写明有：{traits}。", "Both say: {traits}." }
+    OfOne { "“{title}”：{said}", "\"{title}\": {said}" }
+    MeetsMore { "就您问的来看，“{title}”更合适。", "By what you asked, \"{title}\" does better." }
+    NotDecided { "就已知的来看，分不出哪个更合适。", "What is known does not decide between them." }
     NoBrand { "店里没有有货的{brand}。", "Nothing of {brand} is in stock." }
+
+    // What goes with another.
+    GoesWith { "和“{title}”搭配的有：", "What goes with \"{title}\":" }
+    NothingGoesWith { "没有什么说明哪些和“{title}”搭配：商品没有写，一起买的人也不够多。", "Nothing says what goes with \"{title}\": its page names no product, and too few baskets had it with another." }
 
     // Like another.
     LikeIt { "和“{title}”相近的有：", "Like \"{title}\":" }
@@ -135,6 +148,8 @@ phrases! {
     WhyUsual { "接近您平时的价位（{price}）", "near what you usually pay ({price})" }
     WhyLike { "和您的“{title}”是一类：{verb}于 {date}", "like \"{title}\", which you {verb} on {date}" }
     WhyBudget { "在本月剩余预算 {left}之内", "within the {left} left of this month" }
+    WhyBoughtWith { "和“{title}”一起买过 {n} 次", "in the same basket {n} times with \"{title}\"" }
+    WhyFits { "“{title}”的{field}写着“{quote}”", "the {field} of \"{title}\" says \"{quote}\"" }
     WhyCheapest { "符合条件里价格靠前", "among the first by the price order you asked for" }
     WhyInStock { "有货", "in stock" }
 

@@ -129,7 +129,8 @@ impl Shelf {
 
     /// The products that meet every condition, in order of number. Cost: the shortest of the lists that the conditions name, which is everything
     /// if they name none.
-    pub fn meeting(&self, conditions: &Conditions, lexicon: &Lexicon) -> Vec<u32> {
+    /// - `currency`: the shop's, of prices said without one
+    pub fn meeting(&self, conditions: &Conditions, lexicon: &Lexicon, currency: Currency) -> Vec<u32> {
         let mut lists: Vec<Vec<&[u32]>> =
             conditions.features.iter().map(|key| vec![self.listed(Kind::Trait, key)]).collect();
         if !conditions.brands.is_empty() {
@@ -152,7 +153,7 @@ impl Shelf {
         found.retain(|number| {
             rest.iter().all(|lists| lists.iter().any(|list| list.binary_search(number).is_ok()))
                 && out.iter().all(|list| list.binary_search(number).is_err())
-                && conditions.may_cost(*number, self.price(*number))
+                && conditions.may_cost(*number, self.price(*number), currency)
         });
         found
     }
@@ -189,19 +190,20 @@ mod tests {
     use super::*;
 
     const CNY: Currency = Currency(*b"CNY");
+    const USD: Currency = Currency(*b"USD");
     const BRANDS: [&str; 4] = ["Apple", "小米", "Aurora", ""];
     const CATEGORIES: [&str; 4] = ["technology/phone", "technology/audio", "sports/shoes", ""];
     const TAGS: [&str; 3] = ["防水", "nfc", "大屏"];
 
     fn row() -> impl Strategy<Value = CatalogueItem> {
         let texts = (0..BRANDS.len(), 0..CATEGORIES.len(), subsequence(TAGS.to_vec(), 0..=TAGS.len()));
-        (texts, prop::option::of(0i64..9), -1i64..3, any::<bool>()).prop_map(
+        (texts, prop::option::of((0i64..9, any::<bool>())), -1i64..3, any::<bool>()).prop_map(
             |((brand, category, tags), price, stock, hidden)| CatalogueItem {
                 title: "thing".to_owned(),
                 brand: BRANDS[brand].to_owned(),
                 category: CATEGORIES[category].to_owned(),
                 tags: tags.into_iter().map(str::to_owned).collect(),
-                price: price.map(|price| (Micros(price), CNY)),
+                price: price.map(|(price, own)| (Micros(price), if own { CNY } else { USD })),
                 stock: Some(stock).filter(|s| 0 <= *s),
                 hidden: hidden && stock == 2,
                 ..CatalogueItem::default()
@@ -258,7 +260,7 @@ mod tests {
                 shelf.put(*number, item, &lexicon);
             }
             for conditions in asked {
-                let filter = conditions.filter(&lexicon);
+                let filter = conditions.filter(&lexicon, CNY);
                 let walked: Vec<u32> = now
                     .iter()
                     .filter(|(number, item)| {
@@ -267,7 +269,7 @@ mod tests {
                     })
                     .map(|(number, _)| *number)
                     .collect();
-                prop_assert_eq!(shelf.meeting(&conditions, &lexicon), walked);
+                prop_assert_eq!(shelf.meeting(&conditions, &lexicon, CNY), walked);
             }
         }
     }

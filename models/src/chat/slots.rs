@@ -160,6 +160,9 @@ pub struct Slots {
     /// More of the same was asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
+    /// What goes with a product was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub together: bool,
     /// Words that no slot holds, for the full-text search.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub text: String,

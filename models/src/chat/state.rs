@@ -55,6 +55,9 @@ pub struct DialogueState {
     pub below: Option<Micros>,
     #[serde(with = "serde_micros", skip_serializing_if = "Option::is_none")]
     pub above: Option<Micros>,
+    /// Of `below` and `above`: that of what was shown.
+    #[serde(with = "serde_currency", skip_serializing_if = "Option::is_none")]
+    pub relative_currency: Option<Currency>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<Shown>,
     /// The product last spoken of alone.
@@ -76,6 +79,11 @@ pub struct DialogueState {
 pub const SEEN_MAX: usize = 500;
 
 impl DialogueState {
+    /// Any price will do, beside the range: neither "cheaper" nor "better" than what was shown.
+    pub(super) fn forget_relative(&mut self) {
+        (self.below, self.above, self.relative_currency) = (None, None, None);
+    }
+
     /// Takes over the list that an answer shows: what references count on from now.
     pub fn show(&mut self, shown: Vec<Shown>) {
         for product in &shown {
@@ -89,6 +97,11 @@ impl DialogueState {
             _ => None,
         };
         self.bound();
+    }
+
+    /// Whether all of these stand on the last list, so that they have their places there.
+    pub fn lists_all(&self, items: &[u32]) -> bool {
+        items.iter().all(|item| self.shown.iter().any(|shown| shown.number == *item))
     }
 
     /// Cuts whatever is over its bound: for a state that was read from outside.
@@ -119,6 +132,7 @@ impl DialogueState {
         wanted.references.clear();
         wanted.items.clear();
         wanted.dropped.clear();
+        wanted.together = false;
     }
 }
 

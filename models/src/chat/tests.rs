@@ -193,6 +193,93 @@ fn a_state_from_outside_is_cut_to_its_bounds() {
     assert_eq!(state.seen.first(), Some(&9_500));
 }
 
+const CNY: Currency = Currency(*b"CNY");
+const USD: Currency = Currency(*b"USD");
+
+fn units(n: i64) -> Micros {
+    Micros(n * Micros::PER_UNIT)
+}
+
+/// Whether conditions admit a product of this price, whatever it is, in a shop of yuan.
+fn admits(conditions: &Conditions, price: Option<(Micros, Currency)>) -> bool {
+    let conditions = Conditions { category: None, ..conditions.clone() };
+    let (item, lexicon) =
+        (crate::catalogue::CatalogueItem { price, ..Default::default() }, Lexicon::default());
+    let traits = lexicon.traits_of(&item);
+    conditions.filter(&lexicon, CNY).admits(Candidate { number: 0, item: &item, traits: &traits })
+}
+
+#[test]
+fn prices_are_compared_in_one_currency_or_not_at_all() {
+    let conditions = |message: &str| match action(message) {
+        Action::Show(conditions) => conditions,
+        other => panic!("{message}: {other:?}"),
+    };
+    for (message, own, other) in
+        [("手机，50元以内", CNY, USD), ("phone under $50", USD, CNY), ("手机，50以内", CNY, USD)]
+    {
+        let conditions = conditions(message);
+        assert_eq!(conditions.bound_in(CNY), Some(own), "{message}");
+        assert!(admits(&conditions, Some((units(40), own))), "{message}");
+        assert!(!admits(&conditions, Some((units(60), own))), "{message}");
+        assert!(!admits(&conditions, Some((units(40), other))), "{message}");
+        assert!(!admits(&conditions, None), "{message}");
+        assert!(admits(&conditions.at_any_price(), Some((units(40), other))), "{message}");
+    }
+    assert_eq!(conditions("手机").bound_in(CNY), None);
+}
+
+#[test]
+fn cheaper_is_cheaper_in_the_currency_of_what_was_shown() {
+    let shown = |number, price, currency| Shown {
+        number,
+        brand: String::new(),
+        price: Some(units(price)),
+        currency: Some(currency),
+        rating: None,
+    };
+    let mut state = DialogueState::default();
+    state.wanted.category = Some("phone".into());
+    state.show(vec![shown(1, 500, USD), shown(2, 300, CNY), shown(3, 400, USD)]);
+    let said = |message: &str| {
+        let (after, action) = next(&state, &understand(message, &Lexicon::default(), &state));
+        let Action::Show(conditions) = action else { panic!("{message}: {action:?}") };
+        assert_eq!((after.below, after.relative_currency), (conditions.below, conditions.relative_currency));
+        conditions
+    };
+    let cheaper = said("便宜点的");
+    assert_eq!(
+        (cheaper.below, cheaper.bound_in(CNY)),
+        (Some(units(400)), Some(USD)),
+        "as the first is priced"
+    );
+    assert!(admits(&cheaper, Some((units(399), USD))) && !admits(&cheaper, Some((units(1), CNY))));
+    let than_second = said("比第二个便宜的");
+    assert_eq!((than_second.below, than_second.bound_in(CNY)), (Some(units(300)), Some(CNY)));
+}
+
+#[test]
+fn what_is_given_up_is_what_any_price_and_any_brand_give_up() {
+    let conditions = Conditions {
+        price: max(3_000),
+        below: Some(units(2_000)),
+        brands: vec!["xiaomi".into()],
+        brands_excluded: vec!["apple".into()],
+        unwanted: [7].into(),
+        seen: [8].into(),
+        ..Conditions::default()
+    };
+    let all = conditions.relaxations(|_| 1);
+    let without = |condition: Condition| &all.iter().find(|r| r.without == condition).unwrap().conditions;
+    assert_eq!((without(Condition::Price).price, without(Condition::Price).below), (None, None));
+    let brands = without(Condition::Brands);
+    assert!(brands.brands.is_empty() && brands.brands_excluded.is_empty());
+    for relaxation in &all {
+        assert!(relaxation.conditions.seen.is_empty(), "{:?}", relaxation.without);
+        assert_eq!(relaxation.conditions.unwanted, [7].into(), "what is disliked stays away");
+    }
+}
+
 proptest! {
     #[test]
     fn any_message_is_read_within_bounds(messages in prop::collection::vec(".{0,80}|[三千以内不要苹果手机第二个到和，k0-9$.-]{0,40}|[a-z0-9 ,$-]{0,60}", 1..6)) {

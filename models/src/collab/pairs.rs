@@ -79,7 +79,9 @@ impl Pairs {
 
     fn halve(near: &mut ByIndex<(PairSums, i64)>, half_life_s: f64) {
         let newest = near.values().map(|x| x.1).max().unwrap_or(0);
-        let left = |(pair, since): &(PairSums, i64)| (pair.n * fade(newest - since, half_life_s)) as f32;
+        let left = |(pair, since): &(PairSums, i64)| {
+            (pair.n * fade(newest.saturating_sub(*since), half_life_s)) as f32
+        };
         let seen: Scored = near.iter().map(|(&to, pair)| (to, left(pair))).collect();
         let kept = best(seen, &[], near.len() / 2);
         let mut fewer = ByIndex::default();
@@ -105,12 +107,12 @@ impl Pairs {
                 // Brought to one time, the later of the two rows'; the pair is never newer than they are.
                 let now_s = row.side_at_s.max(other.side_at_s);
                 let at_now = |mut side: Side, at_s: i64| {
-                    side.fade(fade(now_s - at_s, self.half_life_s));
+                    side.fade(fade(now_s.saturating_sub(at_s), self.half_life_s));
                     side
                 };
                 let (x, y) = (at_now(row.side, row.side_at_s), at_now(other.side, other.side_at_s));
                 let mut pair = *pair;
-                pair.fade(fade(now_s - since, self.half_life_s));
+                pair.fade(fade(now_s.saturating_sub(*since), self.half_life_s));
                 let similarity = formula.of(&pair, &x, &y, shrinkage);
                 (0.0 < similarity).then_some((to, similarity))
             })

@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_old_counts_less() {
-        let event = |item, day: i64, value| Rated { user: 0, item, value, at_s: day * 86_400 };
+        let event = |item, day: i64, value| Rated { user: 0, item, value, at_s: day.saturating_mul(86_400) };
         let mut model = DecayedPopularity::new(1.0, 4.0).unwrap();
         let top = |model: &mut DecayedPopularity| -> Vec<u32> {
             model.top(0, 0, &[], 9).into_iter().map(|entry| entry.0).collect()

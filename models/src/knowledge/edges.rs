@@ -155,9 +155,13 @@ impl<'a> Knowledge<'a> {
 
     /// "Does it have NFC": each thing that a text asks for, at most eight; empty if it asks for nothing that is known.
     pub fn has(&self, number: u32, asked: &str) -> Vec<Has> {
+        self.has_each(number, self.wishes(asked))
+    }
+
+    /// The same for wishes by their keys, of which eight are answered.
+    pub fn has_each(&self, number: u32, wishes: impl IntoIterator<Item = String>) -> Vec<Has> {
         let Some((_, item)) = self.catalogue.row(number) else { return Vec::new() };
-        let wishes = self.wishes(asked);
-        wishes.into_iter().map(|wish| self.meets(item, wish)).collect()
+        wishes.into_iter().take(WISHES_MAX).map(|wish| self.meets(item, wish)).collect()
     }
 
     /// "A or B for running": what each has of what a text asks for.
@@ -168,15 +172,9 @@ impl<'a> Knowledge<'a> {
             .zip(self.has(other, asked))
             .map(|(one, other)| Weighed { one, other })
             .collect();
-        let points = |has: &dyn Fn(&Weighed) -> Answer| -> i32 {
-            wishes.iter().map(|w| i32::from(has(w) == Answer::Yes) - i32::from(has(w) == Answer::No)).sum()
-        };
-        let better = match points(&|w| w.one.answer).cmp(&points(&|w| w.other.answer)) {
-            std::cmp::Ordering::Greater => Some(1),
-            std::cmp::Ordering::Less => Some(2),
-            std::cmp::Ordering::Equal => None,
-        };
-        Comparison { wishes, better }
+        let answers = |of: fn(&Weighed) -> Answer| wishes.iter().map(of).collect::<Vec<_>>();
+        let better = best(&[answers(|w| w.one.answer), answers(|w| w.other.answer)]);
+        Comparison { wishes, better: better.and_then(|place| u8::try_from(place + 1).ok()) }
     }
 
     /// "What goes with it": what it says that it fits, and what is bought with it, of what can be had now.
@@ -257,6 +255,17 @@ impl<'a> Knowledge<'a> {
         });
         tied.take(EDGES_MAX).collect()
     }
+}
+
+/// The place of the one that meets most of what was asked; `None` if what is known does not decide it. What is said to be absent counts against.
+pub fn best(all: &[Vec<Answer>]) -> Option<usize> {
+    let points = |answers: &Vec<Answer>| -> i32 {
+        answers.iter().map(|a| i32::from(*a == Answer::Yes) - i32::from(*a == Answer::No)).sum()
+    };
+    let points: Vec<i32> = all.iter().map(points).collect();
+    let most = points.iter().max()?;
+    let mut places = points.iter().enumerate().filter(|(_, own)| *own == most).map(|(place, _)| place);
+    places.next().filter(|_| places.next().is_none())
 }
 
 /// The texts of a row that say what it is, the surest first.

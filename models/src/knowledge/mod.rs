@@ -12,6 +12,7 @@ mod tests;
 
 pub use edges::{
     Answer, Comparison, EDGES_MAX, Edge, Evidence, Has, Knowledge, Node, QUOTE_CHARS_MAX, Relation, Weighed,
+    best,
 };
 pub use links::{
     BASKET_ITEMS_MAX, ItemLinks, LINKS_MAX, PAIRS_MAX, THREADS_MAX, TOGETHER_MIN, bought_with, discussed_in,

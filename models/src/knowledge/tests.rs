@@ -99,6 +99,14 @@ fn it_has_it_or_has_it_not_or_nobody_says() {
     assert_eq!(answer(0, "支持近场通信吗"), [("nfc".to_owned(), Answer::Yes, true)]);
     assert_eq!(answer(1, "does it have NFC?"), [("nfc".to_owned(), Answer::No, true)]);
     assert_eq!(answer(4, "does it have NFC?"), [("nfc".to_owned(), Answer::Unknown, false)]);
+    let no = with(|k| k.has_each(1, ["nfc".to_owned()]));
+    let evidence = no[0].edge.as_ref().map(|edge| edge.evidence.clone());
+    let field = "description";
+    assert_eq!(
+        evidence,
+        Some(Evidence::Field { field, text: "no nfc".to_owned() }),
+        "with the no that says it"
+    );
     assert_eq!(answer(0, "what do you think"), []);
     assert_eq!(answer(0, "😀"), []);
 }
@@ -110,6 +118,9 @@ fn one_of_two_meets_more() {
     assert_eq!(better(4, 3, "which is better for running"), Some(2));
     assert_eq!(better(0, 1, "with NFC"), Some(1));
     assert_eq!(better(3, 4, "hello"), None);
+    let (yes, no, unknown) = (Answer::Yes, Answer::No, Answer::Unknown);
+    assert_eq!(best(&[vec![unknown], vec![yes], vec![no]]), Some(1));
+    assert_eq!(best(&[vec![yes, no], vec![unknown, unknown], vec![no, no]]), None);
 }
 
 #[test]

@@ -7,11 +7,12 @@ use shoptide_models::catalogue::Catalogue;
 use shoptide_models::chat::{
     Action, Candidate, Condition, Conditions, DialogueState, Lexicon, PriceRange, Sort, next, understand,
 };
-use shoptide_schemas::Micros;
+use shoptide_schemas::{Currency, Micros};
 
 use crate::catalogue::{catalogue, shown};
 use crate::score::{name, pairs_of};
 
+const CNY: Currency = Currency(*b"CNY");
 /// Products of one answer, unless a number was asked for.
 const LIST: usize = 5;
 
@@ -56,7 +57,7 @@ impl Shop {
 
     fn meeting(&self, conditions: &Conditions) -> Vec<u32> {
         let candidate = |n: u32, item| Candidate { number: n, item, traits: &self.traits[&n] };
-        let filter = conditions.filter(&self.lexicon);
+        let filter = conditions.filter(&self.lexicon, CNY);
         let rows = self.catalogue.rows();
         let mut found: Vec<u32> =
             rows.filter(|(n, _, item)| filter.admits(candidate(*n, item))).map(|(n, _, _)| n).collect();
@@ -214,8 +215,7 @@ fn conditions_can_be_taken_by_the_product_score() {
     let read = understand("三千以内的苹果或者小米手机，不要红米", &shop.lexicon, &state);
     let (_, action) = next(&state, &read);
     let Action::Show(conditions) = action else { panic!("{action:?}") };
-    let cny = shoptide_schemas::Currency(*b"CNY");
-    let wishes = conditions.wishes(&shop.lexicon, cny);
+    let wishes = conditions.wishes(&shop.lexicon, CNY);
     assert_eq!(wishes.category.as_deref(), Some("technology/phone"));
     assert_eq!(wishes.brands_wanted, ["apple", "小米"]);
     assert_eq!(wishes.brands_excluded, ["红米"]);

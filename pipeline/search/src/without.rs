@@ -29,4 +29,10 @@ impl Search {
     pub fn find(&self, _ask: &Ask) -> Result<Found, SearchError> {
         match self.0 {}
     }
+
+    /// # Errors
+    /// None: nobody has one to ask.
+    pub fn among(&self, _text: &str, _among: &[u32]) -> Result<Vec<(u32, u32)>, SearchError> {
+        match self.0 {}
+    }
 }

@@ -214,6 +214,31 @@ async fn filters_facets_and_orders() {
 }
 
 #[tokio::test]
+async fn of_some_items_all_that_say_the_words_are_named_however_many_others_do() {
+    let shop = Shop::new();
+    let sold_out = CatalogueItem { stock: Some(0), ..item("zorblax lamp") };
+    let rows = (0..1_500).map(|n| match n {
+        0 => CatalogueItem { description: "with a zorblax".to_owned(), ..item("chair") },
+        1 => item("blue chair"),
+        2 => sold_out.clone(),
+        _ => item("zorblax zorblax"),
+    });
+    shop.put(rows.enumerate().map(|(n, row)| (n as u32, row))).await;
+    let among = |text: &str, among: &[u32]| shop.search.among(text, among).unwrap();
+    let named = |text: &str, of: &[u32]| among(text, of).iter().map(|hit| hit.0).collect::<Vec<_>>();
+    assert_eq!(named("zorblax", &[1, 0]), [0]);
+    assert_eq!(named("zorblax", &[7, 2, 0]), [0, 2, 7], "what may be shown is asked elsewhere");
+    let all: Vec<u32> = (0..1_500).collect();
+    assert_eq!(among("zorblax", &all).len(), 1_499);
+    assert!(among("zorblax", &all).is_sorted() && among("zorblax", &all).iter().all(|hit| 0 < hit.1));
+    // None of these has both words, so one will do, whatever others have.
+    assert_eq!(named("blue zorblax", &[0, 1]), [0, 1]);
+    assert_eq!(named("nothing that is there", &all), Vec::<u32>::new());
+    assert_eq!((named("zorblax", &[]), named(" ", &all)), (Vec::new(), Vec::new()));
+    assert_eq!(named("zorblax", &[u32::MAX / 64, 0]), [0]);
+}
+
+#[tokio::test]
 async fn changes_replace_what_was_known() {
     let shop = Shop::new();
     shop.put([(0, item("Red shoes")), (1, item("Blue shoes"))]).await;

@@ -21,7 +21,6 @@ use crate::body::BODIES_KIB_MAX;
 use crate::budgets::Budgets;
 use crate::chat::{Chat, LanguageModel};
 use crate::error::ApiError;
-use crate::facts::Learned;
 use crate::options::ServeOptions;
 use crate::questions::{QUESTIONS_MAX, Questions, Unanswered};
 use crate::read::{Answers, Flights, SharedLists};
@@ -79,7 +78,6 @@ pub(crate) struct App {
     pub budgets: Budgets,
     pub answers: Answers,
     pub questions: Questions,
-    pub learned: Learned,
     /// Of this process; `None` if it has none.
     pub search: Option<Arc<Search>>,
     pub chat: Chat,
@@ -111,7 +109,6 @@ impl App {
             budgets: Budgets::default(),
             answers: Answers::default(),
             questions: Questions::default(),
-            learned: Learned::default(),
             users: tokio::sync::Mutex::default(),
             complained_ms: AtomicI64::new(i64::MIN),
             instance: RandomState::new().hash_one(0),

@@ -1,11 +1,10 @@
 //! What is known of a product, with what says so; and whether it has what somebody asks for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Serialize;
 use shoptide_models::catalogue::Catalogue;
-use shoptide_models::chat::Lexicon;
 use shoptide_models::knowledge::{Answer, Edge, Evidence, Has, ItemLinks, Knowledge, Node};
 use shoptide_schemas::{Code, ItemId, Reject};
 use shoptide_store::StoreError;
@@ -19,29 +18,6 @@ use crate::read::text_of;
 
 /// Characters of a question: those of a chat's message.
 const QUESTION_CHARS_MAX: usize = 2_000;
-
-/// The words that the live catalogue teaches, learned when somebody asks: the first question reads the whole catalogue, each
-/// later one what changed since the last.
-#[derive(Default)]
-pub(crate) struct Learned(Mutex<(Arc<Catalogue>, Lexicon)>);
-
-impl Learned {
-    /// Asks the words as of a catalogue or a later one. Whoever asks at the same time waits for microseconds, the first time for as
-    /// long as the catalogue takes.
-    fn ask<T>(&self, catalogue: &Arc<Catalogue>, ask: impl FnOnce(&Lexicon) -> T) -> T {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, lexicon) = &mut *held;
-        if known.offset() < catalogue.offset() {
-            for number in catalogue.changed_since(known) {
-                if let Some((id, item)) = catalogue.row(number).filter(|(_, item)| item.listable()) {
-                    lexicon.learn(number, &id.to_string(), item);
-                }
-            }
-            *known = catalogue.clone();
-        }
-        ask(lexicon)
-    }
-}
 
 /// A question about one product, or about two.
 #[derive(Debug, Clone, Default)]
@@ -166,10 +142,21 @@ impl Asked {
     }
 }
 
+/// What users' acts say of an item; nothing if no training has counted it.
+pub(crate) async fn links(app: &App, item: &ItemId) -> Result<ItemLinks, ApiError> {
+    let (truth, asked) = (app.context.truth.clone(), item.clone());
+    let question = async move {
+        let bytes = truth.item_links(&asked).await?;
+        let links = bytes.map(|bytes| ItemLinks::decode(&bytes)).transpose();
+        links.map(Option::unwrap_or_default).map_err(|e| StoreError::Unusable(e.to_string()))
+    };
+    app.ask(app.context.options.request_timeout / 2, question).await
+}
+
 /// What is known of an item
 ///
 /// What it is, who makes it, what it has, fits, was bought with and is talked of in, each with what says so. `has` asks whether it has
-/// something, in Chinese or English; `or` names another item to hold against it.
+/// something, in Chinese or English; `or` names another item to hold against it. 503 until the words of the catalogue were read once.
 #[utoipa::path(
     get, path = "/v1/items/{id}/facts", tag = "catalogue",
     params(
@@ -192,18 +179,12 @@ pub(crate) async fn facts(
     let number = listed(&item).ok_or_else(unknown)?;
     let no_other = || ApiError::not_found("or", "the catalogue has no such item");
     let or = ask.or.as_ref().map(|or| listed(or).ok_or_else(no_other)).transpose()?;
-    let (truth, asked) = (app.context.truth.clone(), item.clone());
-    let question = async move {
-        let bytes = truth.item_links(&asked).await?;
-        let links = bytes.map(|bytes| ItemLinks::decode(&bytes)).transpose();
-        links.map(Option::unwrap_or_default).map_err(|e| StoreError::Unusable(e.to_string()))
-    };
-    let links = app.ask(app.context.options.request_timeout / 2, question).await.ok();
+    let links = links(&app, &item).await.ok();
     let asker = app.clone();
     app.questions
         .scan(move || {
             let faq = asker.context.live.faq();
-            asker.learned.ask(&catalogue, |lexicon| {
+            asker.chat.words(|lexicon| {
                 let known = Knowledge { catalogue: &catalogue, lexicon, faq: &faq };
                 let text = ask.has.as_deref().unwrap_or_default();
                 let compared = or.map(|or| known.compare(number, or, text).better);
@@ -222,6 +203,6 @@ pub(crate) async fn facts(
                 }
             })
         })
-        .await
+        .await?
         .map(axum::Json)
 }

@@ -23,8 +23,8 @@ pub(crate) struct TurnAnswer {
     pub list_id: String,
     #[schema(value_type = String)]
     pub intent: Intent,
-    /// What was done: `show`, `ask`, `compare`, `similar`, `describe`, `price_history`, `service`, `budget`, `feedback`, `small_talk` or
-    /// `decline`.
+    /// What was done: `show`, `ask`, `compare`, `similar`, `goes_with`, `describe`, `price_history`, `service`, `budget`, `feedback`,
+    /// `small_talk` or `decline`.
     #[schema(value_type = String)]
     pub action: ActionKind,
     /// `zh` or `en`: that of the message.
@@ -82,7 +82,7 @@ impl From<&ScorePart> for Part {
 /// Why a product is shown, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Why {
-    /// The part that it is of, or `stock`.
+    /// The part that it is of, `stock`, or the edge that says so: `bought-with` or `compatible-with`.
     pub code: String,
     /// For people, in the answer's language.
     pub text: String,

@@ -1,5 +1,5 @@
-//! What an action needs beside the scene, and waits for: the user's own list, what is like a product, prices of before, the month's budget,
-//! what an FAQ knows.
+//! What an action needs beside the scene, and waits for: the user's own list, what is like a product, what is bought with it, prices of
+//! before, the month's budget, what an FAQ knows.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use super::turn::Read;
 use crate::app::{App, Waits};
 use crate::budgets::Certainty;
 use crate::error::ApiError;
+use crate::facts::links;
 use crate::read::{Ask, choose, fetched};
 use crate::similar::like;
 
@@ -41,6 +42,12 @@ pub(super) async fn facts(
             facts.among = Some(personal(app, shopper).await);
         }
         Action::Similar { item: Some(item), .. } => facts.among = Some(like(app, *item).await),
+        Action::GoesWith { items } => {
+            let catalogue = app.context.live.catalogue();
+            if let Some((item, _)) = items.first().and_then(|number| catalogue.row(*number)) {
+                facts.links = links(app, item).await?;
+            }
+        }
         Action::PriceHistory { items } => {
             for item in items.iter().take(HISTORIES_MAX) {
                 facts.prices.push((*item, prices(app, *item).await?));

@@ -3,18 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use shoptide_models::catalogue::CatalogueItem;
-use shoptide_models::chat::{Candidate, Conditions, Sort};
-use shoptide_models::find::{Order, Wanted};
+use shoptide_models::chat::{Conditions, Sort};
 use shoptide_models::list::liking;
 use shoptide_models::mmr::rerank;
 use shoptide_models::product_score::{
     Known, PreparedWishes, ProductScore, ScoreParams, Shopper as ScoredFor, score,
 };
 use shoptide_schemas::{Currency, Micros};
-use shoptide_search::Ask;
 
+use super::said::Said;
 use super::scene::Scene;
+use super::select::{Selected, by_price, cheapest, currency_of, live, selected};
 use crate::app::with_scratch;
 
 /// Products of one answer, unless fewer are left.
@@ -23,8 +22,6 @@ pub(super) const SHOWN: usize = 5;
 const SCORED_MAX: usize = 48;
 /// Products that are held against the user's vector: a dot product each.
 const LIKED_MAX: usize = 1_000;
-/// Products that the full-text search may find.
-const HITS_MAX: usize = 1_000;
 
 /// A product that is shown.
 #[derive(Debug, Clone)]
@@ -49,23 +46,13 @@ pub(super) struct Found {
 /// Finds the products to show.
 /// - `among`: nothing else is shown, and of equals the first comes first
 pub(super) fn find(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>, n: usize) -> Found {
-    let mut found = Found::default();
-    let mut numbers = meeting(scene, conditions, among);
-    let points = text_points(scene, conditions);
-    if let Some(points) = &points {
-        let said: Vec<u32> = numbers.iter().copied().filter(|n| points.contains_key(n)).collect();
-        found.text_missed = said.is_empty();
-        if !said.is_empty() {
-            numbers = said;
-        } else if !names_anything(conditions) {
-            numbers.clear();
-        }
-    }
-    over_budget(scene, &mut numbers, &mut found);
+    let Selected { numbers, said, text_missed, over } = selected(scene, conditions, among);
+    let over_from = cheapest(scene, conditions, &over);
+    let mut found = Found { text_missed, over_budget: over.len(), over_from, ..Found::default() };
     found.count = numbers.len();
-    let first = first_by(scene, conditions, numbers, points.as_ref(), among);
-    let mut scored = scored(scene, conditions, &first, points.as_ref());
-    found.count -= first.len().min(SCORED_MAX) - scored.len().min(first.len());
+    let first = first_by(scene, conditions, numbers, said.as_ref(), among);
+    let mut scored = scored(scene, conditions, &first, said.as_ref());
+    found.count -= first.len() - scored.len();
     if by_price(conditions).is_none() && conditions.sort != Some(Sort::Newest) {
         scored.sort_by(|a, b| b.score.score.total_cmp(&a.score.score));
         scored = varied(scene, scored, n);
@@ -75,99 +62,23 @@ pub(super) fn find(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u
     found
 }
 
-/// How many products meet conditions, and what the cheapest of them costs: within the month's budget.
-pub(super) fn count(scene: &Scene<'_>, conditions: &Conditions) -> (usize, Option<(Micros, Currency)>) {
-    let mut numbers = meeting(scene, conditions, None);
-    over_budget(scene, &mut numbers, &mut Found::default());
-    (numbers.len(), cheapest(scene, &numbers))
-}
-
-fn meeting(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>) -> Vec<u32> {
-    let mut numbers = scene.known.shelf.meeting(conditions, &scene.known.lexicon);
-    if let Some(among) = among {
-        let among: BTreeSet<u32> = among.iter().copied().collect();
-        numbers.retain(|number| among.contains(number));
-    }
-    numbers
-}
-
-fn cheapest(scene: &Scene<'_>, numbers: &[u32]) -> Option<(Micros, Currency)> {
-    numbers.iter().filter_map(|number| scene.known.shelf.price(*number)).min_by_key(|(price, _)| *price)
-}
-
-/// Takes away what costs more than is left of the month. A price in another currency is never compared.
-fn over_budget(scene: &Scene<'_>, numbers: &mut Vec<u32>, found: &mut Found) {
-    let Some((left, currency)) = scene.shopper.left else { return };
-    let over = |number: &u32| {
-        let price = scene.known.shelf.price(*number);
-        price.is_some_and(|(price, of)| of == currency && left < price.0)
-    };
-    let (out, within): (Vec<u32>, Vec<u32>) = numbers.iter().partition(|number| over(number));
-    *numbers = within;
-    (found.over_budget, found.over_from) = (out.len(), cheapest(scene, &out));
-}
-
-/// Whether anything but words narrows the search.
-fn names_anything(conditions: &Conditions) -> bool {
-    conditions.category.is_some() || !conditions.brands.is_empty() || !conditions.features.is_empty()
-}
-
-/// Points of the products that say the conditions' words; `None` if there are no words, or nothing that looks for them.
-fn text_points(scene: &Scene<'_>, conditions: &Conditions) -> Option<HashMap<u32, u32>> {
-    if conditions.text.trim().is_empty() {
-        return None;
-    }
-    let ask = Ask {
-        text: conditions.text.clone(),
-        wanted: Wanted::default(),
-        order: Order::Relevance,
-        after: None,
-        weights: Vec::new(),
-        keep: HITS_MAX,
-        completing: false,
-    };
-    let Some(search) = &scene.app.search else { return Some(in_titles(scene, &conditions.text)) };
-    let found = search.find(&ask).inspect_err(|error| tracing::error!(%error, "the search failed")).ok()?;
-    Some(found.hits.into_iter().map(|hit| (hit.key.number, hit.points.max(1))).collect())
-}
-
-/// Without an index: products whose title holds the words as they are.
-fn in_titles(scene: &Scene<'_>, text: &str) -> HashMap<u32, u32> {
-    let text = text.to_lowercase();
-    let holds = |item: &CatalogueItem| {
-        std::iter::once(&item.title).chain(item.titles.values()).any(|t| t.to_lowercase().contains(&text))
-    };
-    let rows = scene.catalogue().rows().filter(|(_, _, item)| holds(item));
-    rows.take(HITS_MAX).map(|(number, ..)| (number, 1)).collect()
-}
-
-/// The order of price that was asked for: cheapest first or dearest first.
-fn by_price(conditions: &Conditions) -> Option<bool> {
-    match conditions.sort {
-        Some(Sort::PriceAsc | Sort::Cheaper) => Some(true),
-        Some(Sort::PriceDesc | Sort::Dearer) => Some(false),
-        _ => None,
-    }
-}
-
 /// The most promising, by what is known without reading them.
 fn first_by(
     scene: &Scene<'_>,
     conditions: &Conditions,
     mut numbers: Vec<u32>,
-    points: Option<&HashMap<u32, u32>>,
+    said: Option<&Said>,
     among: Option<&[u32]>,
 ) -> Vec<u32> {
     let shelf = &scene.known.shelf;
     if let Some(ascending) = by_price(conditions) {
-        // What has no price is in no order of prices.
-        let mut priced: Vec<(i64, u32)> =
-            numbers.iter().filter_map(|n| shelf.price(*n).map(|(p, _)| (p.0, *n))).collect();
-        if ascending {
-            priced.sort_unstable();
-        } else {
-            priced.sort_unstable_by_key(|(price, number)| (std::cmp::Reverse(*price), *number));
-        }
+        // What is priced in another currency comes behind, each in its own.
+        let own = currency_of(scene, conditions);
+        let place = |(price, of): (Micros, Currency)| {
+            (of != own, of, if ascending { price.0 } else { price.0.saturating_neg() })
+        };
+        let mut priced: Vec<_> = numbers.iter().filter_map(|n| Some((place(shelf.price(*n)?), *n))).collect();
+        priced.sort_unstable();
         return priced.into_iter().take(SCORED_MAX).map(|(_, number)| number).collect();
     }
     if conditions.sort == Some(Sort::Newest) {
@@ -184,7 +95,7 @@ fn first_by(
         .map(|number| {
             let key = Key {
                 open: !hidden.contains(&number),
-                points: points.and_then(|p| p.get(&number)).copied().unwrap_or(0),
+                points: said.map_or(0, |said| said.points(number)),
                 wishes: if wishes.is_empty() { 0 } else { shelf.traits_among(number, &wishes) },
                 place: place.get(&number).map_or(0, |at| usize::MAX - at),
                 popularity: popularity(scene, number),
@@ -199,7 +110,7 @@ fn first_by(
     }
     keyed.sort_unstable_by(best);
     let numbers: Vec<u32> = keyed.iter().map(|(_, number)| *number).collect();
-    if SCORED_MAX < numbers.len() && points.is_none() && among.is_none() && !scene.tastes.is_empty() {
+    if SCORED_MAX < numbers.len() && said.is_none() && among.is_none() && !scene.tastes.is_empty() {
         return half_liked(scene, numbers);
     }
     numbers.into_iter().take(SCORED_MAX).collect()
@@ -255,13 +166,8 @@ fn shares(values: &[f32]) -> Option<Vec<f32>> {
 }
 
 /// Holds candidates against their live rows, and scores those that pass.
-fn scored(
-    scene: &Scene<'_>,
-    conditions: &Conditions,
-    numbers: &[u32],
-    points: Option<&HashMap<u32, u32>>,
-) -> Vec<Shown> {
-    let filter = conditions.filter(&scene.known.lexicon);
+fn scored(scene: &Scene<'_>, conditions: &Conditions, numbers: &[u32], said: Option<&Said>) -> Vec<Shown> {
+    let filter = conditions.filter(&scene.known.lexicon, scene.shop_currency());
     let mut wishes = conditions.wishes(&scene.known.lexicon, scene.shop_currency());
     // The filter has seen to the category, of which there may be several spellings.
     wishes.category = None;
@@ -271,18 +177,13 @@ fn scored(
     let shopper = ScoredFor { profile, budget: scene.budget() };
     let popular = shares(&numbers.iter().map(|n| popularity(scene, *n)).collect::<Vec<_>>());
     let liked = if scene.tastes.is_empty() { None } else { shares(&likes(scene, numbers)) };
-    let text = points.and_then(|points| {
-        shares(&numbers.iter().map(|n| points.get(n).map_or(0.0, |p| *p as f32)).collect::<Vec<_>>())
-    });
+    let text =
+        said.and_then(|said| shares(&numbers.iter().map(|n| said.points(*n) as f32).collect::<Vec<_>>()));
     let at = |of: &Option<Vec<f32>>, place: usize| of.as_ref().and_then(|all| all.get(place)).copied();
     let params = ScoreParams::default();
     let mut shown = Vec::with_capacity(numbers.len());
     for (place, number) in numbers.iter().enumerate() {
-        let Some((_, item)) = scene.row(*number) else { continue };
-        let traits = scene.known.lexicon.traits_of(item);
-        if !filter.admits(Candidate { number: *number, item, traits: &traits }) || !affordable(scene, item) {
-            continue;
-        }
+        let Some((item, traits)) = live(scene, &filter, *number) else { continue };
         let known = Known {
             rating: None,
             popularity: at(&popular, place),
@@ -296,13 +197,6 @@ fn scored(
         }
     }
     shown
-}
-
-fn affordable(scene: &Scene<'_>, item: &CatalogueItem) -> bool {
-    match (scene.shopper.left, item.price) {
-        (Some((left, currency)), Some((price, of))) if currency == of => price.0 <= left,
-        _ => true,
-    }
 }
 
 /// Less of the same: of a brand, of a category.

@@ -36,7 +36,7 @@ impl Turn {
         let Turn { asked, mut session, number, read, made, effects, model } = self;
         let Made { answer, records, remembered, .. } = made;
         session.memory.dialogue = read.after;
-        if lists(&read.action) && !remembered.is_empty() {
+        if lists(&read.action, &session.memory.dialogue) && !remembered.is_empty() {
             session.memory.dialogue.show(remembered);
             session.memory.shown_turn = number;
         }
@@ -79,9 +79,10 @@ impl Turn {
 fn spoken_of(action: &Action) -> Option<u32> {
     match action {
         Action::Similar { item, .. } => *item,
-        Action::Describe { items, .. } | Action::PriceHistory { items } | Action::Service { items } => {
-            items.first().copied()
-        }
+        Action::Describe { items, .. }
+        | Action::GoesWith { items }
+        | Action::PriceHistory { items }
+        | Action::Service { items } => items.first().copied(),
         _ => None,
     }
 }

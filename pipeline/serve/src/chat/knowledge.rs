@@ -49,6 +49,12 @@ impl Knowledge {
         Ok(Self { known, _stop: stop })
     }
 
+    /// Before the first reading, for ever.
+    #[cfg(test)]
+    pub fn unread() -> Self {
+        Self { known: Arc::default(), _stop: watch::channel(()).0 }
+    }
+
     /// For reading; not to be held across an await. `None` until the catalogue was read once.
     pub fn read(&self) -> RwLockReadGuard<'_, Option<Known>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)

@@ -13,7 +13,9 @@ mod knowledge;
 mod limits;
 mod model;
 mod reply;
+mod said;
 mod scene;
+mod select;
 mod session;
 mod shop_answers;
 mod source;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use shoptide_models::chat::Lexicon;
 use shoptide_schemas::{EventMs, UserId};
 
 use answer::MessageBody;
@@ -90,6 +93,14 @@ impl Chat {
                 Err(ApiError::unavailable("chat", message))
             }
         }
+    }
+
+    /// The words of the catalogue, the only ones of this process. They may be a moment behind the live catalogue, or before it.
+    ///
+    /// # Errors
+    /// 503 until the catalogue was read once.
+    pub fn words<T>(&self, look: impl FnOnce(&Lexicon) -> T) -> Result<T, ApiError> {
+        self.with(|known| look(&known.lexicon))
     }
 
     /// # Errors
@@ -220,4 +231,24 @@ pub(crate) async fn feedback(
     let (user, feedback, text) = body.checked().map_err(ApiError::unprocessable)?;
     feedback::take(&app, &record, user.as_ref(), feedback, text).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn until_the_words_are_read_nobody_is_told_of_them() {
+        let chat = |knowledge| Chat {
+            knowledge,
+            limits: Limits::default(),
+            talks: Talks::default(),
+            sources: Vec::new(),
+        };
+        for (knowledge, part) in [(Some(Knowledge::unread()), "being read"), (None, "has no chat")] {
+            let refused = chat(knowledge).words(|_| ()).unwrap_err();
+            assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+            assert!(refused.body.message.contains(part), "{}", refused.body.message);
+        }
+    }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use shoptide_models::catalogue::{Catalogue, CatalogueItem};
 use shoptide_models::chat::{Language, Phrase, fill};
+use shoptide_models::faq::FaqBook;
+use shoptide_models::knowledge::Knowledge;
 use shoptide_models::list::Linked;
 use shoptide_models::product_score::{Budget, TasteProfile};
 use shoptide_models::state::UserState;
@@ -33,6 +35,7 @@ pub(super) struct Scene<'a> {
     pub app: &'a App,
     pub known: &'a Known,
     pub linked: Arc<Linked>,
+    faq: Arc<FaqBook>,
     pub language: Language,
     pub shopper: &'a Shopper,
     pub profile: TasteProfile,
@@ -53,7 +56,13 @@ impl<'a> Scene<'a> {
             .collect();
         numbered.sort_by(|a, b| b.1.total_cmp(&a.1));
         drop(tastes);
-        Self { app, known, linked, language, shopper, profile, tastes: numbered }
+        let faq = app.context.live.faq();
+        Self { app, known, linked, faq, language, shopper, profile, tastes: numbered }
+    }
+
+    /// What is known of products, each with what says so: as `GET /v1/items/{id}/facts` reads it.
+    pub fn graph(&self) -> Knowledge<'_> {
+        Knowledge { catalogue: self.catalogue(), lexicon: &self.known.lexicon, faq: &self.faq }
     }
 
     pub fn catalogue(&self) -> &Catalogue {

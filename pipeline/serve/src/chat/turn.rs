@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use shoptide_models::catalogue::CatalogueItem;
 use shoptide_models::chat::{
     Action, DialogueState, Language, Shown as Remembered, Understood, next, understand,
 };
@@ -20,7 +21,7 @@ use super::facts::facts;
 use super::kept::Turn;
 use super::knowledge::Known;
 use super::model::{self, Material, Pen};
-use super::reply::{Draft, Facts, draft};
+use super::reply::{Draft, Facts, compares_anew, draft};
 use super::scene::{Scene, Shopper, code_of, plain};
 use super::session::{Session, new_name};
 use crate::app::App;
@@ -155,7 +156,7 @@ async fn again(
     message: &str,
 ) -> Result<Shopper, ApiError> {
     let read = read(app, session, message).await?;
-    if !lists(&read.action) {
+    if !lists(&read.action, &read.after) {
         session.memory.dialogue = read.after;
         return Ok(shopper);
     }
@@ -218,10 +219,10 @@ pub(super) fn decided(app: &App, before: &DialogueState, understood: Understood)
 }
 
 /// Whether what an action shows is the list that "the first one" counts on from now.
-pub(super) fn lists(action: &Action) -> bool {
+pub(super) fn lists(action: &Action, state: &DialogueState) -> bool {
     match action {
-        Action::Show(_) | Action::Similar { .. } => true,
-        Action::Compare { items, .. } => items.len() < 2,
+        Action::Show(_) | Action::Similar { .. } | Action::GoesWith { .. } => true,
+        Action::Compare { items, .. } => compares_anew(state, items),
         _ => false,
     }
 }
@@ -234,13 +235,7 @@ fn made(scene: &Scene<'_>, read: &Read, key: &ChatKey, turn: u32, draft: Draft) 
         let record = RecordId { session: key.session.clone(), turn, place };
         let parts: Vec<Part> = shown.score.parts.iter().map(Part::from).collect();
         records.push(record_of(place, id, shown.score.score, &parts, &reasons, shown_ms));
-        remembered.push(Remembered {
-            number: shown.number,
-            brand: scene.known.lexicon.brand_of(item),
-            price: item.price.map(|(price, _)| price),
-            currency: item.price.map(|(_, currency)| currency),
-            rating: None,
-        });
+        remembered.push(remember(scene, shown.number, item));
         products.push(Product {
             rank: place,
             record_id: record.to_string(),
@@ -254,6 +249,13 @@ fn made(scene: &Scene<'_>, read: &Read, key: &ChatKey, turn: u32, draft: Draft) 
             parts,
             reasons,
         });
+    }
+    // Kept with their places too, so that an opinion of one finds its record.
+    for number in draft.beside {
+        let Some((id, item)) = scene.row(number) else { continue };
+        let place = u32::try_from(records.len() + 1).unwrap_or(u32::MAX);
+        records.push(record_of(place, id, 0.0, &[], &[], shown_ms));
+        remembered.push(remember(scene, number, item));
     }
     let answer = TurnAnswer {
         session_id: key.session.clone(),
@@ -269,6 +271,16 @@ fn made(scene: &Scene<'_>, read: &Read, key: &ChatKey, turn: u32, draft: Draft) 
         source: "rules".to_owned(),
     };
     Made { answer, records, remembered, material: None }
+}
+
+fn remember(scene: &Scene<'_>, number: u32, item: &CatalogueItem) -> Remembered {
+    Remembered {
+        number,
+        brand: scene.known.lexicon.brand_of(item),
+        price: item.price.map(|(price, _)| price),
+        currency: item.price.map(|(_, currency)| currency),
+        rating: None,
+    }
 }
 
 fn record_of(

@@ -113,6 +113,7 @@ fn jsonless(schema: &Value) -> bool {
 async fn tools_answer_as_the_api_does() {
     let shop = Shop::with_example_faq().await;
     shop.stock_twelve().await;
+    shop.words_are_known().await;
     shop.know("u1", &[view("e1", "u1", "T1")], &["T2", "F3", "T4"]).await;
     let sender = Sender { key: None, user: Some("u1") };
     let list = shop.answer_of(&sender, "recommend", json!({"n": 3})).await;

@@ -2,6 +2,8 @@
 
 mod bad;
 mod dialogues;
+mod graph;
+mod honest;
 mod kept;
 mod protocol;
 mod questions;

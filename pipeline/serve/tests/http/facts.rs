@@ -25,7 +25,19 @@ async fn shop() -> Shop {
     };
     let row = ItemLinksRow { item: ItemId::parse("a").unwrap(), data: links.encode() };
     shop.truth.put_item_links(1, vec![row]).await.unwrap();
+    shop.words_are_known().await;
     shop
+}
+
+#[tokio::test]
+async fn a_process_learns_the_words_once_or_not_at_all() {
+    let shop = Shop::with(|options| options.chat = false).await;
+    shop.stock_twelve().await;
+    let answer = shop.get("/v1/items/T1/facts?has=nfc").await;
+    assert_eq!(answer.error(), (503, "unavailable".to_owned()));
+    assert_eq!(answer.json()["field"], "chat");
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(shop.get("/v1/items/none/facts").await.error().0, 404, "what is not there is not there");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Shop {
     /// Asks until everything that was written can be found.
-    async fn found(&self, path: &str) -> Value {
+    pub async fn found(&self, path: &str) -> Value {
         let next = self.log.watermarks(Topic::Catalogue, 0).await.unwrap().next;
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {

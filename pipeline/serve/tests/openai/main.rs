@@ -185,24 +185,27 @@ async fn a_reply_that_replaces_what_was_sent_comes_after_it() {
 #[tokio::test]
 async fn a_turn_that_fails_says_so_even_within_a_stream() {
     let server = server().await;
-    for (message, sent) in [("breaks", "half"), ("panics", ""), ("away", "")] {
-        let (pieces, finish, _, error) = streamed(&server, message).await;
-        assert_eq!((pieces.concat().as_str(), finish), (sent, None));
-        assert!(error.is_some(), "{message}");
-    }
+    let (pieces, finish, _, error) = streamed(&server, "breaks").await;
+    assert_eq!((pieces.concat().as_str(), finish), ("half", None));
+    assert!(error.is_some());
 }
 
 #[tokio::test]
 async fn refusals_have_the_protocols_shape() {
     let server = server().await;
-    for (message, status, code) in [
+    let cases = [
         ("too fast", 429, "rate_limit_exceeded"),
         ("no session", 404, "not_found"),
         ("away", 503, "unavailable"),
         ("bad", 400, "invalid_value"),
         ("", 400, "invalid_value"),
-    ] {
-        let body = json!({"model": "shoptide", "messages": [{"role": "user", "content": message}]});
+    ];
+    // A stream that fails before its first words is no stream.
+    let streams = [("panics", 503, "unavailable", true)];
+    let cases = cases.into_iter().flat_map(|(m, s, c)| [(m, s, c, false), (m, s, c, true)]).chain(streams);
+    for (message, status, code, stream) in cases {
+        let body = json!({"model": "shoptide", "stream": stream,
+            "messages": [{"role": "user", "content": message}]});
         let url = format!("{}/chat/completions", server.url());
         let response = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{message}");

@@ -27,13 +27,14 @@ pub(in super::super) struct Limits {
 }
 
 impl Limits {
-    pub fn admit(&self, number: u32, item: &CatalogueItem, lexicon: &Lexicon) -> bool {
+    pub fn admit(&self, number: u32, item: &CatalogueItem, lexicon: &Lexicon, shop: Currency) -> bool {
         let traits = lexicon.traits_of(item);
         let affordable = match (self.left, item.price) {
             (Some((left, currency)), Some((price, of))) => currency != of || price.0 <= left,
             _ => true,
         };
-        affordable && self.conditions.filter(lexicon).admits(Candidate { number, item, traits: &traits })
+        affordable
+            && self.conditions.filter(lexicon, shop).admits(Candidate { number, item, traits: &traits })
     }
 }
 
@@ -87,7 +88,9 @@ fn may_word(scene: &Scene<'_>, read: &Read, facts: &Facts, draft: &Draft, condit
     let sure = scene.shopper.certainty.is_none_or(|certainty| certainty == Certainty::Sure);
     let shows = !numbers(read, draft).is_empty();
     let worth_it = match &read.action {
-        Action::Show(_) | Action::Similar { .. } => shows && !misses_text(scene, draft, conditions),
+        Action::Show(_) | Action::Similar { .. } | Action::GoesWith { .. } => {
+            shows && !misses_text(scene, draft, conditions)
+        }
         Action::Compare { .. } | Action::Describe { .. } | Action::PriceHistory { .. } => shows,
         Action::Budget { set } => set.is_none() && facts.month != Month::Unknown,
         Action::Service { .. } | Action::SmallTalk | Action::Decline => true,

@@ -19,7 +19,7 @@ pub(super) fn quotes(
     let lines = draft.lines.iter().map(String::as_str).filter(|line| Some(*line) != told);
     match action {
         // The lines of the products say their reasons, which come one by one here.
-        Action::Show(_) | Action::Similar { .. } => {
+        Action::Show(_) | Action::Similar { .. } | Action::GoesWith { .. } => {
             let notes = draft.lines.len().saturating_sub(draft.products.len());
             let reasons = draft.products.iter().zip(&titles).flat_map(|((_, reasons), title)| {
                 reasons.iter().map(|why| said_of(scene.language, title, &why.text))

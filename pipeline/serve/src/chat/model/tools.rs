@@ -48,7 +48,9 @@ impl TurnTools {
         let title = item.titles.get(code_of(self.limits.language)).filter(|title| !title.is_empty());
         let title = plain(title.unwrap_or(&item.title));
         let product = Product::of(&id.to_string(), item, &known.lexicon, None);
-        self.limits.admit(number, item, &known.lexicon).then_some((product, title))
+        self.limits
+            .admit(number, item, &known.lexicon, self.app.context.options.currency)
+            .then_some((product, title))
     }
 
     fn say(&self, phrase: Phrase, values: &[(&str, &str)]) -> String {

@@ -1,10 +1,12 @@
 //! What is said: one function for each action, each making a draft of what the scene and the facts of the turn hold.
 
+mod graph;
 mod products;
 mod show;
 mod talk;
 
 use shoptide_models::chat::{Action, Conditions, DialogueState, Phrase, Understood};
+use shoptide_models::knowledge::ItemLinks;
 use shoptide_schemas::{Currency, Micros};
 
 use super::answer::Why;
@@ -12,12 +14,13 @@ use super::find::Shown;
 use super::scene::Scene;
 use super::source::Told;
 use super::why::reasons;
+pub(super) use graph::undecided;
 #[cfg_attr(
     not(feature = "assistant"),
     allow(unused_imports, reason = "asked for by what a model is given")
 )]
 pub(super) use products::DESCRIBED_MAX;
-pub(super) use products::undecided;
+pub(super) use products::compares_anew;
 
 /// What a turn asked for beside the scene: it takes waiting, so it is there before the words are made.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(super) struct Facts {
     pub among: Option<Vec<u32>>,
     /// Prices of each product, newest first.
     pub prices: Vec<(u32, Vec<(Micros, Currency)>)>,
+    /// What users' acts say of the product spoken of.
+    pub links: ItemLinks,
     pub told: Option<Told>,
     pub month: Month,
 }
@@ -53,6 +58,8 @@ pub(super) enum Month {
 pub(super) struct Draft {
     pub lines: Vec<String>,
     pub products: Vec<(Shown, Vec<Why>)>,
+    /// Products that are spoken of behind these, in their places, and not recommended: sold out, or not what was asked for.
+    pub beside: Vec<u32>,
     pub followups: Vec<String>,
 }
 
@@ -73,22 +80,26 @@ impl Draft {
 
     /// Shows products, a line each.
     fn show(&mut self, scene: &Scene<'_>, conditions: &Conditions, shown: Vec<Shown>) {
-        for (at, shown) in shown.into_iter().enumerate() {
+        for shown in shown {
             let reasons = reasons(scene, conditions, &shown);
-            let why: Vec<&str> = reasons.iter().map(|why| why.text.as_str()).collect();
-            let separator = match scene.language {
-                shoptide_models::chat::Language::Chinese => "；",
-                shoptide_models::chat::Language::English => "; ",
-            };
-            let values = [
-                ("place", &*(at + 1).to_string()),
-                ("title", &scene.title(shown.number)),
-                ("price", &scene.price(shown.number)),
-                ("why", &why.join(separator)),
-            ];
-            self.say(scene.say(Phrase::Line, &values));
-            self.products.push((shown, reasons));
+            self.line(scene, shown, reasons);
         }
+    }
+
+    fn line(&mut self, scene: &Scene<'_>, shown: Shown, reasons: Vec<Why>) {
+        let why: Vec<&str> = reasons.iter().map(|why| why.text.as_str()).collect();
+        let separator = match scene.language {
+            shoptide_models::chat::Language::Chinese => "；",
+            shoptide_models::chat::Language::English => "; ",
+        };
+        let values = [
+            ("place", &*(self.products.len() + 1).to_string()),
+            ("title", &scene.title(shown.number)),
+            ("price", &scene.price(shown.number)),
+            ("why", &why.join(separator)),
+        ];
+        self.say(scene.say(Phrase::Line, &values));
+        self.products.push((shown, reasons));
     }
 }
 
@@ -107,7 +118,8 @@ pub(super) fn draft(
         Action::Compare { items, brands, features } => {
             products::compare(scene, after, items, brands, features)
         }
-        Action::Similar { item, conditions } => show::similar(scene, *item, conditions, facts),
+        Action::GoesWith { items } => graph::goes_with(scene, after, items, facts),
+        Action::Similar { item, conditions } => show::similar(scene, after, *item, conditions, facts),
         Action::Describe { items, features } => products::describe(scene, items, features, facts),
         Action::PriceHistory { .. } => products::history(scene, facts),
         Action::Service { .. } => talk::service(scene, facts),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use shoptide_models::chat::{Conditions, DialogueState, Phrase, opposite};
+use shoptide_models::chat::{Conditions, DialogueState, Phrase};
 use shoptide_schemas::{Currency, Micros};
 
 use super::super::find::find;
 use super::super::scene::{Scene, plain};
-use super::{Draft, Facts};
+use super::{Draft, Facts, graph};
 
 /// Products that one answer describes.
 pub(in super::super) const DESCRIBED_MAX: usize = 3;
@@ -20,19 +20,6 @@ const PRICES_MAX: usize = 6;
 
 fn traits(scene: &Scene<'_>, number: u32) -> BTreeSet<String> {
     scene.row(number).map(|(_, item)| scene.known.lexicon.traits_of(item)).unwrap_or_default()
-}
-
-/// Asked-for features of products that their rows do not decide.
-pub(in super::super) fn undecided(scene: &Scene<'_>, items: &[u32], features: &[String]) -> Vec<String> {
-    let all: Vec<BTreeSet<String>> =
-        items.iter().take(DESCRIBED_MAX).map(|item| traits(scene, *item)).collect();
-    let decided = |key: &String| {
-        let says = |traits: &BTreeSet<String>| {
-            traits.contains(key) || opposite(key).is_some_and(|o| traits.contains(o))
-        };
-        all.iter().all(says)
-    };
-    features.iter().filter(|key| !decided(key)).cloned().collect()
 }
 
 /// `小米 14：2999 元，有货。`; nothing is said of a product that is gone.
@@ -59,19 +46,7 @@ pub(super) fn describe(scene: &Scene<'_>, items: &[u32], features: &[String], fa
     for number in items.iter().take(DESCRIBED_MAX) {
         draft.say(head(scene, *number));
         let Some((_, item)) = scene.row(*number).filter(|(_, item)| !item.unlisted) else { continue };
-        let has = traits(scene, *number);
-        for key in features {
-            let name = scene.feature(key);
-            if has.contains(key) {
-                draft.say(scene.say(Phrase::Has, &[("name", &name)]));
-            } else if let Some(other) = opposite(key).filter(|other| has.contains(*other)) {
-                let values = [("name", &*name), ("opposite", &scene.feature(other))];
-                draft.say(scene.say(Phrase::HasNot, &values));
-            } else if facts.told.is_none() {
-                draft.say(scene.say(Phrase::DoesNotSay, &[("name", &name)]));
-                draft.say(scene.say(Phrase::Person, &[]));
-            }
-        }
+        graph::describe(scene, *number, features, facts.told.is_some(), &mut draft);
         if !features.is_empty() {
             continue;
         }
@@ -81,6 +56,7 @@ pub(super) fn describe(scene: &Scene<'_>, items: &[u32], features: &[String], fa
         if !item.category.is_empty() {
             draft.say(scene.say(Phrase::OfCategory, &[("category", &plain(&item.category))]));
         }
+        let has = traits(scene, *number);
         if !has.is_empty() {
             let named = scene.features(has.iter().take(TRAITS_MAX));
             draft.say(scene.say(Phrase::Says, &[("traits", &named)]));
@@ -91,7 +67,8 @@ pub(super) fn describe(scene: &Scene<'_>, items: &[u32], features: &[String], fa
     draft
 }
 
-/// Products, or the best of some brands, beside each other.
+/// Products, or the best of some brands, beside each other. Products of the last list keep their places in it, as the list stays the one
+/// that "the first" counts on; others are a list of their own.
 pub(super) fn compare(
     scene: &Scene<'_>,
     after: &DialogueState,
@@ -100,44 +77,73 @@ pub(super) fn compare(
     features: &[String],
 ) -> Draft {
     let mut draft = Draft::default();
-    let mut numbers: Vec<u32> = items.iter().copied().take(COMPARED_MAX).collect();
     let conditions = Conditions::of(after, false);
+    let listed = !compares_anew(after, items);
+    let mut numbers: Vec<u32> = Vec::with_capacity(COMPARED_MAX);
+    for item in items.iter().take(COMPARED_MAX) {
+        if !numbers.contains(item) {
+            numbers.push(*item);
+        }
+    }
+    // With what their scores say of them, where they still meet the conditions; the words of the search before do not bind.
+    let named = Conditions { text: String::new(), ..conditions.clone() };
+    let mut found = match numbers.as_slice() {
+        [] => Vec::new(),
+        numbers => find(scene, &named, Some(numbers), COMPARED_MAX).shown,
+    };
     // A brand is weighed by the best it has for what is looked for.
     for brand in brands.iter().filter(|_| items.len() < 2) {
         let conditions = Conditions {
             brands: vec![brand.clone()],
             brands_excluded: Vec::new(),
+            occasions: conditions.occasions.iter().chain(features).cloned().collect(),
             sort: None,
             ..conditions.clone()
         };
-        let found = find(scene, &conditions, None, 1);
-        match found.shown.first() {
-            Some(best) if numbers.len() < COMPARED_MAX => numbers.push(best.number),
+        let mut of_brand = find(scene, &conditions, None, 1);
+        match of_brand.shown.pop() {
+            Some(best) if numbers.len() < COMPARED_MAX && !numbers.contains(&best.number) => {
+                numbers.push(best.number);
+                found.push(best);
+            }
             Some(_) => {}
-            None if 0 < found.over_budget => draft.say(super::show::over_budget(scene, &found)),
+            None if 0 < of_brand.over_budget => draft.say(super::show::over_budget(scene, &of_brand)),
             None => draft.say(scene.say(Phrase::NoBrand, &[("brand", &scene.name(brand))])),
         }
     }
-    numbers.dedup();
+    if !listed {
+        // What can be had comes first: the places are those of the products.
+        numbers.sort_by_key(|number| !found.iter().any(|shown| shown.number == *number));
+    }
     if !numbers.is_empty() {
         draft.say(scene.say(Phrase::Compared, &[]));
     }
     for (at, number) in numbers.iter().enumerate() {
-        draft.say(format!("{}. {}", at + 1, head(scene, *number)));
+        let place = after.shown.iter().position(|shown| shown.number == *number).filter(|_| listed);
+        draft.say(format!("{}. {}", place.unwrap_or(at) + 1, head(scene, *number)));
     }
     if let [a, b] = numbers.as_slice() {
         difference(scene, *a, *b, features, &mut draft);
     }
-    // Shown again, so that "the first" is the first of these; with what their scores say of them, where they still meet the conditions.
-    let found = find(scene, &conditions, Some(&numbers), COMPARED_MAX).shown;
+    if 1 < numbers.len() && !features.is_empty() {
+        graph::weigh(scene, &numbers, features, &mut draft);
+    }
     for number in &numbers {
-        if let Some(shown) = found.iter().find(|shown| shown.number == *number) {
-            let reasons = super::reasons(scene, &conditions, shown);
-            draft.products.push((shown.clone(), reasons));
+        match found.iter().find(|shown| shown.number == *number) {
+            Some(shown) => {
+                let reasons = super::reasons(scene, &conditions, shown);
+                draft.products.push((shown.clone(), reasons));
+            }
+            None => draft.beside.push(*number),
         }
     }
     draft.offer(scene, &[Phrase::NextHistory, Phrase::NextSimilar]);
     draft
+}
+
+/// Whether a comparison is a list of its own: it is, unless all of it stands on the last one.
+pub(in super::super) fn compares_anew(state: &DialogueState, items: &[u32]) -> bool {
+    items.len() < 2 || !state.lists_all(items)
 }
 
 fn difference(scene: &Scene<'_>, a: u32, b: u32, features: &[String], draft: &mut Draft) {
@@ -147,24 +153,23 @@ fn difference(scene: &Scene<'_>, a: u32, b: u32, features: &[String], draft: &mu
         && of_a != of_b
     {
         let cheaper = if of_a < of_b { a } else { b };
-        let by = scene.money((Micros((of_a.0 - of_b.0).abs()), currency));
+        let by = scene.money((Micros(of_a.0.saturating_sub(of_b.0).saturating_abs()), currency));
         draft.say(scene.say(Phrase::CheaperBy, &[("title", &scene.title(cheaper)), ("by", &by)]));
     }
-    let asked = |key: &&String| features.is_empty() || features.contains(key);
+    if !features.is_empty() {
+        return;
+    }
     let (of_a, of_b) = (traits(scene, a), traits(scene, b));
     for (own, other, number) in [(&of_a, &of_b, a), (&of_b, &of_a, b)] {
-        let only: Vec<&String> = own.difference(other).filter(asked).take(TRAITS_MAX).collect();
+        let only: Vec<&String> = own.difference(other).take(TRAITS_MAX).collect();
         if !only.is_empty() {
             let values = [("title", &*scene.title(number)), ("traits", &scene.features(only))];
             draft.say(scene.say(Phrase::OnlyOne, &values));
         }
     }
-    let both: Vec<&String> = of_a.intersection(&of_b).filter(asked).take(TRAITS_MAX).collect();
+    let both: Vec<&String> = of_a.intersection(&of_b).take(TRAITS_MAX).collect();
     if !both.is_empty() {
         draft.say(scene.say(Phrase::BothSay, &[("traits", &scene.features(both))]));
-    }
-    for key in features.iter().filter(|key| !of_a.contains(*key) && !of_b.contains(*key)) {
-        draft.say(scene.say(Phrase::DoesNotSay, &[("name", &scene.feature(key))]));
     }
 }
 

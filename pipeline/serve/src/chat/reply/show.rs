@@ -1,12 +1,14 @@
 //! Products for conditions; or, when none meets them, which to give up and what that gives.
 
 use shoptide_models::chat::{
-    Condition, Conditions, Phrase, PriceProblem, PriceRange, RELAXATIONS_MAX, Relaxation, Understood,
+    Condition, Conditions, DialogueState, Phrase, PriceProblem, PriceRange, RELAXATIONS_MAX, Relaxation,
+    Understood,
 };
-use shoptide_schemas::{Currency, Micros};
+use shoptide_schemas::Micros;
 
-use super::super::find::{Found, SHOWN, count, find};
+use super::super::find::{Found, SHOWN, find};
 use super::super::scene::{Scene, plain};
+use super::super::select::{Counted, count};
 use super::talk::problem;
 use super::{Draft, Facts};
 use crate::budgets::Certainty;
@@ -29,7 +31,8 @@ pub(super) fn show(
     }
     let found = find(scene, conditions, facts.among.as_deref(), SHOWN);
     if found.shown.is_empty() {
-        nothing(scene, conditions, &found, understood.slots.more, &mut draft);
+        let (among, more) = (facts.among.as_deref(), understood.slots.more);
+        nothing(scene, conditions, among, &found, more, &mut draft);
         return draft;
     }
     let mut met = conditions.clone();
@@ -74,12 +77,18 @@ fn budget_notes(scene: &Scene<'_>, found: &Found, draft: &mut Draft) {
 }
 
 /// What is like a product, within the conditions.
-pub(super) fn similar(scene: &Scene<'_>, item: Option<u32>, conditions: &Conditions, facts: &Facts) -> Draft {
+pub(super) fn similar(
+    scene: &Scene<'_>,
+    after: &DialogueState,
+    item: Option<u32>,
+    conditions: &Conditions,
+    facts: &Facts,
+) -> Draft {
     let mut draft = Draft::default();
     let Some(item) = item else {
         let found = find(scene, conditions, None, SHOWN);
         if found.shown.is_empty() {
-            nothing(scene, conditions, &found, false, &mut draft);
+            nothing(scene, conditions, None, &found, false, &mut draft);
         } else {
             draft.say(scene.say(Phrase::Picked, &[("n", &found.shown.len().to_string())]));
             budget_notes(scene, &found, &mut draft);
@@ -104,7 +113,8 @@ pub(super) fn similar(scene: &Scene<'_>, item: Option<u32>, conditions: &Conditi
     }
     if found.shown.is_empty() {
         draft.say(scene.say(Phrase::NothingLikeIt, &[("title", &title)]));
-        relax(scene, &conditions, &mut draft);
+        // Whoever gives a condition up is shown what meets the others, like it or not.
+        relax(scene, &Conditions::of(after, false), None, &mut draft);
         return draft;
     }
     draft.say(scene.say(Phrase::LikeIt, &[("title", &title)]));
@@ -115,7 +125,14 @@ pub(super) fn similar(scene: &Scene<'_>, item: Option<u32>, conditions: &Conditi
 }
 
 /// Nothing is shown: why, and which condition to give up.
-fn nothing(scene: &Scene<'_>, conditions: &Conditions, found: &Found, more: bool, draft: &mut Draft) {
+fn nothing(
+    scene: &Scene<'_>,
+    conditions: &Conditions,
+    among: Option<&[u32]>,
+    found: &Found,
+    more: bool,
+    draft: &mut Draft,
+) {
     if found.count == 0 && 0 < found.over_budget {
         draft.say(over_budget(scene, found));
         draft.offer(scene, &[Phrase::NextBudget]);
@@ -127,7 +144,18 @@ fn nothing(scene: &Scene<'_>, conditions: &Conditions, found: &Found, more: bool
     } else {
         draft.say(scene.say(Phrase::Nothing, &[("what", &what)]));
     }
-    relax(scene, conditions, draft);
+    otherwise_priced(scene, conditions, among, draft);
+    relax(scene, conditions, among, draft);
+}
+
+/// Says how many would meet the conditions but are priced in another currency, so that no bound can be held against them.
+fn otherwise_priced(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>, draft: &mut Draft) {
+    let Some(currency) = conditions.bound_in(scene.shop_currency()) else { return };
+    let others = count(scene, &conditions.at_any_price(), among, currency).priced_otherwise;
+    if 0 < others {
+        let values = [("count", &*others.to_string()), ("currency", currency.as_str())];
+        draft.say(scene.say(Phrase::OtherCurrency, &values));
+    }
 }
 
 /// All that meet the conditions cost more than what is left of the month.
@@ -141,31 +169,41 @@ pub(super) fn over_budget(scene: &Scene<'_>, found: &Found) -> String {
     scene.say(Phrase::BudgetHidesAll, &values)
 }
 
-/// Says which conditions to give up and what each gives.
-fn relax(scene: &Scene<'_>, conditions: &Conditions, draft: &mut Draft) {
-    let mut from: Vec<(Conditions, Option<(Micros, Currency)>)> = Vec::with_capacity(RELAXATIONS_MAX);
+/// Says which conditions to give up and what each gives: as many as are shown to whoever gives it up.
+fn relax(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>, draft: &mut Draft) {
+    let mut counted: Vec<(Conditions, Counted)> = Vec::with_capacity(RELAXATIONS_MAX);
     let relaxations = conditions.relaxations(|weaker| {
-        let (n, cheapest) = count(scene, weaker);
-        from.push((weaker.clone(), cheapest));
-        n
+        let found = count(scene, weaker, among, scene.shop_currency());
+        counted.push((weaker.clone(), found));
+        found.count
     });
-    if relaxations.is_empty() {
+    let found =
+        |of: &Relaxation| counted.iter().find(|(own, _)| *own == of.conditions).map(|(_, found)| *found);
+    let missed = |of: &Relaxation| found(of).is_some_and(|found| found.text_missed);
+    let (aside, mut named): (Vec<_>, Vec<_>) = relaxations.into_iter().partition(missed);
+    if named.is_empty() && !aside.is_empty() {
+        // It would be said again to whoever gives one up.
+        draft.say(scene.say(Phrase::WordsAside, &[("text", &plain(&conditions.text))]));
+        named = aside;
+    }
+    if named.is_empty() {
         draft.say(scene.say(Phrase::NothingEither, &[]));
         draft.offer(scene, &[Phrase::NextHeadphones]);
     }
-    for Relaxation { without, conditions, count } in relaxations.into_iter().take(NAMED_MAX) {
-        let named = giving_up(scene, &without);
-        let cheapest = from.iter().find(|(of, _)| *of == conditions).and_then(|(_, from)| *from);
-        let count = count.to_string();
-        draft.say(match cheapest {
+    for relaxation in named.into_iter().take(NAMED_MAX) {
+        let giving_up = giving_up(scene, &relaxation.without);
+        let count = relaxation.count.to_string();
+        draft.say(match found(&relaxation).and_then(|found| found.from) {
             Some(from) => {
-                let values = [("without", &*named), ("count", &count), ("from", &scene.money(from))];
+                let values = [("without", &*giving_up), ("count", &count), ("from", &scene.money(from))];
                 scene.say(Phrase::Without, &values)
             }
-            None => scene.say(Phrase::WithoutPrice, &[("without", &*named), ("count", &count)]),
+            None => scene.say(Phrase::WithoutPrice, &[("without", &*giving_up), ("count", &count)]),
         });
-        match without {
-            Condition::Price | Condition::Relative => draft.offer(scene, &[Phrase::NextAnyPrice]),
+        match relaxation.without {
+            Condition::Price => draft.offer(scene, &[Phrase::NextAnyPrice]),
+            // "Any price" gives up the range too.
+            Condition::Relative if conditions.price.is_none() => draft.offer(scene, &[Phrase::NextAnyPrice]),
             Condition::Brands => draft.offer(scene, &[Phrase::NextAnyBrand]),
             _ => {}
         }
@@ -192,7 +230,7 @@ fn what(scene: &Scene<'_>, conditions: &Conditions) -> String {
     let named = |keys: &[String]| keys.iter().map(|key| scene.feature(key)).collect::<Vec<_>>();
     all.extend(conditions.category.iter().chain(&conditions.brands).map(|key| scene.name(key)));
     all.extend(range_of(scene, conditions));
-    let currency = conditions.price.and_then(|p| p.currency).unwrap_or(scene.shop_currency());
+    let currency = conditions.relative_currency.unwrap_or(scene.shop_currency());
     for (phrase, price) in [(Phrase::Below, conditions.below), (Phrase::Above, conditions.above)] {
         all.extend(price.map(|price| scene.say(phrase, &[("price", &scene.money((price, currency)))])));
     }
