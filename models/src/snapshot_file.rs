@@ -74,17 +74,16 @@ pub fn apply_delta(parent: &Snapshot, bytes: &[u8]) -> Result<Snapshot, Snapshot
         Some(found) => return Err(SnapshotError::WrongParent { found, expected: parent.version() }),
         None => return Err(SnapshotError::NotADelta { reason: "it names no parent" }),
     }
-    let mut build = Build::default();
-    for item in 0..parent.n_items() as u32 {
-        build.put(Row::of(parent, item).to_owned_row(item))?;
-    }
+    let mut build = Build::upon(parent);
     rows.each(|row| build.put(row))?;
     build.finish(header)
 }
 
 /// A model's columns while they are filled row by row.
 #[derive(Default)]
-struct Build {
+struct Build<'a> {
+    /// Has what no row of a delta gives: nothing of it is copied before it is known to stay.
+    parent: Option<&'a Snapshot>,
     ids: Vec<Vec<u8>>,
     factors: Vec<Option<Vec<f32>>>,
     neighbours: Vec<Option<Vec<(u32, f32)>>>,
@@ -95,7 +94,18 @@ fn corrupt(reason: impl std::fmt::Display) -> SnapshotError {
     SnapshotError::Corrupt { reason: reason.to_string() }
 }
 
-impl Build {
+impl<'a> Build<'a> {
+    fn upon(parent: &'a Snapshot) -> Self {
+        let n_items = parent.n_items();
+        Self {
+            parent: Some(parent),
+            ids: parent.item_ids().to_vec(),
+            factors: vec![None; n_items],
+            neighbours: vec![None; n_items],
+            popularity: vec![None; n_items],
+        }
+    }
+
     /// Adds the next item, or replaces what a row gives of an earlier one.
     fn put(&mut self, row: rows::OwnedRow) -> Result<(), SnapshotError> {
         let at = row.item as usize;
@@ -129,22 +139,30 @@ impl Build {
         }
         let params = header.als()?;
         let rank = params.rank();
+        let before = |item: usize| self.parent.map(|parent| Row::of(parent, item as u32));
         let factors = if header.has_factors() {
-            let rows = whole(self.factors, "factors")?;
-            if let Some(item) = rows.iter().position(|row| row.len() != rank) {
-                return Err(corrupt(format!(
-                    "item {item} has {} factors, expected {rank}",
-                    rows[item].len()
-                )));
+            let mut flat = Vec::with_capacity(n_items * rank);
+            for (item, own) in self.factors.into_iter().enumerate() {
+                let row = own.as_deref().or_else(|| before(item)?.factors);
+                let row = row.ok_or_else(|| missing(item, "factors"))?;
+                if row.len() != rank {
+                    return Err(corrupt(format!("item {item} has {} factors, expected {rank}", row.len())));
+                }
+                flat.extend_from_slice(row);
             }
-            Array2::from_shape_vec((n_items, rank), rows.concat()).map_err(corrupt)?
+            Array2::from_shape_vec((n_items, rank), flat).map_err(corrupt)?
         } else {
             Array2::zeros((0, rank))
         };
-        let rows = if header.has_neighbours() { whole(self.neighbours, "neighbours")? } else { Vec::new() };
+        let neighbours = self.neighbours.into_iter().enumerate();
+        let neighbours = neighbours.map(|(item, own)| own.or_else(|| before(item)?.owned_neighbours()));
+        let rows = if header.has_neighbours() { whole(neighbours, "neighbours")? } else { Vec::new() };
         let neighbours = Neighbours::from_rows(header.k(), &rows).map_err(corrupt)?;
+        drop(rows);
         let popularity = if header.has_popularity() {
-            let (score, trending) = whole(self.popularity, "popularity")?.into_iter().unzip();
+            let popularity = self.popularity.into_iter().enumerate();
+            let popularity = popularity.map(|(item, own)| own.or_else(|| before(item)?.popularity));
+            let (score, trending) = whole(popularity, "popularity")?.into_iter().unzip();
             Popularity::from_scores(score, trending).map_err(corrupt)?
         } else {
             Popularity::empty()
@@ -163,10 +181,13 @@ impl Build {
     }
 }
 
+fn missing(item: usize, name: &str) -> SnapshotError {
+    corrupt(format!("item {item} has no {name}"))
+}
+
 /// A column in which no item is missing.
-fn whole<T>(column: Vec<Option<T>>, name: &str) -> Result<Vec<T>, SnapshotError> {
-    let missing = |item: usize| corrupt(format!("item {item} has no {name}"));
-    column.into_iter().enumerate().map(|(item, value)| value.ok_or_else(|| missing(item))).collect()
+fn whole<T>(column: impl Iterator<Item = Option<T>>, name: &str) -> Result<Vec<T>, SnapshotError> {
+    column.enumerate().map(|(item, value)| value.ok_or_else(|| missing(item, name))).collect()
 }
 
 #[cfg(test)]

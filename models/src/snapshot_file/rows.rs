@@ -24,9 +24,9 @@ const HEADER_KEY: &str = "shoptide.model";
 pub(super) struct Row<'a> {
     item: u32,
     id: Option<&'a [u8]>,
-    factors: Option<&'a [f32]>,
+    pub factors: Option<&'a [f32]>,
     neighbours: Option<Near<'a>>,
-    popularity: Option<(f32, f32)>,
+    pub popularity: Option<(f32, f32)>,
 }
 
 /// One item as read from a file.
@@ -81,14 +81,8 @@ impl<'a> Row<'a> {
         (!nothing).then_some(self)
     }
 
-    pub(super) fn to_owned_row(&self, item: u32) -> OwnedRow {
-        OwnedRow {
-            item,
-            id: self.id.map(<[u8]>::to_vec),
-            factors: self.factors.map(<[f32]>::to_vec),
-            neighbours: self.neighbours.map(|(items, sims)| pairs(items, sims)),
-            popularity: self.popularity,
-        }
+    pub(super) fn owned_neighbours(&self) -> Option<Vec<(u32, f32)>> {
+        self.neighbours.map(|(items, sims)| pairs(items, sims))
     }
 }
 
