@@ -12,8 +12,8 @@ use crate::http::Connection;
 use crate::produce::{Ask, Gauges};
 use crate::spread::Spread;
 
-/// Events before memory is watched: histories of 22 events a user are more than the packed users may take.
-const FIRST_EVENTS: u64 = 4_500_000;
+/// Events before memory is watched: histories of 20 events a user are more than the packed users may take.
+const FIRST_EVENTS: u64 = 4_000_000;
 /// Of the sustained maximum: nothing waits.
 const BUSY_SHARE: f64 = 0.75;
 const LOOK_EVERY: Duration = Duration::from_secs(1);

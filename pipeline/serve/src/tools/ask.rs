@@ -13,6 +13,7 @@ use crate::error::ApiError;
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A path with its query, each value percent-encoded: nothing in it is an operator.
+#[derive(Clone)]
 pub(super) struct Path(String);
 
 impl Path {

@@ -1,5 +1,7 @@
 //! Each tool: which route it asks, and what it takes of the answer.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +20,10 @@ const PLACES_DEFAULT: usize = 5;
 const LIST_PLACES: &str = "100";
 /// Facts of one product: those that come first say what it is and has.
 const FACTS_MAX: usize = 40;
+/// How often a tool asks again while the catalogue's words are read for the first time, and after how long: two seconds in all. An assistant gives a
+/// tool that refuses up, where a person would try again.
+const WORDS_TRIES: u32 = 20;
+const WORDS_PAUSE: Duration = Duration::from_millis(100);
 /// Of a description: what a page shows before "more".
 const DESCRIPTION_CHARS_MAX: usize = 2_000;
 
@@ -88,7 +94,14 @@ impl Tools {
         let mut product: ProductOutput = serde_json::from_value(item).map_err(|_| ApiError::failed())?;
         let path =
             Path::of(&["/v1/items", &input.item_id, "facts"]).with("has", input.has).with("or", input.or);
-        let known: Known = self.get(path).await?;
+        let mut tries = 0;
+        let known: Known = loop {
+            match self.get(path.clone()).await {
+                Err(error) if error.field == "chat" && tries < WORDS_TRIES => tries += 1,
+                answered => break answered?,
+            }
+            tokio::time::sleep(WORDS_PAUSE).await;
+        };
         (product.asked, product.other, product.better) = (known.asked, known.other, known.better);
         product.facts = known.facts;
         product.facts.truncate(FACTS_MAX);
