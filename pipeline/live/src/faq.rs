@@ -16,7 +16,7 @@ const POLL: Duration = Duration::from_secs(1);
 pub(crate) async fn load(truth: &dyn Truth) -> Result<Arc<FaqBook>, StoreError> {
     let (revision, rows) = truth.faq().await?;
     // Cutting thousands of texts into words takes a while.
-    let indexed = tokio::task::spawn_blocking(move || {
+    let indexed = shoptide_faults::blocking(move || {
         let entries = rows.into_iter().filter_map(|row| match FaqEntry::parse(&row.data) {
             Ok(entry) => Some(entry),
             Err(error) => {
