@@ -61,6 +61,39 @@ async fn files_that_are_not_ours_to_change_stay_as_they_are() {
     refused(&text, "damaged").await;
 }
 
+/// No commit does it itself: that would be at 128 MiB.
+#[tokio::test]
+async fn the_write_ahead_log_goes_into_the_file_beside_the_commits() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("truth.db");
+    let truth = open(&path).await.unwrap();
+    let epoch = assigned(&*truth, &[Topic::Browse]).await;
+    let bytes = |name: &str| std::fs::metadata(dir.path().join(name)).map_or(0, |file| file.len() >> 20);
+    let mut from = 0;
+    while bytes("truth.db") < 16 {
+        let mut next = commit(epoch, &[step(Topic::Browse, from, from + 1)]);
+        next.parts =
+            (0..64).map(|n| part(&user(format!("u{from}-{n}")), Topic::Browse, from, &[7; 16_000])).collect();
+        truth.commit(next).await.unwrap();
+        from += 1;
+        assert!(bytes("truth.db-wal") < 120, "after {from} commits nothing is in the file");
+    }
+    truth.close().await;
+    assert!(!dir.path().join("truth.db-wal").exists(), "somebody still has the file open");
+    let truth = open_read_only(&path).await.unwrap();
+    assert_eq!(truth.count_users().await.unwrap(), 64 * u64::try_from(from).unwrap());
+    truth.close().await;
+}
+
+/// Before it a log could begin anew under a checkpoint of another connection: <https://www.sqlite.org/wal.html>.
+#[tokio::test]
+async fn sqlite_is_one_whose_checkpoints_may_run_beside_commits() {
+    let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut conn).await.unwrap();
+    let numbers: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+    assert!(vec![3, 51, 3] <= numbers, "{version}");
+}
+
 #[tokio::test]
 async fn a_damaged_page_is_unusable_not_wrong() {
     let dir = tempfile::tempdir().unwrap();

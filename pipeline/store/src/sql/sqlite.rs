@@ -1,6 +1,7 @@
 //! The truth in one SQLite file: one task owns the connection that writes, reads go through a few others. Work on the
 //! database runs in tasks of its own, so a caller that goes away never leaves a transaction half done.
 
+mod checkpoints;
 mod conn;
 mod open;
 mod writer;

@@ -18,9 +18,11 @@ const APPLICATION_ID: i64 = 0x5368_5469;
 /// A commit touches other users' pages than the last one, so small pages write less: with one shard, 8 KiB was about 10 %
 /// and 16 KiB about 30 % slower (`examples/commit_rate.rs`).
 const PAGE_BYTES: u32 = 4096;
-/// Pages in the write-ahead log before a commit moves them into the file: 32 MiB. Half of it cost about a tenth of the rate;
-/// twice of it gained nothing, and made the commit that moves them wait longer.
-const WAL_PAGES: u32 = 8192;
+/// Pages in the write-ahead log before they are moved into the file: 32 MiB. Half of it cost about a tenth of the rate; twice
+/// of it gained nothing.
+pub(super) const WAL_PAGES: u32 = 8192;
+/// Pages before a commit moves them itself: never, while whoever moves them beside the commits does.
+const WAL_PAGES_MAX: u32 = 4 * WAL_PAGES;
 /// What the log is cut to after a long read kept it from being moved.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 /// How long SQLite itself waits for another process' transaction, which is milliseconds long.
@@ -28,8 +30,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Two processes that make the same file at once: the switch to WAL does not wait.
 const OPEN_TRIES_MAX: u32 = 20;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
-/// Statement texts: 16 tables by 9 row counts, and the reads.
-const STATEMENTS_CACHED: usize = 256;
+/// Statement texts: 19 tables by 13 row counts, and the reads.
+const STATEMENTS_CACHED: usize = 320;
 
 fn base_options(options: &SqliteTruthOptions) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -53,7 +55,7 @@ pub(super) fn writer_options(options: &SqliteTruthOptions) -> SqliteConnectOptio
         // A power cut may lose the last commits, never half of one: states and offsets go back together, the log still has
         // the records, and replaying them gives the same bytes.
         .synchronous(SqliteSynchronous::Normal)
-        .pragma("wal_autocheckpoint", WAL_PAGES.to_string())
+        .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
         .pragma("journal_size_limit", WAL_BYTES_KEPT.to_string())
         // Statements of many rows note what they change, to undo a statement alone: in memory, since a file for it took 20 % of
         // a commit. It is bounded by the pages of one statement.
@@ -63,6 +65,11 @@ pub(super) fn writer_options(options: &SqliteTruthOptions) -> SqliteConnectOptio
         Some(pages) => base.pragma("max_page_count", pages.to_string()),
         None => base,
     }
+}
+
+/// For the connection that moves the write-ahead log into the file.
+pub(super) fn checkpoint_options(options: &SqliteTruthOptions) -> SqliteConnectOptions {
+    base_options(options).synchronous(SqliteSynchronous::Normal)
 }
 
 pub(super) fn reader_options(options: &SqliteTruthOptions, read_only: bool) -> SqliteConnectOptions {

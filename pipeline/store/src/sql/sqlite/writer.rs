@@ -3,6 +3,7 @@
 
 use tokio::sync::mpsc;
 
+use super::checkpoints::Checkpoints;
 use super::conn::SqliteConn;
 use super::{Job, STORE, SqliteTruthOptions, open};
 use crate::StoreError;
@@ -16,6 +17,7 @@ const BEGIN_TRIES_MAX: u32 = 3;
 /// Serves jobs until the store is closed or dropped.
 pub(super) async fn run(options: SqliteTruthOptions, first: SqliteConn, mut jobs: mpsc::Receiver<Job>) {
     let mut conn = Some(first);
+    let mut checkpoints = Checkpoints::begin(options.clone());
     let mut closing = Vec::new();
     while let Some(job) = jobs.recv().await {
         match job {
@@ -23,6 +25,9 @@ pub(super) async fn run(options: SqliteTruthOptions, first: SqliteConn, mut jobs
                 let done = carry_out(&options, &mut conn, &write).await;
                 // A caller that went away does not need the answer.
                 let _ = answer.send(done);
+                if let Some(conn) = &mut conn {
+                    checkpoints.committed(conn).await;
+                }
             }
             Job::Close { answer } => {
                 // What waits already is still written.
@@ -31,6 +36,7 @@ pub(super) async fn run(options: SqliteTruthOptions, first: SqliteConn, mut jobs
             }
         }
     }
+    checkpoints.end().await;
     if let Some(conn) = conn.take() {
         conn.close().await;
     }
