@@ -45,6 +45,11 @@ pub(super) async fn data_version(connection: &mut SqliteConnection) -> Result<i6
     Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await?)
 }
 
+/// Begins a transaction that writes, and says the [`data_version`] that it sees.
+pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<i64, Failure> {
+    Ok(sqlx::query_scalar("BEGIN IMMEDIATE; PRAGMA data_version").fetch_one(connection).await?)
+}
+
 /// Tells the slots.
 pub(super) fn teach(slots: &Slots, heads: &[Head]) {
     for head in heads {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use shoptide_schemas::EventMs;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection, SqliteTransaction};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::failure::Failure;
@@ -20,6 +20,7 @@ use crate::{Clock, LogError, Position, Record};
 
 /// Rows of the prepared INSERTs, greatest first: any group is few statements, and the statement cache stays small.
 const INSERT_ROWS: [usize; 5] = [256, 64, 16, 4, 1];
+const COMMIT: &str = "COMMIT";
 
 /// Records that one transaction deletes: short enough for the appends that wait behind it.
 const TRUNCATE_RECORDS: i64 = 5_000;
@@ -81,7 +82,7 @@ pub(super) struct Writer {
     /// As of `data_version`; read again if another connection has committed since.
     heads: Vec<Head>,
     data_version: Option<i64>,
-    inserts: Vec<(usize, Arc<String>, Arc<String>)>,
+    inserts: [Statements; INSERT_ROWS.len()],
 }
 
 impl Writer {
@@ -96,10 +97,7 @@ impl Writer {
             connection: None,
             heads: Vec::new(),
             data_version: None,
-            inserts: INSERT_ROWS
-                .iter()
-                .map(|&rows| (rows, Arc::new(record_sql(rows)), Arc::new(head_sql(rows))))
-                .collect(),
+            inserts: INSERT_ROWS.map(Statements::of),
         }
     }
 
@@ -189,22 +187,22 @@ impl Writer {
     /// One transaction for the whole group.
     async fn try_append(&mut self, group: &[Job]) -> Result<Vec<Position>, Failure> {
         let connection = connected(&mut self.connection, &mut self.data_version, &self.options).await?;
-        let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let version = heads::data_version(&mut tx).await?;
+        // Each call hands the connection's thread a command and waits for its answer, so the transaction begins and ends with another statement. Who
+        // fails in between drops the connection, and with it the transaction.
+        let version = heads::begin(connection).await?;
         let foreign = self.data_version != Some(version);
         if foreign {
-            self.heads = heads::read_all(&mut tx).await?;
+            self.heads = heads::read_all(connection).await?;
         }
         let before = self.heads.clone();
         let mut placed = place(&mut self.heads, group, (self.clock)())?;
         let positions = placed.iter().map(|p| p.position).collect();
         // By place, so that neighbours of the file are written together.
         placed.sort_unstable_by_key(|p| (p.slot, p.position.offset));
-        insert_records(&mut tx, &self.inserts, &placed).await?;
+        insert_records(connection, &self.inserts, &placed).await?;
         let grown: Vec<Head> =
             self.heads.iter().zip(&before).filter(|(now, then)| now != then).map(|(now, _)| *now).collect();
-        update_heads(&mut tx, &self.inserts, &grown).await?;
-        tx.commit().await?;
+        update_heads_and_commit(connection, &self.inserts, &grown).await?;
         self.data_version = Some(version);
         if foreign {
             heads::teach(&self.slots, &before);
@@ -299,14 +297,28 @@ fn place<'a>(heads: &mut [Head], group: &'a [Job], now_ms: i64) -> Result<Vec<Pl
     Ok(placed)
 }
 
-type Statements = [(usize, Arc<String>, Arc<String>)];
+/// Texts for a number of rows.
+struct Statements {
+    rows: usize,
+    records: Arc<String>,
+    heads: Arc<String>,
+    heads_and_commit: Arc<String>,
+}
+
+impl Statements {
+    fn of(rows: usize) -> Self {
+        let heads = head_sql(rows);
+        let heads_and_commit = Arc::new(format!("{heads}; {COMMIT}"));
+        Self { rows, records: Arc::new(record_sql(rows)), heads: Arc::new(heads), heads_and_commit }
+    }
+}
 
 async fn insert_records(
-    tx: &mut SqliteTransaction<'_>,
-    statements: &Statements,
+    connection: &mut SqliteConnection,
+    statements: &[Statements],
     mut rest: &[Placed<'_>],
 ) -> Result<(), Failure> {
-    for (rows, sql, _) in statements {
+    for Statements { rows, records: sql, .. } in statements {
         while let Some((chunk, after)) = rest.split_at_checked(*rows) {
             let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
             for placed in chunk {
@@ -318,20 +330,25 @@ async fn insert_records(
                     .bind(placed.record.key.as_deref())
                     .bind(placed.record.value.as_deref());
             }
-            query.execute(&mut **tx).await?;
+            query.execute(&mut *connection).await?;
             rest = after;
         }
     }
     Ok(())
 }
 
-async fn update_heads(
-    tx: &mut SqliteTransaction<'_>,
-    statements: &Statements,
+async fn update_heads_and_commit(
+    connection: &mut SqliteConnection,
+    statements: &[Statements],
     mut rest: &[Head],
 ) -> Result<(), Failure> {
-    for (rows, _, sql) in statements {
+    if rest.is_empty() {
+        sqlx::query(COMMIT).execute(connection).await?;
+        return Ok(());
+    }
+    for Statements { rows, heads, heads_and_commit, .. } in statements {
         while let Some((chunk, after)) = rest.split_at_checked(*rows) {
+            let sql = if after.is_empty() { heads_and_commit } else { heads };
             let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
             for head in chunk {
                 query = query
@@ -341,7 +358,7 @@ async fn update_heads(
                     .bind(head.next)
                     .bind(head.last_ms);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(&mut *connection).await?;
             rest = after;
         }
     }

@@ -1,5 +1,5 @@
-//! Many rows in few statements: cut into power-of-two row counts, so that the statement caches of client and server
-//! hold a handful of texts, and bounded in rows and bytes.
+//! Many rows in few statements: a few in one, more cut into power-of-two row counts, so that the statement caches of client and
+//! server hold a handful of texts; and bounded in rows and bytes.
 
 use super::conn::SqlConn;
 use super::dialect::Target;
@@ -9,6 +9,8 @@ use crate::StoreError;
 /// The greatest power of two under 500: with 12 columns a row it stays far below the 32,766 and 65,535 parameters that
 /// SQLite and MySQL take.
 pub(crate) const STATEMENT_ROWS_MAX: usize = 256;
+/// Rows that one statement takes whatever their number: most commits are of so few, and each statement is a way there and back.
+const FEW_ROWS: usize = 8;
 /// A quarter of MySQL's default `max_allowed_packet`; one larger row still goes alone.
 pub(crate) const STATEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -34,7 +36,7 @@ impl<'a> Rows<'a> {
         let mut rest = self.values.as_slice();
         while !rest.is_empty() && self.width != 0 {
             let rows = (rest.len() / self.width).clamp(1, STATEMENT_ROWS_MAX);
-            let mut rows = 1 << rows.ilog2();
+            let mut rows = if rows <= FEW_ROWS { rows } else { 1 << rows.ilog2() };
             let bytes =
                 |rows: usize| -> usize { rest.iter().take(rows * self.width).map(Value::bytes).sum() };
             while 1 < rows && STATEMENT_BYTES_MAX < bytes(rows) {
@@ -99,12 +101,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements_have_powers_of_two_and_lose_no_row() {
-        for count in [0, 1, 2, 3, 255, 256, 257, 300, 1000] {
+    fn statements_have_few_rows_or_powers_of_two_and_lose_no_row() {
+        for count in [0, 1, 2, 3, 7, 8, 9, 255, 256, 257, 300, 1000] {
             let mut rows = Rows::with_capacity(2, count);
             (0..count).for_each(|n| rows.push([Value::Int(n as i64), Value::Null]));
             let cuts = rows.statements();
-            assert!(cuts.iter().all(|(n, values)| n.is_power_of_two() && *n <= 256 && values.len() == n * 2));
+            assert!(
+                cuts.iter()
+                    .all(|(n, values)| (n.is_power_of_two() || *n < 8) && *n <= 256 && values.len() == n * 2)
+            );
+            assert!(8 < count || cuts.len() <= 1, "{count}: {}", cuts.len());
             let all: Vec<_> = cuts.iter().flat_map(|(_, values)| values.iter().copied()).collect();
             assert_eq!(all, rows.values);
         }
@@ -116,6 +122,6 @@ mod tests {
         let mut rows = Rows::with_capacity(1, 6);
         rows.push([Value::Bytes(&large)]);
         (0..5).for_each(|_| rows.push([Value::Bytes(&small)]));
-        assert_eq!(rows.statements().iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1, 4, 1]);
+        assert_eq!(rows.statements().iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1, 2, 3]);
     }
 }
