@@ -122,6 +122,14 @@ impl Shelf {
         keys.iter().filter(has).count()
     }
 
+    /// The traits that an item was put with; `None` if it cannot be had.
+    pub fn traits(&self, number: u32) -> Option<BTreeSet<String>> {
+        self.had.binary_search(&number).ok()?;
+        let names =
+            self.items.get(number as usize)?.keys.iter().filter_map(|id| self.names.get(*id as usize));
+        Some(names.filter(|(kind, _)| *kind == Kind::Trait).map(|(_, name)| name.to_string()).collect())
+    }
+
     /// The price that the item was put with.
     pub fn price(&self, number: u32) -> Option<(Micros, Currency)> {
         self.items.get(number as usize).and_then(|item| item.price)
@@ -258,6 +266,10 @@ mod tests {
             }
             for (number, item) in &now {
                 shelf.put(*number, item, &lexicon);
+            }
+            for (number, item) in &now {
+                let traits = super::can_be_had(item).then(|| lexicon.traits_of(item));
+                prop_assert_eq!(shelf.traits(*number), traits);
             }
             for conditions in asked {
                 let filter = conditions.filter(&lexicon, CNY);

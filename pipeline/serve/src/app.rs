@@ -38,18 +38,26 @@ const READ_PATIENCE_IN_ALL: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waits {
     until: tokio::time::Instant,
+    /// For one answer.
+    each: Duration,
 }
 
 impl Waits {
     /// Half of what a request may take at most, if that is less: the answer still has to be made.
     pub fn begin(options: &ServeOptions) -> Self {
         let in_all = READ_PATIENCE_IN_ALL.min(options.request_timeout / 2);
-        Self { until: tokio::time::Instant::now() + in_all }
+        Self { until: tokio::time::Instant::now() + in_all, each: READ_PATIENCE }
+    }
+
+    /// For what nothing can take the place of: half of what a request may take.
+    pub fn patient(options: &ServeOptions) -> Self {
+        let half = options.request_timeout / 2;
+        Self { until: tokio::time::Instant::now() + half, each: half }
     }
 
     /// For the next answer; zero once patience is over.
     pub fn left(self) -> Duration {
-        self.until.saturating_duration_since(tokio::time::Instant::now()).min(READ_PATIENCE)
+        self.until.saturating_duration_since(tokio::time::Instant::now()).min(self.each)
     }
 }
 

@@ -16,12 +16,12 @@ use crate::error::ApiError;
 pub(super) struct Effects {
     /// Of this user, in this shard.
     pub budget: Option<(u32, UserId, Budget)>,
-    opinions: Vec<Said>,
+    opinions: Vec<Opined>,
 }
 
 /// What a message says of a product.
 #[derive(Debug)]
-struct Said {
+struct Opined {
     item: ItemId,
     feedback: Feedback,
     /// The turn that showed it; this one if none did.
@@ -33,7 +33,7 @@ struct Said {
 impl Effects {
     /// Opinions to be kept with the recommendations that they are of.
     pub fn feedback(&self, at_ms: i64) -> Vec<ChatOpinion> {
-        let kept = |said: &Said| {
+        let kept = |said: &Opined| {
             let feedback = ChatFeedback { code: code(said.feedback), at_ms, text: String::new() };
             Some(ChatOpinion { turn: said.turn, place: said.place?, feedback })
         };
@@ -60,7 +60,8 @@ impl Effects {
             let place = memory.dialogue.shown.iter().position(|shown| shown.number == *number);
             // 0: shown in a dialogue that is not kept.
             let place = place.filter(|_| memory.shown_turn != 0).and_then(|at| u32::try_from(at + 1).ok());
-            let mut said = Said { item: id.clone(), feedback, turn: session.turns.saturating_add(1), place };
+            let mut said =
+                Opined { item: id.clone(), feedback, turn: session.turns.saturating_add(1), place };
             if let Some(place) = place {
                 said.turn = memory.shown_turn;
                 match app

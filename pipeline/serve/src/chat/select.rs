@@ -128,7 +128,7 @@ pub(super) fn live<'s>(
     number: u32,
 ) -> Option<(&'s CatalogueItem, BTreeSet<String>)> {
     let (_, item) = scene.row(number)?;
-    let traits = scene.known.lexicon.traits_of(item);
+    let traits = scene.known.traits_of(number, item);
     let meets = filter.admits(Candidate { number, item, traits: &traits }) && affordable(scene, item);
     meets.then_some((item, traits))
 }

@@ -95,9 +95,10 @@ impl App {
         session: &str,
         asked: Option<&UserId>,
     ) -> Result<(ChatKey, Option<UserState>), ApiError> {
+        // Before the store is asked who that is.
         is_session(session).ok_or_else(unknown)?;
         let Some(asked) = asked else { return Ok((self.chat_key(session, None)?, None)) };
-        let (user, state) = self.known_user(asked).await?;
+        let (user, state) = self.known_user(asked, Waits::patient(&self.context.options)).await?;
         Ok((self.chat_key(session, Some(&user))?, Some(state)))
     }
 

@@ -17,8 +17,11 @@ const HOPS_MAX: usize = 3;
 
 impl App {
     /// What is known of a user, or of the one he turned out to be, with that one's id; `None` if the store is silent.
-    pub(crate) async fn known_user(&self, asked: &UserId) -> Result<(UserId, UserState), ApiError> {
-        let waits = Waits::begin(&self.context.options);
+    pub(crate) async fn known_user(
+        &self,
+        asked: &UserId,
+        waits: Waits,
+    ) -> Result<(UserId, UserState), ApiError> {
         let mut user = asked.clone();
         let mut state = self.state(self.shard_of(asked), asked, waits.left()).await?;
         for _ in 0..HOPS_MAX {

@@ -17,7 +17,7 @@ pub(crate) use answer::SearchAnswer;
 pub(crate) use ask::{SearchAsk, SearchSort, SuggestAsk};
 pub(crate) use suggest::SuggestAnswer;
 
-use crate::app::App;
+use crate::app::{App, Waits};
 use crate::error::ApiError;
 use crate::params::{SearchQuery, SuggestQuery};
 
@@ -56,7 +56,7 @@ pub(crate) async fn search(
     let index = app.search()?;
     let user = match &ask.user {
         Some(user) if ask.sort == SearchSort::Personal => {
-            app.known_user(user).await.ok().map(|(_, state)| state)
+            app.known_user(user, Waits::begin(&app.context.options)).await.ok().map(|(_, state)| state)
         }
         _ => None,
     };
