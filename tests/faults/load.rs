@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use crate::seed::Dice;
 
 /// Events of one request, without the special ones.
 const BATCH: usize = 20;
+/// Times the usual rate: more than the streams fold.
+const HASTE: u64 = 100;
 /// Pause before an unanswered request is sent again.
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long a request may take: longer than the collector's own patience.
@@ -43,6 +45,7 @@ pub struct Load {
     pub ledger: Ledger,
     aim: watch::Sender<String>,
     stop: Arc<AtomicBool>,
+    haste: Arc<AtomicU64>,
     clients: Vec<JoinHandle<()>>,
 }
 
@@ -51,12 +54,12 @@ impl Load {
     pub fn start(dice: &mut Dice, events_per_s: u64, url: &str) -> Self {
         let (aim, target) = watch::channel(url.to_owned());
         let (ledger, stop) = (Ledger::default(), Arc::new(AtomicBool::new(false)));
-        let mut load = Self { ledger, aim, stop, clients: Vec::new() };
+        let mut load = Self { ledger, aim, stop, haste: Arc::new(AtomicU64::new(1)), clients: Vec::new() };
         for number in 0..2 {
             let mut client = Client::new(dice.next(), number, &load.ledger, &load.stop, target.clone());
             let shop = client.generated();
             load.ledger.known().users.extend((0..USERS).map(|user| shop.user_id(user)));
-            load.clients.push(tokio::spawn(client.shop(shop, events_per_s / 2)));
+            load.clients.push(tokio::spawn(client.shop(shop, events_per_s / 2, load.haste.clone())));
         }
         let client = Client::new(dice.next(), 9, &load.ledger, &load.stop, target);
         load.clients.push(tokio::spawn(client.budgets()));
@@ -66,6 +69,15 @@ impl Load {
     /// Lets the clients send elsewhere.
     pub fn aim(&self, url: &str) {
         self.aim.send_replace(url.to_owned());
+    }
+
+    /// Sends as fast as it is answered for so many batches: who folds them is busy when this returns.
+    pub async fn rush(&self, batches: u32, within: Duration) {
+        self.haste.store(HASTE, Ordering::SeqCst);
+        for _ in 0..batches {
+            self.answered(within).await;
+        }
+        self.haste.store(1, Ordering::SeqCst);
     }
 
     /// Waits for the answer to another batch.
@@ -130,14 +142,15 @@ impl Client {
     }
 
     /// Sends a shop, each batch again until it is answered.
-    async fn shop(mut self, shop: Generated, events_per_s: u64) {
+    async fn shop(mut self, shop: Generated, events_per_s: u64, haste: Arc<AtomicU64>) {
         let items = shop.catalogue().map(Outgoing::Item);
         let mut all = items.chain(shop.events().map(Outgoing::Event)).map(|one| line(&one));
         let mut due = Instant::now();
         for number in 0_u64.. {
             let mut batch: Vec<String> = all.by_ref().take(BATCH).collect();
             batch.extend(self.special(number));
-            let pause = Duration::from_micros(1_000_000 * batch.len() as u64 / events_per_s.max(1));
+            let per_s = events_per_s.max(1) * haste.load(Ordering::SeqCst);
+            let pause = Duration::from_micros(1_000_000 * batch.len() as u64 / per_s);
             self.deliver(&batch).await;
             if self.stopped() {
                 return;
