@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{ITEMS, Services, Shop, USERS, held, produce};
+use super::{Services, Shop, ask, held, produce};
 use crate::figure::{Figure, Row};
 use crate::produce::Ask;
 use crate::rows::sustained::number;
@@ -25,14 +25,8 @@ pub fn rows(
 ) -> anyhow::Result<Row> {
     let shop = Shop::new(services, shoptide, "flood")?;
     let server = shop.start("up", &[])?;
-    let ask = Ask {
-        users: USERS,
-        items: ITEMS,
-        seconds,
-        rate: (most * TIMES) as u64,
-        connections: 64,
-        ..Ask::new("feed", &server.host)
-    };
+    let rate = (most * TIMES) as u64;
+    let ask = Ask { seconds, rate, connections: 64, ..ask("feed", &server.host, "flood") };
     let fed = produce(&ask)?;
     let rss = server.peak_rss_mib();
     let (accepted, refused, folded) =

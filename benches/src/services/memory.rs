@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::restart::present;
-use super::{ITEMS, Services, Shop, USERS, held, produce};
+use super::{Services, Shop, USERS, ask, held, produce};
 use crate::figure::{Figure, Row};
 use crate::http::Connection;
 use crate::produce::{Ask, Gauges};
@@ -42,13 +42,7 @@ pub async fn row(
     let shop = Shop::new(services, shoptide, "memory")?;
     let (serve, _jobs) = (shop.start("serve", &[])?, shop.start("jobs", &[])?);
     let stream = shop.start("stream", &[])?;
-    let ask = Ask {
-        users: USERS,
-        items: ITEMS,
-        run: "load".to_owned(),
-        batch: 100,
-        ..Ask::new("load", &serve.host)
-    };
+    let ask = Ask { batch: 100, ..ask("load", &serve.host, "load") };
     produce(&Ask { events: FIRST_EVENTS, ..ask.clone() })?;
     let before = folded(&stream.host, 0.0).await?;
     let rate = (most * BUSY_SHARE) as u64;

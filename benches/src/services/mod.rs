@@ -32,6 +32,11 @@ pub const USERS: u64 = 200_000;
 pub const ITEMS: u64 = 20_000;
 const PARTITIONS: u32 = 4;
 
+/// A run of the producer against that shop.
+fn ask(mode: &str, host: &str, run: &str) -> Ask {
+    Ask { users: USERS, items: ITEMS, run: run.to_owned(), ..Ask::new(mode, host) }
+}
+
 /// The three servers as `deploy/services run` names them.
 pub struct Services {
     pub brokers: String,

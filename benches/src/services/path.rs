@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ITEMS, Services, Shop, USERS, held, produce};
+use super::{ITEMS, Services, Shop, USERS, ask, held, produce};
 use crate::figure::{Figure, Row};
 use crate::produce::Ask;
 use crate::rows::sustained::number;
@@ -19,10 +19,6 @@ const BUSY: u64 = 100;
 const READY_PER_S: u64 = 12_000;
 /// Events that fill the shop before anything is measured: every user has a list.
 const FIRST_EVENTS: u64 = 400_000;
-
-fn ask(mode: &str, host: &str, run: &str) -> Ask {
-    Ask { users: USERS, items: ITEMS, run: run.to_owned(), ..Ask::new(mode, host) }
-}
 
 /// Sustained load, memory, freshness and 16 clients at once. Returned too: events a second.
 ///

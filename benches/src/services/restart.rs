@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{ITEMS, Services, Shop, USERS, held, produce};
+use super::{Services, Shop, ask, held, produce};
 use crate::figure::{Figure, Row};
 use crate::http::Connection;
 use crate::produce::{Ask, Gauges};
@@ -40,13 +40,7 @@ pub(super) async fn present(connection: &mut Connection, records: f64) -> anyhow
 pub async fn row(services: &Services, shoptide: &Path, pinned: bool, most: f64) -> anyhow::Result<Row> {
     let shop = Shop::new(services, shoptide, "restart")?;
     let (serve, _jobs) = (shop.start("serve", &[])?, shop.start("jobs", &[])?);
-    let ask = |mode: &str, run: &str| Ask {
-        users: USERS,
-        items: ITEMS,
-        run: run.to_owned(),
-        batch: 100,
-        ..Ask::new(mode, &serve.host)
-    };
+    let ask = |mode: &str, run: &str| Ask { batch: 100, ..ask(mode, &serve.host, run) };
     let stream = shop.start("stream", &[])?;
     let live = (most * LIVE_SHARE) as u64;
     let feed = |seconds: u64, rate: u64, run: &str| {

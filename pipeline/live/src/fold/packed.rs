@@ -86,7 +86,7 @@ impl PackedUsers {
         self.slots.len()
     }
 
-    /// Bytes of the users that are held, the map's with them. Memory is at most an eighth more, and one segment.
+    /// Bytes of the users that are held, the map's with them. Memory is at most a seventh more, as an eighth of all may be dead, and one segment.
     pub fn live_bytes(&self) -> usize {
         self.held - self.dead + self.slots.len() * SLOT_BYTES
     }
@@ -169,6 +169,8 @@ impl PackedUsers {
         }
     }
 
+    /// Copies what lives in a segment to the last one. That may get the same number; but a copy never stands behind the place of its record, which has been
+    /// passed, so that no dead record is taken for one that lives.
     fn rewrite(&mut self, number: usize) {
         let Some(segment) = self.segments.get_mut(number).map(std::mem::take) else { return };
         self.held -= segment.bytes.len();
