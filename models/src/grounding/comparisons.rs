@@ -53,7 +53,8 @@ impl Judge<'_> {
 
     /// The prices of the two products that are compared: of what is spoken of, and of what stands behind "than".
     fn pair(&self) -> Option<(Micros, Micros, Currency)> {
-        let once = self.tokens.iter().filter(|t| t.has(Cue::Cheaper) || t.has(Cue::Dearer)).count() == 1;
+        // Said twice it must be the same: `cheaper, cheaper by ¥200`.
+        let once = self.any(Cue::Cheaper) != self.any(Cue::Dearer);
         let than = self.tokens.iter().position(|t| t.has(Cue::Than))?;
         let [first, second] = self.subjects.mentions() else { return None };
         let ([x], [y], true) = (first.products.as_slice(), second.products.as_slice(), once) else {
@@ -69,10 +70,10 @@ impl Judge<'_> {
     pub(super) fn differences(&mut self) {
         let Some((own, other, code)) = self.pair() else { return };
         let by = own.0.abs_diff(other.0);
-        let Some(at) = self.tokens.iter().position(|t| t.has(Cue::Cheaper) || t.has(Cue::Dearer)) else {
-            return;
-        };
-        for beside in [at.wrapping_sub(1), at + 1] {
+        let compares = |t: &Token| t.has(Cue::Cheaper) || t.has(Cue::Dearer);
+        let said: Vec<usize> =
+            (0..self.tokens.len()).filter(|at| self.tokens.get(*at).is_some_and(compares)).collect();
+        for beside in said.iter().flat_map(|at| [at.wrapping_sub(1), at + 1]) {
             if let Some(Token::Figure(Figure::Money { micros, currencies })) = self.tokens.get(beside)
                 && currencies.contains(&code)
                 && u64::try_from(*micros).ok() == Some(by)

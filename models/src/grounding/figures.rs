@@ -10,6 +10,10 @@ use super::words::Cue;
 
 /// Micro-units by which a rating may be rounded: to one decimal.
 const RATING_ROUNDED: i64 = 50_000;
+/// Tokens before a number in which the rating comes that it is.
+const RATING_WITHIN: usize = 4;
+/// Tokens behind a number in which the noun comes that it counts.
+const DESCRIBED_MAX: usize = 4;
 
 impl Judge<'_> {
     pub(super) fn in_range(&self, product: &Product) -> bool {
@@ -71,9 +75,13 @@ impl Judge<'_> {
                 t.has(Cue::Count) || matches!(t, Token::Property { categories, .. } if !categories.is_empty())
             })
         };
-        let described = next(1)
-            .is_some_and(|t| t.has(Cue::Plain) || matches!(t, Token::Property { .. } | Token::Brand { .. }));
-        if noun(next(1)) || described && noun(next(2)) {
+        let describes =
+            |t: &Token| t.has(Cue::Plain) || matches!(t, Token::Property { .. } | Token::Brand { .. });
+        let described = next(1).is_some_and(describes);
+        // `Three pairs of noise cancelling headphones`; of what is left it would be a number of pieces.
+        let further = !self.any(Cue::Left)
+            && (3..=DESCRIBED_MAX).any(|n| noun(next(n)) && (1..n).all(|n| next(n).is_some_and(describes)));
+        if noun(next(1)) || described && noun(next(2)) || further {
             let shown = i64::try_from(self.facts.products.len()).unwrap_or(i64::MAX);
             let part =
                 self.tokens.get(at.saturating_sub(NEAR)..at).unwrap_or(&[]).iter().any(|t| t.has(Cue::Part));
@@ -81,7 +89,7 @@ impl Judge<'_> {
                 whole.is_some_and(|n| n == shown || n == 1 && 0 < shown || part && 0 < n && n <= shown);
             return check(holds, Fault::Count);
         }
-        if self.near(at, Cue::Rating) {
+        if self.near(at, Cue::Rating) || self.rates(at) {
             let is = |p: &Product| {
                 p.rating
                     .is_some_and(|r| ((f64::from(r) * 1e6) as i64).abs_diff(micros) <= RATING_ROUNDED as u64)
@@ -89,6 +97,19 @@ impl Judge<'_> {
             return check(self.all(at, is), Fault::Rating);
         }
         check(self.all(at, |p| self.is_price(at, p)), Fault::Price)
+    }
+
+    /// Whether a number follows a rating with nothing said in between: `has the best rating of the three, 4.8`. Where a price is spoken of, it is one.
+    fn rates(&self, at: usize) -> bool {
+        let idle = |t: &&Token| {
+            let of = [Cue::OfTwo, Cue::OfThree, Cue::OfFour, Cue::OfFive];
+            t.has(Cue::Plain) && !t.has(Cue::And)
+                || of.into_iter().any(|cue| t.has(cue))
+                || matches!(t, Token::Mark(',' | '，'))
+        };
+        let before = self.tokens.get(..at).unwrap_or(&[]).iter().rev();
+        let last = before.take(RATING_WITHIN).find(|t| !idle(t));
+        !self.any(Cue::Price) && last.is_some_and(|t| t.has(Cue::Rating) || t.has(Cue::BestRated))
     }
 
     /// Whether a figure is a bound that the shopper set, and is said as one.
@@ -101,7 +122,8 @@ impl Judge<'_> {
         let said = is(range.max) && self.near(at, Cue::Max)
             || is(range.min) && self.near(at, Cue::Min)
             || is(range.about) && self.near(at, Cue::About)
-            || (ranged || self.near(at, Cue::Budget)) && (is(range.min) || is(range.max) || is(range.about));
+            || (ranged || self.near(at, Cue::Budget) || self.near(at, Cue::InBudget))
+                && (is(range.min) || is(range.max) || is(range.about));
         let currency = match self.tokens.get(at) {
             Some(Token::Figure(Figure::Money { currencies, .. })) => match range.currency {
                 Some(code) => currencies.contains(&code),

@@ -215,6 +215,27 @@ impl Judge<'_> {
             let follows = tokens.iter().skip(at + 1).any(says_something);
             return if follows { Ok(false) } else { Err(Fault::Comparison) };
         }
+        let of = [Cue::OfTwo, Cue::OfThree, Cue::OfFour, Cue::OfFive].into_iter().position(has);
+        if let Some(place) = of {
+            // `The cheapest of the three`: of those shown.
+            return if self.facts.products.len() == place + 2 { Ok(false) } else { Err(Fault::Count) };
+        }
+        if has(Cue::SizeOf) {
+            // `256GB of storage`: the size before it is checked; more or faster storage is not.
+            let sized =
+                tokens.get(at.wrapping_sub(1)).is_some_and(|t| matches!(t, Token::Figure(Figure::Size(_))));
+            return if sized { Ok(false) } else { Err(Fault::Unknown) };
+        }
+        if has(Cue::Besides) {
+            // `NFC, as well as 5G`: what follows is checked; another product would be said to have what stands before.
+            let next = tokens.iter().skip(at + 1).find(|t| !t.has(Cue::Plain));
+            let checked =
+                next.is_some_and(|t| matches!(t, Token::Property { features, .. } if !features.is_empty()));
+            return if checked { Ok(false) } else { Err(Fault::Comparison) };
+        }
+        if has(Cue::OneLeft) {
+            return check(self.all(at, |p| p.stock == Some(1)), Fault::Stock);
+        }
         if has(Cue::NoneFound) {
             return check(self.facts.products.is_empty(), Fault::Count);
         }
@@ -250,6 +271,11 @@ impl Judge<'_> {
             return self.compared(at, has(Cue::Cheaper));
         }
         if has(Cue::Not) {
+            // `No, it does not have NFC`: the denial behind it is held against the facts.
+            let comma = matches!(tokens.get(at + 1), Some(Token::Mark(',' | '，')));
+            if at == 0 && comma && tokens.iter().skip(2).any(|t| t.has(Cue::Not)) {
+                return Ok(false);
+            }
             return self.denied(at);
         }
         // `Few left`: how many must be said, and is checked with the number.
