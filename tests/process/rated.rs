@@ -40,7 +40,13 @@ async fn order(url: &str) -> Vec<String> {
 
 async fn becomes(url: &str, expected: &[&str]) -> Duration {
     let began = Instant::now();
-    until(&format!("{expected:?}"), || async { (order(url).await == expected).then_some(()) }).await;
+    until(&format!("{expected:?}"), || async {
+        let found = order(url).await;
+        // Of the last look, if it was in vain.
+        println!("{found:?}");
+        (found == expected).then_some(())
+    })
+    .await;
     began.elapsed()
 }
 

@@ -124,7 +124,16 @@ pub struct ItemRating {
 
 /// How far a reader has seen what became of ratings: nothing yet, or what [`RatingsPage::seen`] said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RatingsSeen(pub(crate) std::collections::BTreeMap<u32, (i64, Vec<u8>)>);
+pub struct RatingsSeen(pub(crate) std::collections::BTreeMap<u32, RatedUpto>);
+
+/// Of one shard: all changes before this offset, and of those at it the items up to this one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RatedUpto {
+    pub offset: i64,
+    pub item: Vec<u8>,
+    /// [`crate::Truth::rated_from`] then: where it is another, the shard was summed up anew, below offsets that were seen.
+    pub rated_from: Option<i64>,
+}
 
 /// Items whose ratings changed, each with the sums of now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

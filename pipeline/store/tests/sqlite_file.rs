@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use rows::*;
 use shoptide_schemas::{Currency, Micros, Topic};
-use shoptide_store::{Budget, OffsetMove, RatingRow, SqliteTruth, SqliteTruthOptions, StoreError, Truth};
+use shoptide_store::{
+    Budget, OffsetMove, RatingRow, RatingsSeen, SqliteTruth, SqliteTruthOptions, StoreError, Truth,
+};
 use sqlx::{Connection, Executor, SqliteConnection};
 
 async fn open(path: &Path) -> Result<Arc<SqliteTruth>, StoreError> {
@@ -109,6 +111,8 @@ async fn an_older_file_is_brought_up_and_its_shards_have_no_sums() {
     assert_eq!(parts_of(&*truth).await.len(), 1);
     let epoch = assigned(&*truth, &[Topic::Feedback]).await;
     assert_eq!(truth.rated_from(SHARD).await.unwrap(), None);
+    // Whoever looked before the shard was summed up sees it then, though the sums lie below what was folded.
+    let seen = truth.ratings_since(&RatingsSeen::default(), 9).await.unwrap().seen;
     let mut summed = commit(
         epoch,
         &[OffsetMove { from: 3, to: 3, tally: Default::default(), ..step(Topic::Feedback, 3, 3) }],
@@ -116,6 +120,7 @@ async fn an_older_file_is_brought_up_and_its_shards_have_no_sums() {
     summed.ratings = vec![RatingRow { item: item("i"), n: 1, hundredths: 450, upto: 2 }];
     summed.rated_from = Some(3);
     truth.commit(summed).await.unwrap();
+    assert_eq!(truth.ratings_since(&seen, 9).await.unwrap().ratings.len(), 1);
     assert_eq!(truth.rated_from(SHARD).await.unwrap(), Some(3));
     assert_eq!(truth.item_ratings(&[item("i")]).await.unwrap()[0].hundredths, 450);
     assigned(&*truth, &[Topic::Feedback]).await;

@@ -10,6 +10,7 @@ use super::conn::SqlConn;
 use super::reads::limit_of;
 use super::tables;
 use super::value::{Row, Value};
+use crate::rows::RatedUpto;
 use crate::{Commit, ItemRating, RatingsPage, RatingsSeen, StoreError};
 
 /// Begins the names of the pointer rows that say from which offset on a shard's ratings are counted as they are folded.
@@ -96,6 +97,20 @@ pub(super) async fn began<C: SqlConn>(conn: &mut C, shard: u32) -> Result<Option
     pointer(conn, RATED, shard).await
 }
 
+/// The same of all shards.
+async fn all_began<C: SqlConn>(conn: &mut C) -> Result<BTreeMap<u32, i64>, StoreError> {
+    let sql = "SELECT name, value FROM pointer WHERE name >= ? AND name < ? ORDER BY name";
+    // `;` follows `:`.
+    let args = [Value::Bytes(b"rated:"), Value::Bytes(b"rated;")];
+    let mut all = BTreeMap::new();
+    for mut row in conn.query(sql, &args).await? {
+        let from = row.int(1)?;
+        let shard = row.text(0)?.strip_prefix(RATED).and_then(|shard| shard.parse().ok());
+        all.extend(shard.map(|shard: u32| (shard, from)));
+    }
+    Ok(all)
+}
+
 /// The users of shard `heir` come from a shard whose ratings may not be counted yet: then neither are theirs.
 pub(super) async fn inherit<C: SqlConn>(conn: &mut C, from: u32, heir: u32) -> Result<(), StoreError> {
     match began(conn, from).await? {
@@ -111,19 +126,24 @@ pub(super) async fn since<C: SqlConn>(
     limit: usize,
 ) -> Result<RatingsPage, StoreError> {
     let sql = "SELECT shard, next_off FROM stream_offset WHERE topic = ? ORDER BY shard";
-    let mut stands: Vec<(u32, i64)> = Vec::new();
+    let rated_from = all_began(conn).await?;
+    let mut stands: Vec<(u32, RatedUpto)> = Vec::new();
     for row in conn.query(sql, &[Value::Int(code(Topic::Feedback))]).await? {
-        stands.push((row.number(0)?, row.int(1)?));
+        let (shard, offset) = (row.number(0)?, row.int(1)?);
+        let rated_from = rated_from.get(&shard).copied();
+        stands.push((shard, RatedUpto { offset, item: Vec::new(), rated_from }));
     }
     if seen.0.is_empty() {
-        let seen = RatingsSeen(stands.into_iter().map(|(shard, next)| (shard, (next, Vec::new()))).collect());
+        let seen = RatingsSeen(stands.into_iter().collect());
         return Ok(RatingsPage { ratings: all(conn).await?, seen, more: false });
     }
     let mut page = RatingsPage { ratings: Vec::new(), seen: seen.clone(), more: false };
     let mut changed: Vec<Vec<u8>> = Vec::new();
     for (shard, next) in stands {
-        let (upto, after) = page.seen.0.get(&shard).cloned().unwrap_or((i64::MIN, Vec::new()));
-        if next <= upto && after.is_empty() {
+        let known = page.seen.0.get(&shard).filter(|known| known.rated_from == next.rated_from).cloned();
+        let RatedUpto { offset: upto, item: after, .. } =
+            known.unwrap_or(RatedUpto { offset: i64::MIN, ..RatedUpto::default() });
+        if next.offset <= upto && after.is_empty() {
             continue;
         }
         let room = limit.max(1).saturating_sub(changed.len());
@@ -137,11 +157,11 @@ pub(super) async fn since<C: SqlConn>(
         let rows = conn.query(sql, &args).await?;
         let full = rows.len() == room;
         page.more |= full;
-        let mut reached = (next, Vec::new());
+        let mut reached = next;
         for mut row in rows {
             let item = row.take_bytes(1)?;
             if full {
-                reached = (row.int(0)?, item.clone());
+                (reached.offset, reached.item) = (row.int(0)?, item.clone());
             }
             changed.push(item);
         }
