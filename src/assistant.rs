@@ -40,6 +40,7 @@ fn options(config: &AssistantConfig) -> Option<shoptide_assistant::AssistantOpti
         turns_max: config.turns_max,
         answer_tokens_max: config.answer_tokens_max,
         user_tokens_max: config.user_tokens_max,
+        visitors_tokens_max: config.visitors_tokens_max,
         day_tokens_max: config.day_tokens_max,
         users_max: config.users_max,
         rounds_max: config.rounds_max,

@@ -31,6 +31,7 @@ pub struct AssistantConfig {
     pub turns_max: usize,
     pub answer_tokens_max: u32,
     pub user_tokens_max: u64,
+    pub visitors_tokens_max: u64,
     pub day_tokens_max: u64,
     pub users_max: usize,
     pub rounds_max: u32,
@@ -74,6 +75,7 @@ impl AssistantConfig {
             answer_tokens_max: whole("assistant.answer_tokens_max", raw.answer_tokens_max, 16..=16_384)
                 .map_err(blame)?,
             user_tokens_max: tokens("assistant.user_tokens_max", raw.user_tokens_max, 0)?,
+            visitors_tokens_max: tokens("assistant.visitors_tokens_max", raw.visitors_tokens_max, 0)?,
             day_tokens_max: tokens("assistant.day_tokens_max", raw.day_tokens_max, 0)?,
             users_max: whole("assistant.users_max", raw.users_max, 1..=10_000_000).map_err(blame)?,
             rounds_max: whole("assistant.rounds_max", raw.rounds_max, 0..=10).map_err(blame)?,

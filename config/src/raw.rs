@@ -225,6 +225,7 @@ pub(crate) struct RawAssistant {
     pub turns_max: i64,
     pub answer_tokens_max: i64,
     pub user_tokens_max: i64,
+    pub visitors_tokens_max: i64,
     pub day_tokens_max: i64,
     pub users_max: i64,
     pub rounds_max: i64,

@@ -31,6 +31,7 @@ mod paths;
 pub mod popularity;
 pub mod product_score;
 pub mod ranking;
+pub mod rated;
 pub mod ratings;
 pub mod search;
 pub mod segments;

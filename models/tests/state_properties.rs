@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_models::state::{
-    ACTS_PER_ITEM_MAX, CountChange, DEDUPE_WINDOW, Decision, Facts, ITEMS_PER_PART_MAX, Part, QUERIES_MAX,
-    RecordAt, SPEND_MONTHS_MAX, decide,
+    ACTS_PER_ITEM_MAX, CountChange, Counted, DEDUPE_WINDOW, Decision, Facts, ITEMS_PER_PART_MAX, Part,
+    QUERIES_MAX, RatingChange, RecordAt, SPEND_MONTHS_MAX, decide,
 };
 use shoptide_schemas::catalogue::ItemFields;
 use shoptide_schemas::event::OrderLine;
@@ -86,18 +86,20 @@ fn at(offset: i64) -> RecordAt {
 }
 
 /// Folds as the shell does; the tally is (applied, everything else).
-fn folded(events: &[ShopEvent]) -> (Part, Vec<CountChange>, Vec<Decision>) {
-    let (mut part, mut counts, mut decisions) = (Part::default(), Vec::new(), Vec::new());
+fn folded(events: &[ShopEvent]) -> (Part, Counted, Vec<Decision>) {
+    let (mut part, mut counted, mut decisions) = (Part::default(), Counted::default(), Vec::new());
     let mut erased = false;
     for (event, offset) in events.iter().zip(0..) {
         let decision = decide(&part, event, at(offset), Facts { line_known: false, erased });
         if let Decision::Apply(change) = &decision {
-            counts.extend(part.commit(change, event, offset));
+            let Counted { counts, ratings } = part.commit(change, event, offset);
+            counted.counts.extend(counts);
+            counted.ratings.extend(ratings);
             erased |= event.kind == EventKind::Erased;
         }
         decisions.push(decision);
     }
-    (part, counts, decisions)
+    (part, counted, decisions)
 }
 
 fn within_bounds(part: &Part) {
@@ -114,6 +116,15 @@ fn sums(counts: &[CountChange]) -> BTreeMap<(ItemId, u32, u8), i64> {
     let mut sums = BTreeMap::new();
     counts.iter().for_each(|c| *sums.entry((c.item.clone(), c.day, c.act.0)).or_default() += c.n);
     sums.retain(|_, n| *n != 0);
+    sums
+}
+
+fn rating_sums(changes: &[RatingChange]) -> BTreeMap<ItemId, (i64, i64)> {
+    let mut sums: BTreeMap<ItemId, (i64, i64)> = BTreeMap::new();
+    for change in changes {
+        let (n, hundredths) = sums.entry(change.item.clone()).or_default();
+        (*n, *hundredths) = (*n + change.n, *hundredths + change.hundredths);
+    }
     sums
 }
 
@@ -198,14 +209,52 @@ proptest! {
         let view = |item: u32| EventKind::View { item: ItemId::from_trusted(&item.to_le_bytes()) };
         let mut events: Vec<ShopEvent> =
             acts.iter().enumerate().map(|(n, (item, day))| event(n, view(*item), *day)).collect();
-        let straight = sums(&folded(&events).1);
+        let straight = sums(&folded(&events).1.counts);
         let turn = turn.min(events.len());
         events.rotate_left(turn);
-        prop_assert_eq!(&straight, &sums(&folded(&events).1));
+        prop_assert_eq!(&straight, &sums(&folded(&events).1.counts));
         prop_assert_eq!(straight.values().sum::<i64>(), acts.len() as i64);
         events.push(event(1_000, EventKind::Erased, 0));
-        let (part, counts, _) = folded(&events);
-        prop_assert!(part.is_empty() && sums(&counts).is_empty());
+        let (part, counted, _) = folded(&events);
+        prop_assert!(part.is_empty() && sums(&counted.counts).is_empty());
+    }
+
+    /// The sums are those of what the part holds: one rating an item, the last; none after an erasure.
+    #[test]
+    fn ratings_sum_to_what_is_held(acts in prop::collection::vec((0..8_u32, prop::option::of(0..=500_u16)), 0..100)) {
+        let event = |n: usize, event_type, kind| ShopEvent {
+            id: EventId::from_trusted(format!("e{n}").as_bytes()),
+            event_type,
+            user: UserId::from_trusted(b"u"),
+            at: EventMs(NOW_MS),
+            historical: false,
+            list: None,
+            session: None,
+            kind,
+        };
+        let item = |item: u32| ItemId::from_trusted(&item.to_le_bytes());
+        let mut events: Vec<ShopEvent> = acts
+            .iter()
+            .enumerate()
+            .map(|(n, (number, rating))| match rating {
+                Some(hundredths) => {
+                    let kind = EventKind::Rate { item: item(*number), hundredths: *hundredths };
+                    event(n, EventType::RateItem, kind)
+                }
+                None => event(n, EventType::ViewItem, EventKind::View { item: item(*number) }),
+            })
+            .collect();
+        let (part, counted, _) = folded(&events);
+        let mut last = BTreeMap::new();
+        for (number, rating) in &acts {
+            rating.iter().for_each(|r| { last.insert(item(*number), (1, i64::from(*r))); });
+        }
+        prop_assert_eq!(rating_sums(&counted.ratings), last.clone());
+        let held: BTreeMap<_, _> = part.ratings().map(|(item, r)| (item.clone(), (1, i64::from(r)))).collect();
+        prop_assert_eq!(held, last);
+        events.push(event(1_000, EventType::UserErased, EventKind::Erased));
+        let left = rating_sums(&folded(&events).1.ratings);
+        prop_assert!(left.values().all(|sum| *sum == (0, 0)), "{:?}", left);
     }
 
     #[test]
@@ -347,4 +396,31 @@ fn one_item_on_a_thousand_days_keeps_the_newest() {
     let days: Vec<u32> = part.items[0].acts.iter().map(|a| a.day).collect();
     assert_eq!(days.len(), ACTS_PER_ITEM_MAX);
     assert_eq!(*days.last().unwrap(), EventMs(NOW_MS - DAY_MS).day());
+}
+
+/// Of what an anonymous user and the known one both rated one rating stays; what only one of them rated stays.
+#[test]
+fn an_anonymous_user_who_is_known_rates_once() {
+    let rate = |id: &str, item: &str, hundredths| ShopEvent {
+        id: EventId::from_trusted(id.as_bytes()),
+        event_type: EventType::RateItem,
+        user: UserId::from_trusted(b"u"),
+        at: EventMs(NOW_MS),
+        historical: false,
+        list: None,
+        session: None,
+        kind: EventKind::Rate { item: ItemId::from_trusted(item.as_bytes()), hundredths },
+    };
+    let (theirs, of_theirs, _) = folded(&[rate("1", "both", 500), rate("2", "theirs", 100)]);
+    let own = [rate("3", "both", 200), rate("4", "own", 300)];
+    let absorbed = ShopEvent {
+        event_type: EventType::PartAbsorbed,
+        kind: EventKind::Absorbed { from: UserId::from_trusted(b"anon"), part: theirs.encode() },
+        ..rate("5", "", 0)
+    };
+    let (part, of_own, _) = folded(&[own[0].clone(), own[1].clone(), absorbed]);
+    let all = rating_sums(&[of_theirs.ratings, of_own.ratings].concat());
+    let sum = |item: &str| all[&ItemId::from_trusted(item.as_bytes())];
+    assert_eq!((sum("both"), sum("own"), sum("theirs")), ((1, 500), (1, 300), (1, 100)));
+    assert_eq!(part.ratings().count(), 3);
 }

@@ -20,6 +20,11 @@ pub const STORE: &[Migration] = &[
     Migration { version: 3, name: "model files", sql: include_str!("../migrations/0003_model_file.sql") },
     Migration { version: 4, name: "chats", sql: include_str!("../migrations/0004_chat.sql") },
     Migration { version: 5, name: "questions", sql: include_str!("../migrations/0005_faq.sql") },
+    Migration {
+        version: 6,
+        name: "ratings of items",
+        sql: include_str!("../migrations/0006_item_rating.sql"),
+    },
 ];
 
 /// The embedded log.

@@ -91,6 +91,7 @@ async fn repeats_and_another_order_of_users_make_the_same_truth() {
             // What a part holds names offsets, which differ; counts and lines are what it is made of.
             "SELECT CAST(SUM(CRC32(CONCAT_WS('/', user_id, kind, order_id, line_id))) AS SIGNED) FROM order_line",
             "SELECT CAST(SUM(CRC32(CONCAT_WS('/', shard, item_id, day, type, n))) AS SIGNED) FROM item_count",
+            "SELECT CAST(SUM(CRC32(CONCAT_WS('/', shard, item_id, n, hundredths))) AS SIGNED) FROM item_rating",
         ];
         let mut state = Vec::new();
         for sum in sums {

@@ -151,6 +151,7 @@ async fn a_truth_that_somebody_touched_is_found_out() {
             "user_part",
             "UPDATE user_part SET data = data || x'00' WHERE upto = (SELECT MAX(upto) FROM user_part)",
         ),
+        ("item_rating", "UPDATE item_rating SET hundredths = hundredths + 1"),
         ("order_line", "DELETE FROM order_line"),
         (
             "stream_offset",

@@ -21,6 +21,7 @@ mod letters;
 mod loading;
 mod machines;
 mod misconfigured;
+mod rated;
 mod real;
 mod roles;
 #[allow(dead_code, reason = "the tests of faults use the rest")]

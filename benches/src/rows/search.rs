@@ -37,8 +37,9 @@ pub async fn rows(set: &[String]) -> anyhow::Result<Vec<Row>> {
         let catalogue = Arc::new(catalogue(items)?);
         let (_held, follow) = watch::channel(catalogue.clone());
         let (_model, follow_model) = watch::channel(None);
+        let (_ratings, follow_ratings) = watch::channel(Arc::default());
         let began = Instant::now();
-        let search = Search::start(follow, follow_model, currency)?;
+        let search = Search::start(follow, follow_model, follow_ratings, currency)?;
         search.caught_up(catalogue.offset()).await;
         let built_s = began.elapsed().as_secs_f64();
         rows.push(figure(&catalogue, &search, bar_ms, built_s)?);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
-use shoptide_live::fold::{Inspect, ReplayError, replay};
+use shoptide_live::fold::{Inspect, ReplayError, replay_rated};
 use shoptide_live::{LiveError, ModelFiles};
 use shoptide_log::{Log, LogError, generation_of};
 use shoptide_models::list::ListParams;
@@ -120,7 +120,9 @@ impl Verify<'_> {
             for (shard, rows) in &shards {
                 let bases: Vec<(Topic, i64)> = rows.iter().map(|r| (r.topic, r.base_off)).collect();
                 let until = rows.iter().map(|r| (r.topic.code(), end_of(r))).collect();
-                replay(self.log, clean, *shard, &bases, &until, self.inspect.clone()).await?;
+                // A store that does not know is from before ratings were summed, and has no sums.
+                let rated = self.truth.rated_from(*shard).await?.unwrap_or(i64::MAX);
+                replay_rated(self.log, clean, *shard, &bases, &until, rated, self.inspect.clone()).await?;
             }
             if generation < last {
                 let growth = grow::remembered(self.truth, self.log, generation + 1).await?;

@@ -124,7 +124,10 @@ phrases! {
     // The price of before.
     PriceNow { "“{title}”现在 {now}。", "\"{title}\" is {now} now." }
     PriceBefore { "以前的价格，从新到旧：{prices}。", "Before that, newest first: {prices}." }
-    PriceRange { "记录里最低 {low}，最高 {high}。只记了先后，没记日期。", "The lowest on record is {low}, the highest {high}. Their order is known, not their dates." }
+    PriceNowSince { "“{title}”现在 {now}，从 {date} 起。", "\"{title}\" is {now} now, since {date}." }
+    PriceFrom { "{price}（{date} 起）", "{price} (from {date})" }
+    PriceRange { "记录里最低 {low}，最高 {high}。", "The lowest on record is {low}, the highest {high}." }
+    PriceUndated { "没写日期的价格只知道先后。", "Of those without a date only the order is known." }
     PriceSame { "记录里没有变过价。", "It has not changed on record." }
 
     // Said of a product.
@@ -142,6 +145,8 @@ phrases! {
     WhyBrand { "是您要的{brand}", "of {brand}, as you asked" }
     WhyHas { "有{traits}", "has {traits}" }
     WhySaid { "名称或描述里有您说的词", "your words are in its text" }
+    WhyRated { "{count} 位顾客评分 {mean}", "rated {mean} by {count} shoppers" }
+    WhyRatedOnce { "1 位顾客评分 {mean}", "rated {mean} by one shopper" }
     WhyPopular { "很多人选", "chosen by many shoppers" }
     WhyTasteBrand { "您常看{brand}", "you often look at {brand}" }
     WhyTasteCategory { "您常看{category}", "you often look at {category}" }

@@ -8,6 +8,7 @@ use shoptide_schemas::Currency;
 
 use crate::catalogue::{Catalogue, CatalogueItem};
 use crate::content::plain;
+use crate::rated::{RatingSum, Ratings};
 
 /// Facts of one chunk: a change copies this many.
 const CHUNK: usize = 256;
@@ -73,6 +74,7 @@ pub struct Facts {
     categories: Arc<Names>,
     /// By number; what is beyond its end is of class 0.
     popularity: Arc<Vec<u8>>,
+    ratings: Arc<Ratings>,
 }
 
 impl Facts {
@@ -112,6 +114,15 @@ impl Facts {
     /// Takes over classes of popularity, by number.
     pub fn set_popularity(&mut self, classes: Vec<u8>) {
         self.popularity = Arc::new(classes);
+    }
+
+    /// Takes over what shoppers gave, by the same numbers.
+    pub fn set_ratings(&mut self, ratings: Arc<Ratings>) {
+        self.ratings = ratings;
+    }
+
+    pub fn rating(&self, number: u32) -> RatingSum {
+        self.ratings.get(number)
     }
 
     pub fn len(&self) -> u32 {

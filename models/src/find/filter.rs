@@ -81,18 +81,22 @@ pub enum Order {
     Relevance,
     /// Cheapest first; what has no price in the shop's currency comes last.
     Price,
+    /// Best rated first, by [`crate::rated::RatingSum::rank`]; what nobody has rated comes last.
+    Rating,
 }
 
 impl Order {
+    /// - `fact`: that of `number` in `facts`
     /// - `points`: what the words say for the item; 0 without words
-    pub fn key(self, number: u32, points: u32, fact: &Fact, popularity: u8) -> Key {
+    pub(super) fn key(self, facts: &Facts, number: u32, points: u32, fact: &Fact) -> Key {
         let rank = match self {
             Order::Relevance => {
                 // Without words there is nothing that a short title would be nearer to.
                 let brevity = if points == 0 { 0 } else { u8::MAX - fact.title_chars };
-                u64::from(points) << 16 | u64::from(popularity) << 8 | u64::from(brevity)
+                u64::from(points) << 16 | u64::from(facts.popularity(number)) << 8 | u64::from(brevity)
             }
             Order::Price => fact.price.map_or(0, |price| u64::MAX - price.micros().unsigned_abs()),
+            Order::Rating => facts.rating(number).rank(),
         };
         Key { rank, number }
     }

@@ -79,7 +79,7 @@ impl<'a> Tally<'a> {
             return;
         }
         self.total += 1;
-        let key = self.order.key(number, points, fact, self.facts.popularity(number));
+        let key = self.order.key(self.facts, number, points, fact);
         if self.after.is_none_or(|after| key < after) {
             self.beyond += 1;
             self.greatest.offer(key);

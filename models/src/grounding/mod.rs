@@ -5,9 +5,12 @@
 //! are said of. So a reply may lose sentences that were true, and keeps none that nobody knows to be.
 
 mod checker;
+mod comparisons;
 mod facts;
+mod figures;
 mod judge;
 mod lexer;
+mod mentions;
 mod numbers;
 mod sentences;
 mod subjects;

@@ -99,6 +99,7 @@ pub(crate) fn says_something(token: &Token) -> bool {
                 Cue::InStock
                     | Cue::OutOfStock
                     | Cue::Left
+                    | Cue::OneLeft
                     | Cue::InBudget
                     | Cue::OverBudget
                     | Cue::Cheapest

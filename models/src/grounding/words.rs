@@ -26,6 +26,8 @@ cues! {
     OutOfStock "out_of_stock", Left "left", Unit "unit", Cheapest "cheapest", Dearest "dearest", BestRated "best_rated",
     Cheaper "cheaper", Dearer "dearer", Than "than", Rating "rating", Price "price", Respectively "respectively", Count "count",
     Part "part", Also "also", Same "same", Not "not", Affirm "affirm", NoneFound "none_found", AllMet "all_met", Question "question", Cny "cny", Usd "usd",
+    SizeOf "size_of", OneLeft "one_left", Besides "besides",
+    OfTwo "of_two", OfThree "of_three", OfFour "of_four", OfFive "of_five",
     Eur "eur", Gbp "gbp", Jpy "jpy", Hkd "hkd", Krw "krw", Leak "leak",
 }
 

@@ -1,6 +1,7 @@
 //! How much each part of the score counts.
 
 use crate::params::{BadParam, check};
+use crate::rated::{PRIOR_COUNT, PRIOR_MEAN};
 use crate::tune::{Dimension, Point, Range, Tunable};
 
 /// Checked parameters of [`score`](super::score).
@@ -96,8 +97,8 @@ impl Default for ScoreParams {
     fn default() -> Self {
         Self {
             weights: [2.0, 1.5, 3.0, 2.0, 1.0, 0.5, 1.0, 1.0, 1.0],
-            rating_prior: 3.5,
-            rating_prior_count: 10.0,
+            rating_prior: PRIOR_MEAN,
+            rating_prior_count: PRIOR_COUNT as f32,
             comfortable_share: 0.5,
         }
     }
@@ -133,8 +134,8 @@ impl Tunable for ScoreParams {
         };
         Self::new(
             weights,
-            of("rating_prior", 3.5),
-            of("rating_prior_count", 10.0),
+            of("rating_prior", f64::from(PRIOR_MEAN)),
+            of("rating_prior_count", f64::from(PRIOR_COUNT)),
             of("comfortable_share", 0.5),
         )
     }

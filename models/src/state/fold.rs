@@ -8,6 +8,7 @@ use shoptide_schemas::{Code, EventMs, ItemId, Reject, ShopEvent, Topic, UserId};
 
 use super::act::Act;
 use super::part::Part;
+use super::rated::RatingChange;
 
 /// Bytes of a part that travels to a known user: as hexadecimal it must fit an event.
 const TRAVEL_BYTES_MAX: usize = 28 * 1024;
@@ -68,6 +69,13 @@ pub struct CountChange {
     pub n: i64,
 }
 
+/// What a change does across users.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counted {
+    pub counts: Vec<CountChange>,
+    pub ratings: Vec<RatingChange>,
+}
+
 /// Decides what a record does to the part of its user and topic. Same part, same record, same facts: same decision.
 pub fn decide(part: &Part, event: &ShopEvent, at: RecordAt, facts: Facts) -> Decision {
     if facts.erased {
@@ -116,13 +124,13 @@ pub fn decide(part: &Part, event: &ShopEvent, at: RecordAt, facts: Facts) -> Dec
 }
 
 impl Part {
-    /// Carries out a change and returns what it does to the counters.
-    pub fn commit(&mut self, change: &Change, event: &ShopEvent, offset: i64) -> Vec<CountChange> {
+    /// Carries out a change and returns what it does to the counters and to the sums of ratings.
+    pub fn commit(&mut self, change: &Change, event: &ShopEvent, offset: i64) -> Counted {
         match change {
             Change::Erase => {
-                let counts = self.contributions();
+                let taken = Counted { counts: self.contributions(), ratings: self.ratings_taken_back() };
                 *self = Part::default();
-                return counts;
+                return taken;
             }
             Change::Leave { known, .. } => {
                 *self = Part {
@@ -132,17 +140,22 @@ impl Part {
                 };
             }
             Change::Forward { .. } => {}
-            Change::Absorb(theirs) => self.absorb((**theirs).clone(), offset),
+            Change::Absorb(theirs) => {
+                let ratings = self.ratings_replaced_by(theirs);
+                self.absorb((**theirs).clone(), offset);
+                self.remember(event.id.hash64());
+                return Counted { ratings, ..Counted::default() };
+            }
             Change::Fold => {
                 self.remember(event.id.hash64());
                 return self.fold(event, offset);
             }
         }
         self.remember(event.id.hash64());
-        Vec::new()
+        Counted::default()
     }
 
-    fn fold(&mut self, event: &ShopEvent, offset: i64) -> Vec<CountChange> {
+    fn fold(&mut self, event: &ShopEvent, offset: i64) -> Counted {
         self.last_ms = self.last_ms.max(event.at.0);
         match &event.kind {
             EventKind::Search { query, .. } | EventKind::ChatIntent { query: Some(query), .. } => {
@@ -156,18 +169,22 @@ impl Part {
             }
             _ => {}
         }
-        let Some(item) = event.item() else { return Vec::new() };
+        let Some(item) = event.item() else { return Counted::default() };
         let (act, day) = (Act::of(event), event.at.day());
+        let mut ratings = Vec::new();
         if let Some(entry) = self.act(item, act, event.at.0, day, offset) {
             match &event.kind {
-                EventKind::Rate { hundredths, .. } => entry.rating = Some(*hundredths),
+                EventKind::Rate { hundredths, .. } => {
+                    ratings.extend(RatingChange::replacing(item, entry.rating, *hundredths));
+                    entry.rating = Some(*hundredths);
+                }
                 EventKind::Post { thread: Some(thread), .. }
                 | EventKind::Reply { thread, .. }
                 | EventKind::Like { thread, .. } => entry.thread = Some(thread.clone()),
                 _ => {}
             }
         }
-        vec![CountChange { item: item.clone(), day, act, n: 1 }]
+        Counted { counts: vec![CountChange { item: item.clone(), day, act, n: 1 }], ratings }
     }
 
     /// What this part still holds of the counters, negated.

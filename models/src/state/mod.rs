@@ -5,12 +5,14 @@ mod act;
 mod fold;
 mod part;
 mod part_codec;
+mod rated;
 mod tastes;
 
 pub use act::Act;
-pub use fold::{Change, CountChange, Decision, Facts, RecordAt, decide};
+pub use fold::{Change, CountChange, Counted, Decision, Facts, RecordAt, decide};
 pub use part::{ACTS_PER_ITEM_MAX, DEDUPE_WINDOW, ITEMS_PER_PART_MAX, QUERIES_MAX, SPEND_MONTHS_MAX};
 pub use part::{ActCount, ItemEntry, Part, Query, Spend};
+pub use rated::RatingChange;
 pub use tastes::{ItemTaste, TasteParams, TasteParamsError, Tastes};
 
 use shoptide_schemas::topic::PARTS;

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::breaker::Breaker;
-use crate::budget::Budget;
+use crate::budget::{Budget, Payer};
 use crate::options::AssistantOptions;
 use crate::outcome::{Record, Source, Unused};
 use crate::prompts::Prompt;
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Assistant {
 /// One user's turn: everything that is asked in it shares one time, one place and one record.
 pub struct Turn {
     pub(crate) assistant: Arc<Assistant>,
-    user: Vec<u8>,
+    payer: Payer,
     began: Instant,
     pub(crate) deadline: Instant,
     pub(crate) record: Record,
@@ -84,7 +84,12 @@ impl Assistant {
         config = config.with_api_key(options.key.as_ref().map_or("", |k| k.expose()));
         config = config.with_org_id("").with_project_id("");
         let seats = Arc::new(Semaphore::new(options.turns_max));
-        let budget = Budget::new(options.user_tokens_max, options.day_tokens_max, options.users_max);
+        let budget = Budget::new(
+            options.user_tokens_max,
+            options.visitors_tokens_max,
+            options.day_tokens_max,
+            options.users_max,
+        );
         let breaker = Breaker::new(options.failures_max, options.rest);
         Ok(Self { options, config, http, requests: reqwest::Client::new(), seats, budget, breaker, clock })
     }
@@ -103,6 +108,18 @@ impl Assistant {
     /// # Errors
     /// [`Unused::Resting`] or [`Unused::Busy`].
     pub fn begin(self: &Arc<Self>, user: &[u8]) -> Result<Turn, Unused> {
+        self.begin_for(Payer::User(user.into()))
+    }
+
+    /// As [`Self::begin`], for somebody of whom nothing is known but his dialogue.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_for_visitor(self: &Arc<Self>, dialogue: &[u8]) -> Result<Turn, Unused> {
+        self.begin_for(Payer::Visitor(dialogue.into()))
+    }
+
+    fn begin_for(self: &Arc<Self>, payer: Payer) -> Result<Turn, Unused> {
         let seat = self.seats.clone().try_acquire_owned().map_err(|_| Unused::Busy)?;
         if !self.breaker.admits(self.now_ms()) {
             return Err(Unused::Resting);
@@ -110,7 +127,7 @@ impl Assistant {
         let began = Instant::now();
         Ok(Turn {
             assistant: self.clone(),
-            user: user.to_vec(),
+            payer,
             began,
             deadline: began + self.options.timeout,
             record: self.blank(),
@@ -187,7 +204,7 @@ impl Turn {
         let tokens = asked.saturating_add(u64::from(self.assistant.options.answer_tokens_max));
         let mut tried = 0;
         loop {
-            if !self.assistant.budget.take(&self.user, tokens, self.assistant.now_ms()) {
+            if !self.assistant.budget.take(&self.payer, tokens, self.assistant.now_ms()) {
                 return Err(Unused::Spent);
             }
             self.open = Some(Taken { tokens, prompt: asked });
@@ -244,7 +261,7 @@ impl Turn {
     fn settle(&mut self, taken: u64, used: WireUsage) {
         let options = &self.assistant.options;
         let all = used.prompt_tokens.saturating_add(used.completion_tokens);
-        self.assistant.budget.settle(&self.user, taken, all, self.assistant.now_ms());
+        self.assistant.budget.settle(&self.payer, taken, all, self.assistant.now_ms());
         let record = &mut self.record;
         record.tokens_in = record.tokens_in.saturating_add(used.prompt_tokens);
         record.tokens_out = record.tokens_out.saturating_add(used.completion_tokens);

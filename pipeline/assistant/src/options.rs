@@ -41,9 +41,11 @@ pub struct AssistantOptions {
     pub answer_tokens_max: u32,
     /// Tokens in and out that one user may take in a UTC day.
     pub user_tokens_max: u64,
-    /// The same for all users together.
+    /// The same for all visitors together, each of whom also has one user's for his dialogue.
+    pub visitors_tokens_max: u64,
+    /// The same for all users and visitors together.
     pub day_tokens_max: u64,
-    /// Users whose tokens are counted; while the table is full, further ones are answered by the rules.
+    /// Users whose tokens are counted, and as many dialogues of visitors; while a table is full, further ones are answered by the rules.
     pub users_max: usize,
     /// Rounds of tool calls before the answer must come.
     pub rounds_max: u32,
@@ -72,6 +74,7 @@ impl Default for AssistantOptions {
             turns_max: 16,
             answer_tokens_max: 600,
             user_tokens_max: 100_000,
+            visitors_tokens_max: 2_000_000,
             day_tokens_max: 10_000_000,
             users_max: 100_000,
             rounds_max: 3,

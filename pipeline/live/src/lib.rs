@@ -10,9 +10,11 @@ mod generation;
 mod metrics;
 mod model;
 mod probes;
+mod ratings;
 mod shared_files;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use shoptide_log::{Log, LogError};
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::faq::FaqBook;
 use shoptide_models::list::Linked;
+use shoptide_models::rated::Ratings;
 use shoptide_models::snapshot::Snapshot;
 use shoptide_store::{Cache, StoreError, Truth};
 use tokio::sync::watch;
@@ -50,6 +53,8 @@ pub struct Live {
     catalogue: watch::Sender<Arc<Catalogue>>,
     model: watch::Sender<Option<Arc<Snapshot>>>,
     faq: watch::Sender<Arc<FaqBook>>,
+    ratings: watch::Sender<Arc<Ratings>>,
+    ratings_followed: AtomicBool,
     linked: Mutex<Arc<Linked>>,
     metrics: Arc<Metrics>,
     followers: Mutex<Vec<JoinHandle<()>>>,
@@ -95,6 +100,8 @@ impl Live {
             catalogue: watch::Sender::new(catalogue),
             model: watch::Sender::new(model),
             faq: watch::Sender::new(faq),
+            ratings: watch::Sender::default(),
+            ratings_followed: AtomicBool::new(false),
             linked: Mutex::new(linked),
             metrics,
             followers: Mutex::default(),
@@ -128,6 +135,27 @@ impl Live {
         let again = move || probes::watch(metrics.clone(), log.clone(), truth.clone(), cache.clone());
         let watching = tokio::spawn(kept_up("watch", again));
         self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(watching);
+    }
+
+    /// Keeps the ratings of items up to date from now on. Only who answers questions needs them; asked again it does nothing.
+    pub fn follow_ratings(self: &Arc<Self>, truth: Arc<dyn Truth>) {
+        if self.ratings_followed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let live = self.clone();
+        let following =
+            tokio::spawn(kept_up("ratings", move || ratings::follow(live.clone(), truth.clone())));
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(following);
+    }
+
+    /// What shoppers gave the items, at most half a second behind the store, in a process that follows them.
+    pub fn ratings(&self) -> Arc<Ratings> {
+        self.ratings.borrow().clone()
+    }
+
+    /// Resolves when the ratings change.
+    pub fn watch_ratings(&self) -> watch::Receiver<Arc<Ratings>> {
+        self.ratings.subscribe()
     }
 
     /// The catalogue as it is now.
@@ -267,7 +295,7 @@ async fn kept_up<F: Future<Output = ()> + Send + 'static>(what: &'static str, fo
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 

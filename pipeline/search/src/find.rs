@@ -6,7 +6,7 @@ use tantivy::query::{EnableScoring, Query};
 use crate::index::NUMBER;
 use crate::plan::{EXACT_POINTS, Plan};
 use crate::running::View;
-use crate::{Ask, Found, Hit, Matched, Search, SearchError};
+use crate::{Ask, Found, Hit, Matched, Saying, Search, SearchError};
 
 impl Search {
     /// Finds, filters, orders and counts. Takes milliseconds: nothing for a thread that serves requests.
@@ -34,7 +34,7 @@ impl Search {
         let plan = Plan::new(text, words, false)?;
         let asked = Numbers::of(among);
         let mut said: Vec<(u32, u32)> = Vec::new();
-        for least in [plan.len(), plan.len().div_ceil(2), 1] {
+        for least in plan.levels() {
             let query = if least == plan.len() { plan.all() } else { plan.some(least, plan.weights()) };
             each(&view, &*query, &mut |number, points| {
                 if asked.has(number) {
@@ -48,13 +48,27 @@ impl Search {
         said.sort_unstable();
         Ok(said)
     }
+
+    /// How many of a text's words each item says, for whoever asks about many sets of items: [`Saying::among`] then finds for each those
+    /// that [`Search::among`] would. Cost: one look at each item that has any of the words.
+    ///
+    /// # Errors
+    /// As [`Search::find`].
+    pub fn saying(&self, text: &str) -> Result<Saying, SearchError> {
+        let view = self.now();
+        let Some(words) = &view.words else { return Ok(Saying::default()) };
+        let plan = Plan::new(text, words, false)?;
+        let mut said: Vec<(u32, u32)> = Vec::new();
+        each(&view, &*plan.counted(), &mut |number, count| said.push((number, count)))?;
+        Ok(Saying::new(plan.len(), said))
+    }
 }
 
 /// Points stand in a key's rank above popularity and length.
 fn hit(key: Key, order: Order) -> Hit {
     let points = match order {
         Order::Relevance => u32::try_from(key.rank >> 16).unwrap_or(u32::MAX),
-        Order::Price => 0,
+        Order::Price | Order::Rating => 0,
     };
     Hit { key, points: of_words(points), exact: EXACT_POINTS <= points }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use shoptide_models::catalogue::{Catalogue, CatalogueItem};
 use shoptide_models::find::popularity_classes;
+use shoptide_models::rated::Ratings;
 use shoptide_models::snapshot::{Kind, Snapshot};
 use shoptide_schemas::{Currency, ItemId};
 use tokio::sync::watch;
@@ -32,6 +33,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Follower {
     pub catalogue: watch::Receiver<Arc<Catalogue>>,
     pub model: watch::Receiver<Option<Arc<Snapshot>>>,
+    pub ratings: watch::Receiver<Arc<Ratings>>,
     pub currency: Currency,
     pub publish: watch::Sender<Arc<View>>,
     /// Its sender goes with whoever searches.
@@ -78,11 +80,12 @@ impl Follower {
     }
 
     async fn follow(&mut self) -> Result<Infallible, End> {
-        let Self { catalogue, model, currency, publish, stopped } = self;
+        let Self { catalogue, model, ratings, currency, publish, stopped } = self;
         let stop = stopped.clone();
         let mut work = Work::new(Writer::new()?, *currency, &stop, publish);
         catalogue.mark_changed();
         model.mark_changed();
+        ratings.mark_changed();
         loop {
             let pause = match (work.uncommitted, work.looks_left) {
                 (true, _) => COMMIT_EVERY.saturating_sub(work.committed.elapsed()),
@@ -102,6 +105,10 @@ impl Follower {
                 Ok(()) = model.changed() => {
                     let model = model.borrow_and_update().clone();
                     work.rank(model.as_deref());
+                }
+                Ok(()) = ratings.changed() => {
+                    let ratings = ratings.borrow_and_update().clone();
+                    work.view.facts.set_ratings(ratings);
                 }
                 () = tokio::time::sleep(pause) => {}
             }

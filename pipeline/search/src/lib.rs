@@ -20,12 +20,14 @@ mod plan;
 mod question;
 #[cfg(feature = "index")]
 mod running;
+mod saying;
 #[cfg(not(feature = "index"))]
 mod without;
 
 pub use question::{Ask, Found, Hit, Matched};
 #[cfg(feature = "index")]
 pub use running::Search;
+pub use saying::Saying;
 #[cfg(not(feature = "index"))]
 pub use without::Search;
 

@@ -11,6 +11,7 @@ use tantivy::{Searcher, Term};
 
 use crate::expand::{beginnings, corrections, items_with};
 use crate::index::{Fields, Words};
+use crate::saying::{WHOLE, levels};
 
 const TITLE_POINTS: u32 = 48;
 const ABOUT_POINTS: u32 = 24;
@@ -70,6 +71,22 @@ impl Plan {
     /// At least `least` of the words must be found; each counts by its weight.
     pub fn some(&self, least: usize, weights: &[u8]) -> Box<dyn Query> {
         self.query(least.clamp(1, self.words.len().max(1)), weights)
+    }
+
+    /// How many words must be found: all, else half of them, else any.
+    pub fn levels(&self) -> [usize; 3] {
+        levels(self.words.len())
+    }
+
+    /// Any of the words may be found: the points of an item are how many of them it has, and [`WHOLE`] more if the text is its title or id.
+    pub fn counted(&self) -> Box<dyn Query> {
+        let clauses = self.words.iter().map(|word| {
+            let any = DisjunctionMaxQuery::new(word.any.iter().map(|q| q.box_clone()).collect());
+            let one: Box<dyn Query> = Box::new(ConstScoreQuery::new(Box::new(any), 1.0));
+            (Occur::Should, one)
+        });
+        let exact = self.exact.iter().map(|exact| (Occur::Should, worth(exact.clone(), WHOLE)));
+        Box::new(BooleanQuery::new(clauses.chain(exact).collect()))
     }
 
     fn query(&self, least: usize, weights: &[u8]) -> Box<dyn Query> {

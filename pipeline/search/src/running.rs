@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::find::Facts;
+use shoptide_models::rated::Ratings;
 use shoptide_models::snapshot::Snapshot;
 use shoptide_schemas::Currency;
 use tokio::sync::watch;
@@ -33,7 +34,7 @@ pub struct Search {
 
 impl Search {
     /// Starts to follow.
-    /// - `catalogue`, `model`: of this process, as they change; the thread ends when the catalogue's sender is gone
+    /// - `catalogue`, `model`, `ratings`: of this process, as they change; the thread ends when the catalogue's sender is gone
     /// - `currency`: the shop's, in which prices are compared
     ///
     /// # Errors
@@ -41,11 +42,12 @@ impl Search {
     pub fn start(
         catalogue: watch::Receiver<Arc<Catalogue>>,
         model: watch::Receiver<Option<Arc<Snapshot>>>,
+        ratings: watch::Receiver<Arc<Ratings>>,
         currency: Currency,
     ) -> Result<Self, SearchError> {
         let (publish, view) = watch::channel(Arc::default());
         let (stop, stopped) = watch::channel(());
-        let follower = Follower { catalogue, model, currency, publish, stopped };
+        let follower = Follower { catalogue, model, ratings, currency, publish, stopped };
         let thread = std::thread::Builder::new().name("search-index".to_owned());
         thread.spawn(move || follower.run()).map_err(SearchError::Thread)?;
         Ok(Self { view, _stop: stop })

@@ -10,6 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_models::find::{Order, Wanted};
+use shoptide_models::rated::{RatingSum, Ratings};
 use shoptide_models::snapshot::Snapshot;
 use shoptide_schemas::{Currency, ItemId, Micros};
 use shoptide_search::{Ask, Found, Matched, Search};
@@ -24,6 +25,7 @@ struct Shop {
     catalogue: watch::Sender<Arc<Catalogue>>,
     /// Held, as a process holds its model.
     _model: watch::Sender<Option<Arc<Snapshot>>>,
+    ratings: watch::Sender<Arc<Ratings>>,
     search: Search,
 }
 
@@ -31,8 +33,9 @@ impl Shop {
     fn new() -> Self {
         let (catalogue, follow) = watch::channel(Arc::default());
         let (model, follow_model) = watch::channel(None);
-        let search = Search::start(follow, follow_model, CNY).unwrap();
-        Self { catalogue, _model: model, search }
+        let (ratings, follow_ratings) = watch::channel(Arc::default());
+        let search = Search::start(follow, follow_model, follow_ratings, CNY).unwrap();
+        Self { catalogue, _model: model, ratings, search }
     }
 
     /// Puts rows by number, and waits until they can be found.
@@ -157,6 +160,51 @@ async fn a_whole_title_is_in_front_of_all_that_say_it_louder() {
     assert_eq!(shop.numbers("Of The"), [52], "grammar alone is still a title");
     assert_eq!(shop.numbers("🎉"), [0_u32; 0]);
     assert_eq!(shop.numbers("red shoes size 7")[0], 7, "the number decides");
+}
+
+/// Of any set of items one pass over the index finds what a pass for the set alone would.
+#[tokio::test]
+async fn one_pass_answers_for_every_set_of_items() {
+    let shop = Shop::new();
+    let titles = [
+        "red shoes",
+        "red hat",
+        "blue shoes size 40",
+        "蓝牙耳机 red",
+        "shoes",
+        "green lamp",
+        "red shoes sale",
+    ];
+    shop.put(titles.iter().zip(0..).map(|(title, n)| (n, item(title)))).await;
+    for text in
+        ["red shoes", "red shoes lamp sale", "shoes", "zzz", "red zzz", "", "🎁", "I3", "green lamp", "蓝牙"]
+    {
+        let saying = shop.search.saying(text).unwrap();
+        for set in 0_u32..1 << titles.len() {
+            let among: Vec<u32> = (0..titles.len() as u32).filter(|n| set >> n & 1 == 1).collect();
+            let alone: Vec<u32> =
+                shop.search.among(text, &among).unwrap().into_iter().map(|(number, _)| number).collect();
+            assert_eq!(saying.among(&among), alone, "{text} among {among:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ratings_order_without_any_word_having_changed() {
+    let shop = Shop::new();
+    shop.put((0..4).map(|n| (n, item("shoe")))).await;
+    let order = || numbers(&shop.search.find(&Ask { order: Order::Rating, ..ask("shoe") }).unwrap());
+    assert_eq!(order(), [3, 2, 1, 0], "nobody has rated anything");
+    let mut ratings = Ratings::default();
+    for (number, count, hundredths) in [(0, 30, 30 * 480), (1, 30, 30 * 110), (2, 1, 500), (99, 1, 500)] {
+        ratings.set(number, RatingSum::new(count, hundredths));
+    }
+    shop.ratings.send_replace(Arc::new(ratings));
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while order() != [0, 2, 1, 3] {
+        assert!(tokio::time::Instant::now() < until, "{:?}", order());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]

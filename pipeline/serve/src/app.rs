@@ -98,9 +98,10 @@ pub(crate) struct App {
 
 impl App {
     pub fn new(context: ServeContext) -> Arc<Self> {
+        context.live.follow_ratings(context.truth.clone());
         let search = (cfg!(feature = "search") && context.options.search).then(|| {
             let (live, currency) = (&context.live, context.options.currency);
-            Search::start(live.watch_catalogue(), live.watch_model(), currency)
+            Search::start(live.watch_catalogue(), live.watch_model(), live.watch_ratings(), currency)
         });
         let search = search.transpose().unwrap_or_else(|error| {
             tracing::error!(%error, "there will be no search");

@@ -8,7 +8,7 @@ use serde::Serialize;
 use shoptide_log::ReadMax;
 use shoptide_models::catalogue::CatalogueItem;
 use shoptide_schemas::limits::EVENT_BYTES_MAX;
-use shoptide_schemas::{EventMs, Topic, catalogue::decode};
+use shoptide_schemas::{Currency, EventMs, Micros, Topic, catalogue::decode};
 use shoptide_store::{ItemVersion, StoreError};
 use utoipa::ToSchema;
 
@@ -65,51 +65,66 @@ pub(crate) async fn prices(
     let catalogue = app.context.live.catalogue();
     let number = catalogue.number(&item).ok_or_else(unknown)?;
     catalogue.row(number).filter(|(_, row)| !row.removed).ok_or_else(unknown)?;
+    let (mut past, mut complete) = past(&app, number).await?;
+    if let Some(more) = past.len().checked_sub(PRICES_MAX).filter(|more| 0 < *more) {
+        past.drain(..more);
+        complete = false;
+    }
+    date(&app, &mut past, LOG_PATIENCE).await;
+    let point = |past: Past| PricePoint {
+        price: past.price.map(|(price, _)| price.to_string()),
+        currency: past.price.map(|(_, currency)| currency.to_string()),
+        offset: past.offset,
+        since: past.since.map(EventMs::to_rfc3339),
+    };
+    let prices = past.into_iter().map(point).collect();
+    Ok(axum::Json(PriceHistory { item_id: text_of(item.as_bytes()).into_owned(), prices, complete }))
+}
+
+/// A price that an item has had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// None for a time without a price.
+    pub price: Option<(Micros, Currency)>,
+    /// Of the catalogue's topic: the record that set it.
+    pub offset: i64,
+    /// As the shop said; `None` until it is asked for, and if the log no longer has the record.
+    pub since: Option<EventMs>,
+}
+
+/// The prices of an item without their moments, oldest first, one for each change; and whether these are all.
+pub(crate) async fn past(app: &App, number: u32) -> Result<(Vec<Past>, bool), ApiError> {
     let truth = app.context.truth.clone();
     let question = async move {
         let versions = truth.item_versions(number, VERSIONS_MAX).await?;
         let row = |version: ItemVersion| {
             let row =
                 CatalogueItem::decode(&version.data).map_err(|e| StoreError::Unusable(e.to_string()))?;
-            Ok((version.from_off, row.price))
+            Ok(Past { price: row.price, offset: version.from_off, since: None })
         };
         versions.into_iter().rev().map(row).collect::<Result<Vec<_>, StoreError>>()
     };
-    let mut versions = app.ask(app.context.options.request_timeout, question).await?;
-    let mut complete = versions.len() < VERSIONS_MAX;
-    versions.dedup_by(|next, before| next.1 == before.1);
-    if let Some(more) = versions.len().checked_sub(PRICES_MAX).filter(|more| 0 < *more) {
-        versions.drain(..more);
-        complete = false;
-    }
-    let mut prices: Vec<PricePoint> = versions
-        .into_iter()
-        .map(|(offset, price)| PricePoint {
-            price: price.map(|(price, _)| price.to_string()),
-            currency: price.map(|(_, currency)| currency.to_string()),
-            offset,
-            since: None,
-        })
-        .collect();
-    date(&app, &mut prices).await;
-    Ok(axum::Json(PriceHistory { item_id: text_of(item.as_bytes()).into_owned(), prices, complete }))
+    let mut past = app.ask(app.context.options.request_timeout, question).await?;
+    let complete = past.len() < VERSIONS_MAX;
+    past.dedup_by(|next, before| next.price == before.price);
+    Ok((past, complete))
 }
 
-/// Asks the log for the moment of each, newest first, for as long as its patience lasts.
-async fn date(app: &App, prices: &mut [PricePoint]) {
+/// Asks the log for the moment of each, newest first, for as long as the patience lasts.
+pub(crate) async fn date(app: &App, past: &mut [Past], patience: Duration) {
     let max = ReadMax { records: 1, bytes: EVENT_BYTES_MAX };
     let dated = async {
-        for point in prices.iter_mut().rev() {
-            match app.context.log.read(Topic::Catalogue, 0, point.offset, max).await {
+        for past in past.iter_mut().rev() {
+            match app.context.log.read(Topic::Catalogue, 0, past.offset, max).await {
                 Ok(records) => {
-                    let record = records.first().filter(|record| record.offset == point.offset);
+                    let record = records.first().filter(|record| record.offset == past.offset);
                     let event = record.and_then(|r| r.value.as_ref()).and_then(|bytes| decode(bytes).ok());
-                    point.since = event.map(|event| EventMs(event.at.0).to_rfc3339());
+                    past.since = event.map(|event| event.at);
                 }
                 Err(error) => return app.complain(&error),
             }
         }
     };
     // What is dated by then stays.
-    let _ = tokio::time::timeout(LOG_PATIENCE, dated).await;
+    let _ = tokio::time::timeout(patience, dated).await;
 }

@@ -208,6 +208,20 @@ impl Truth for SimTruth {
         self.ask("dead_letters", |t| async move { t.dead_letters(page).await }).await
     }
 
+    async fn rated_from(&self, shard: u32) -> Result<Option<i64>, StoreError> {
+        self.ask("rated_from", |t| async move { t.rated_from(shard).await }).await
+    }
+
+    async fn ratings_since(&self, seen: &RatingsSeen, limit: usize) -> Result<RatingsPage, StoreError> {
+        let seen = seen.clone();
+        self.ask("ratings_since", |t| async move { t.ratings_since(&seen, limit).await }).await
+    }
+
+    async fn item_ratings(&self, items: &[ItemId]) -> Result<Vec<ItemRating>, StoreError> {
+        let items = items.to_vec();
+        self.ask("item_ratings", |t| async move { t.item_ratings(&items).await }).await
+    }
+
     async fn item_counts(
         &self,
         items: &[ItemId],

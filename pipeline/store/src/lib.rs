@@ -136,6 +136,26 @@ pub trait Truth: Send + Sync {
         to_day: u32,
     ) -> Result<Vec<ItemCount>, StoreError>;
 
+    /// From which offset of `shop.feedback` on a shard's ratings are counted as they are folded; -1 for all of them. `None`: they are not yet, the store is from
+    /// before there were sums; whoever takes the shard over adds what its parts hold, with [`Commit::rated_from`].
+    async fn rated_from(&self, shard: u32) -> Result<Option<i64>, StoreError> {
+        let _ = shard;
+        Ok(Some(0))
+    }
+
+    /// Items whose ratings changed since a reader last looked, with their sums of now, and how far that is; some `limit` items at
+    /// most, but all of them to a reader who has seen nothing.
+    async fn ratings_since(&self, seen: &RatingsSeen, limit: usize) -> Result<RatingsPage, StoreError> {
+        let _ = limit;
+        Ok(RatingsPage { seen: seen.clone(), ..RatingsPage::default() })
+    }
+
+    /// Sums of the ratings of some items; those that were never rated are left out.
+    async fn item_ratings(&self, items: &[ItemId]) -> Result<Vec<ItemRating>, StoreError> {
+        let _ = items;
+        Ok(Vec::new())
+    }
+
     /// Sums of the quality counters over shards, by (day, metric).
     async fn quality(&self, from_day: u32) -> Result<Vec<(u32, u32, i64)>, StoreError>;
 

@@ -104,6 +104,46 @@ pub struct CountRow {
     pub n: i64,
 }
 
+/// What a batch adds to the ratings of an item, or takes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RatingRow {
+    pub item: ItemId,
+    pub n: i64,
+    pub hundredths: i64,
+    /// Offset of the last record of `shop.feedback` that did.
+    pub upto: i64,
+}
+
+/// The ratings of an item, summed over shards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRating {
+    pub item: ItemId,
+    pub n: i64,
+    pub hundredths: i64,
+}
+
+/// How far a reader has seen what became of ratings: nothing yet, or what [`RatingsPage::seen`] said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RatingsSeen(pub(crate) std::collections::BTreeMap<u32, RatedUpto>);
+
+/// Of one shard: all changes before this offset, and of those at it the items up to this one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RatedUpto {
+    pub offset: i64,
+    pub item: Vec<u8>,
+    /// [`crate::Truth::rated_from`] then: where it is another, the shard was summed up anew, below offsets that were seen.
+    pub rated_from: Option<i64>,
+}
+
+/// Items whose ratings changed, each with the sums of now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RatingsPage {
+    pub ratings: Vec<ItemRating>,
+    pub seen: RatingsSeen,
+    /// There is more than what was asked for at most.
+    pub more: bool,
+}
+
 /// A refused record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
@@ -226,6 +266,9 @@ pub struct Commit {
     /// Users all of whose order lines go (erasure).
     pub lines_gone: Vec<UserId>,
     pub counts: Vec<CountRow>,
+    pub ratings: Vec<RatingRow>,
+    /// From this offset of `shop.feedback` on the shard's ratings are counted as they are folded: [`crate::Truth::rated_from`].
+    pub rated_from: Option<i64>,
     pub dead: Vec<DeadLetter>,
     /// Dead letters whose key is this user are redacted (erasure): key and payload go. Only those of the same topic
     /// below the offset, or the interleaving of topics would show.
@@ -284,6 +327,7 @@ pub enum FoldedTable {
     Parts,
     OrderLines,
     Counts,
+    Ratings,
     DeadLetters,
     Tombstones,
     Items,
@@ -291,11 +335,12 @@ pub enum FoldedTable {
 }
 
 impl FoldedTable {
-    pub const ALL: [FoldedTable; 8] = [
+    pub const ALL: [FoldedTable; 9] = [
         FoldedTable::Offsets,
         FoldedTable::Parts,
         FoldedTable::OrderLines,
         FoldedTable::Counts,
+        FoldedTable::Ratings,
         FoldedTable::DeadLetters,
         FoldedTable::Tombstones,
         FoldedTable::Items,
@@ -308,6 +353,7 @@ impl FoldedTable {
             FoldedTable::Parts => "user_part",
             FoldedTable::OrderLines => "order_line",
             FoldedTable::Counts => "item_count",
+            FoldedTable::Ratings => "item_rating",
             FoldedTable::DeadLetters => "dead_letter",
             FoldedTable::Tombstones => "tombstone",
             FoldedTable::Items => "item",

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use rows::*;
 use shoptide_schemas::{Currency, Micros, Topic};
-use shoptide_store::{Budget, SqliteTruth, SqliteTruthOptions, StoreError, Truth};
+use shoptide_store::{
+    Budget, OffsetMove, RatingRow, RatingsSeen, SqliteTruth, SqliteTruthOptions, StoreError, Truth,
+};
 use sqlx::{Connection, Executor, SqliteConnection};
 
 async fn open(path: &Path) -> Result<Arc<SqliteTruth>, StoreError> {
@@ -46,7 +48,7 @@ async fn files_that_are_not_ours_to_change_stay_as_they_are() {
     let newer = dir.path().join("newer.db");
     open(&newer).await.unwrap().close().await;
     meddle(&newer, "PRAGMA user_version = 999").await;
-    refused(&newer, "newer.db was written by a newer version (999), expected at most 5").await;
+    refused(&newer, "newer.db was written by a newer version (999), expected at most 6").await;
 
     let foreign = dir.path().join("foreign.db");
     meddle(&foreign, "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)").await;
@@ -123,7 +125,47 @@ async fn reading_needs_a_truth_of_this_version() {
     open(&path).await.unwrap().close().await;
     meddle(&path, "PRAGMA user_version = 0").await;
     let error = open_read_only(&path).await.err().unwrap().to_string();
-    assert!(error.contains("was written by an older version (0), expected 5"), "{error}");
+    assert!(error.contains("was written by an older version (0), expected 6"), "{error}");
+}
+
+/// A store of before there were ratings gets their table, keeps what it has, and says that its shards have summed up nothing.
+#[tokio::test]
+async fn an_older_file_is_brought_up_and_its_shards_have_no_sums() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("truth.db");
+    let truth = open(&path).await.unwrap();
+    let epoch = assigned(&*truth, &[Topic::Feedback]).await;
+    let mut next = commit(epoch, &[step(Topic::Feedback, 0, 3)]);
+    next.parts = vec![part(&user("u"), Topic::Feedback, 2, b"rated")];
+    truth.commit(next).await.unwrap();
+    truth.close().await;
+    meddle(&path, "DROP TABLE item_rating; DELETE FROM pointer; PRAGMA user_version = 5").await;
+    let truth = open(&path).await.unwrap();
+    assert_eq!(parts_of(&*truth).await.len(), 1);
+    let epoch = assigned(&*truth, &[Topic::Feedback]).await;
+    assert_eq!(truth.rated_from(SHARD).await.unwrap(), None);
+    // Whoever looked before the shard was summed up sees it then, though the sums lie below what was folded.
+    let seen = truth.ratings_since(&RatingsSeen::default(), 9).await.unwrap().seen;
+    let mut summed = commit(
+        epoch,
+        &[OffsetMove { from: 3, to: 3, tally: Default::default(), ..step(Topic::Feedback, 3, 3) }],
+    );
+    summed.ratings = vec![RatingRow { item: item("i"), n: 1, hundredths: 450, upto: 2 }];
+    summed.rated_from = Some(3);
+    truth.commit(summed).await.unwrap();
+    assert_eq!(truth.ratings_since(&seen, 9).await.unwrap().ratings.len(), 1);
+    assert_eq!(truth.rated_from(SHARD).await.unwrap(), Some(3));
+    assert_eq!(truth.item_ratings(&[item("i")]).await.unwrap()[0].hundredths, 450);
+    assigned(&*truth, &[Topic::Feedback]).await;
+    assert_eq!(truth.rated_from(SHARD).await.unwrap(), Some(3), "the owner before counted too");
+    truth.close().await;
+    // An older program had the shard in between, as in a rolling upgrade: nobody knows what it folded.
+    meddle(&path, "UPDATE stream_offset SET epoch = epoch + 1").await;
+    let truth = open(&path).await.unwrap();
+    assigned(&*truth, &[Topic::Feedback]).await;
+    assert_eq!(truth.rated_from(SHARD).await.unwrap(), None);
+    assert_eq!(truth.item_ratings(&[item("i")]).await.unwrap(), []);
+    truth.close().await;
 }
 
 #[tokio::test]

@@ -9,11 +9,11 @@ use std::time::Duration;
 use futures::FutureExt;
 use shoptide_faults::{Break, Point};
 use shoptide_live::Live;
-use shoptide_live::fold::{Room, ShardFold};
+use shoptide_live::fold::{Room, ShardFold, SumError, sum_ratings};
 use shoptide_log::{LogError, Membership, ReadMax, ShardReader};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_schemas::{Topic, USER_TOPICS};
-use shoptide_store::OffsetMove;
+use shoptide_store::{Commit, OffsetMove};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::late::Late;
@@ -238,6 +238,12 @@ pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Tak
     let rows = context.truth.assign(shard, &bases).await?;
     let epoch = rows.iter().map(|r| r.epoch).max().unwrap_or(0);
     let positions: BTreeMap<u8, i64> = rows.iter().map(|r| (r.topic.code(), r.next_off)).collect();
+    if context.truth.rated_from(shard).await?.is_none() {
+        // A store from before there were sums: once, and nobody folds meanwhile.
+        let stands = positions.get(&Topic::Feedback.code()).copied().unwrap_or(0);
+        context.truth.commit(summed(context, shard, epoch, stands).await?).await?;
+        tracing::info!(shard, "the ratings of the shard are summed up");
+    }
     let catalogue = if shard == 0 { Some(stored_catalogue(context).await?) } else { None };
     let stands = rows.iter().find(|row| row.topic.is_user()).map_or(0, |row| row.next_off);
     let partitions = context.log.partitions_at(USER_TOPICS[0], stands);
@@ -248,6 +254,14 @@ pub(crate) async fn take_over(context: &StreamContext, shard: u32) -> Result<Tak
     let fold = ShardFold::new(shard, epoch, partitions, positions, catalogue.as_ref(), room)
         .with_inspect(context.inspect.clone());
     Ok(Taken { fold, published: rows.iter().map(|r| (r.topic.code(), r.published_off)).collect() })
+}
+
+async fn summed(context: &StreamContext, shard: u32, epoch: i64, stands: i64) -> Result<Commit, StreamError> {
+    let summed = sum_ratings(&*context.truth, shard, epoch, stands).await;
+    summed.map_err(|error| match error {
+        SumError::Store(error) => error.into(),
+        SumError::Codec(error) => StreamError::Damaged { shard, reason: error.to_string() },
+    })
 }
 
 async fn stored_catalogue(context: &StreamContext) -> Result<Catalogue, StreamError> {

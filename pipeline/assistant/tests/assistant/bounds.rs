@@ -23,6 +23,24 @@ async fn a_user_who_spent_his_tokens_gets_the_rules_until_tomorrow() {
 }
 
 #[tokio::test]
+async fn visitors_have_one_bound_however_many_dialogues_they_begin() {
+    let usage = Usage { prompt: 9_000, completion: 900 };
+    let fake = FakeModel::deciding(move |_| Reply::Text { text: HONEST.into(), usage }).await.unwrap();
+    let (assistant, hand) = assistant(AssistantOptions { visitors_tokens_max: 20_000, ..options(&fake) });
+    let visit = async |dialogue: &[u8]| {
+        assistant.begin_for_visitor(dialogue).unwrap().reply(&ask(), &NoTools, None).await.result
+    };
+    assert!(visit(b"d1").await.is_ok() && visit(b"d2").await.is_ok());
+    for dialogue in [b"d1", b"d2", b"d3", b"d4"] {
+        assert_eq!(visit(dialogue).await, Err(Unused::Spent));
+    }
+    assert_eq!(fake.seen().len(), 2, "what is spent is not asked");
+    assert!(write(&assistant).await.result.is_ok(), "a user has his own");
+    hand.set(86_400_000);
+    assert!(visit(b"d5").await.is_ok());
+}
+
+#[tokio::test]
 async fn the_day_has_a_bound_for_all() {
     let usage = Usage { prompt: 9_000, completion: 900 };
     let fake = FakeModel::deciding(move |_| Reply::Text { text: HONEST.into(), usage }).await.unwrap();

@@ -10,7 +10,7 @@ use shoptide_models::state::{Act, Change, Decision, Facts, RecordAt, decide};
 use shoptide_schemas::limits::DEAD_FIELD_BYTES_MAX;
 use shoptide_schemas::{Code, ItemId, Reject, ShopEvent, Topic, UserId};
 use shoptide_store::{
-    Commit, CountRow, DeadLetter, ItemRow, OffsetMove, OrderLineRow, OutboxRow, PartRow, Tally,
+    Commit, CountRow, DeadLetter, ItemRow, OffsetMove, OrderLineRow, OutboxRow, PartRow, RatingRow, Tally,
 };
 
 use super::user::{CachedUser, MEASURED_PLACES};
@@ -30,6 +30,7 @@ enum Outcome {
 struct Sum {
     moves: BTreeMap<u8, OffsetMove>,
     counts: HashMap<(ItemId, u32, u8), i64>,
+    ratings: Vec<RatingRow>,
     /// Parts that changed, by user and topic index.
     parts: HashSet<(UserId, usize)>,
     lines: HashSet<OrderLineRow>,
@@ -157,9 +158,16 @@ impl ShardFold {
             measure(user, event, &popular, &numbers, &mut sum.folded.quality);
         }
         let Some(part) = user.state.parts.get_mut(topic) else { return Outcome::Duplicate };
-        for count in part.commit(&change, event, record.offset) {
+        let counted = part.commit(&change, event, record.offset);
+        for count in counted.counts {
             *sum.counts.entry((count.item, count.day, count.act.0)).or_default() += count.n;
         }
+        sum.ratings.extend(counted.ratings.into_iter().map(|rating| RatingRow {
+            item: rating.item,
+            n: rating.n,
+            hundredths: rating.hundredths,
+            upto: record.offset,
+        }));
         if let Some(upto) = user.upto.get_mut(topic) {
             *upto = record.offset;
         }
@@ -253,7 +261,7 @@ impl ShardFold {
     }
 
     fn finish(&mut self, sum: Sum) -> Folded {
-        let Sum { moves, counts, parts, lines, mut folded } = sum;
+        let Sum { moves, counts, ratings, parts, lines, mut folded } = sum;
         let commit = &mut folded.commit;
         (commit.shard, commit.epoch) = (self.shard, self.epoch);
         commit.offsets = moves.into_values().collect();
@@ -263,6 +271,7 @@ impl ShardFold {
             .filter(|(_, n)| *n != 0)
             .map(|((item, day, kind), n)| CountRow { item, day, kind, n })
             .collect();
+        commit.ratings = ratings;
         for (id, topic) in parts {
             let (Some(user), Some(of)) = (self.users.get(&id), shoptide_schemas::USER_TOPICS.get(topic))
             else {

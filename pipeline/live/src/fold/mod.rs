@@ -6,6 +6,7 @@ mod decoded;
 mod narrow;
 mod packed;
 mod replay;
+mod sum;
 mod user;
 mod users;
 
@@ -22,7 +23,8 @@ use shoptide_store::{Commit, OrderLineRow, UserRow};
 use self::users::Users;
 pub use decoded::{Decoded, decode};
 pub use narrow::Narrow;
-pub use replay::{ReplayError, replay};
+pub use replay::{ReplayError, replay, replay_rated};
+pub use sum::{SumError, sum_ratings};
 pub use user::{CachedUser, state_of};
 pub use users::Room;
 

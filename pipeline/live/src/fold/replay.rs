@@ -8,7 +8,7 @@ use shoptide_models::codec::CodecError;
 use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::{StoreError, Truth};
 
-use super::{Inspect, Narrow, Room, ShardFold, decode};
+use super::{Inspect, Narrow, Room, ShardFold, SumError, decode, sum_ratings};
 
 /// Records of one step. Any batching gives the same bytes; this one is small enough for memory and large enough for speed.
 const READ: ReadMax = ReadMax { records: 2_000, bytes: 8 * 1024 * 1024 };
@@ -26,6 +26,15 @@ pub enum ReplayError {
     Codec(#[from] CodecError),
 }
 
+impl From<SumError> for ReplayError {
+    fn from(error: SumError) -> Self {
+        match error {
+            SumError::Store(error) => error.into(),
+            SumError::Codec(error) => error.into(),
+        }
+    }
+}
+
 /// Replays one shard topic by topic from where `truth` stands, which began empty, up to `until` (next offset by topic).
 /// `bases`: where the counting began; `inspect`: what the stream was given, if anything.
 ///
@@ -37,6 +46,23 @@ pub async fn replay(
     shard: u32,
     bases: &[(Topic, i64)],
     until: &BTreeMap<u8, i64>,
+    inspect: Option<Inspect>,
+) -> Result<(), ReplayError> {
+    replay_rated(log, truth, shard, bases, until, i64::MIN, inspect).await
+}
+
+/// As [`replay`], for a shard whose ratings are counted one by one only from offset `rated` of `shop.feedback` on: what its parts hold
+/// there is summed up, as its owner did ([`Truth::rated_from`]).
+///
+/// # Errors
+/// [`ReplayError`].
+pub async fn replay_rated(
+    log: &dyn Log,
+    truth: &dyn Truth,
+    shard: u32,
+    bases: &[(Topic, i64)],
+    until: &BTreeMap<u8, i64>,
+    rated: i64,
     inspect: Option<Inspect>,
 ) -> Result<(), ReplayError> {
     let rows = truth.assign(shard, bases).await?;
@@ -58,18 +84,50 @@ pub async fn replay(
     for (topic, base) in bases {
         let end = until.get(&topic.code()).copied().unwrap_or(*base);
         let mut next = positions.get(&topic.code()).copied().unwrap_or(*base);
-        while next < end {
-            let mut records = log.read(*topic, shard, next, READ).await?;
-            records.retain(|r| r.offset < end);
-            let Some(last) = records.last().map(|r| r.offset) else { break };
-            step(&mut fold, truth, &records).await?;
-            next = last + 1;
+        if *topic == Topic::Feedback && next <= rated {
+            next = read(log, truth, &mut fold, *topic, next..end.min(rated), Ratings::PassedOver).await?;
+            if rated <= end {
+                truth.commit(sum_ratings(truth, shard, epoch, next).await?).await?;
+            }
         }
+        read(log, truth, &mut fold, *topic, next..end, Ratings::Counted).await?;
     }
     Ok(())
 }
 
-async fn step(fold: &mut ShardFold, truth: &dyn Truth, records: &[Record]) -> Result<(), ReplayError> {
+/// What becomes of ratings while records are folded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ratings {
+    Counted,
+    PassedOver,
+}
+
+/// Folds the records of a range, and returns where it came to.
+async fn read(
+    log: &dyn Log,
+    truth: &dyn Truth,
+    fold: &mut ShardFold,
+    topic: Topic,
+    range: std::ops::Range<i64>,
+    ratings: Ratings,
+) -> Result<i64, ReplayError> {
+    let mut next = range.start;
+    while next < range.end {
+        let mut records = log.read(topic, fold.shard, next, READ).await?;
+        records.retain(|r| r.offset < range.end);
+        let Some(last) = records.last().map(|r| r.offset) else { break };
+        step(fold, truth, &records, ratings).await?;
+        next = last + 1;
+    }
+    Ok(next)
+}
+
+async fn step(
+    fold: &mut ShardFold,
+    truth: &dyn Truth,
+    records: &[Record],
+    ratings: Ratings,
+) -> Result<(), ReplayError> {
     let mut narrow = Narrow::new(records.len());
     let mut bury = false;
     while let Some(now) = narrow.range().and_then(|range| records.get(range)) {
@@ -80,7 +138,7 @@ async fn step(fold: &mut ShardFold, truth: &dyn Truth, records: &[Record]) -> Re
         let seen = truth.known_lines(fold.shard, &wants.lines).await?;
         let known: HashSet<_> =
             wants.lines.into_iter().zip(seen).filter(|(_, k)| *k).map(|(l, _)| l).collect();
-        let folded = match now {
+        let mut folded = match now {
             [record] if bury => fold.bury(record),
             _ => match fold.fold(now, &batch, &known) {
                 Ok(folded) => folded,
@@ -92,6 +150,9 @@ async fn step(fold: &mut ShardFold, truth: &dyn Truth, records: &[Record]) -> Re
                 }
             },
         };
+        if ratings == Ratings::PassedOver {
+            folded.commit.ratings.clear();
+        }
         truth.commit(folded.commit.clone()).await?;
         fold.committed(&folded.commit);
         fold.trim();

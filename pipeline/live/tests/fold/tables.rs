@@ -20,6 +20,7 @@ pub struct Tables {
     pub parts: BTreeMap<(UserId, Topic), (i64, Vec<u8>)>,
     pub lines: BTreeSet<OrderLineRow>,
     pub counts: BTreeMap<(Vec<u8>, u32, u8), i64>,
+    pub ratings: BTreeMap<Vec<u8>, (i64, i64, i64)>,
     pub dead: BTreeMap<(Topic, i64), DeadRow>,
     pub tombstones: BTreeMap<([u8; 16], Topic), i64>,
     pub outbox: BTreeMap<(Topic, i64), (Vec<u8>, Vec<u8>)>,
@@ -55,6 +56,10 @@ impl Tables {
             *self.counts.entry((n.item.as_bytes().to_vec(), n.day, n.kind)).or_default() += n.n;
         }
         self.counts.retain(|_, n| *n != 0);
+        for r in &c.ratings {
+            let (n, hundredths, upto) = self.ratings.entry(r.item.as_bytes().to_vec()).or_default();
+            (*n, *hundredths, *upto) = (*n + r.n, *hundredths + r.hundredths, r.upto);
+        }
         for d in &c.dead {
             let row = (d.reason.clone(), d.field.clone(), d.key.clone(), d.payload.clone());
             self.dead.insert((d.topic, d.offset), row);

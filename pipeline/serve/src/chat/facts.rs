@@ -2,14 +2,14 @@
 //! before, the month's budget, what an FAQ knows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use shoptide_models::catalogue::CatalogueItem;
 use shoptide_models::chat::{Action, Conditions, PriceProblem, PriceRange};
-use shoptide_schemas::{Currency, EventMs, Micros};
+use shoptide_schemas::EventMs;
 use shoptide_store::Budget;
 
 use super::effects::Effects;
-use super::reply::{Facts, Month, undecided};
+use super::reply::{Facts, Month, PRICES_MAX, undecided};
 use super::scene::{Scene, Shopper};
 use super::session::Session;
 use super::source::{self, Question};
@@ -18,6 +18,7 @@ use crate::app::{App, Waits};
 use crate::budgets::Certainty;
 use crate::error::ApiError;
 use crate::facts::links;
+use crate::prices::{Past, date, past};
 use crate::read::{Ask, choose, fetched};
 use crate::similar::like;
 
@@ -25,8 +26,8 @@ use crate::similar::like;
 const PERSONAL_MAX: usize = 50;
 /// Products whose prices of before are told at a time.
 const HISTORIES_MAX: usize = 3;
-/// Versions of a row that are looked through for its prices.
-const VERSIONS_MAX: usize = 200;
+/// How long the log may be asked since when a product costs what it costs: a chat is answered at once.
+const DATES_PATIENCE: Duration = Duration::from_millis(250);
 
 pub(super) async fn facts(
     app: &Arc<App>,
@@ -92,12 +93,17 @@ async fn personal(app: &Arc<App>, shopper: &Shopper) -> Vec<u32> {
     chosen.picks.iter().map(|pick| pick.item).collect()
 }
 
-/// What a product has cost, newest first: as often as a version of its row was made.
-async fn prices(app: &App, number: u32) -> Result<Vec<(Micros, Currency)>, ApiError> {
-    let truth = app.context.truth.clone();
-    let patience = app.context.options.request_timeout;
-    let versions = app.ask(patience, async move { truth.item_versions(number, VERSIONS_MAX).await }).await?;
-    Ok(versions.iter().filter_map(|v| CatalogueItem::decode(&v.data).ok()?.price).collect())
+/// What a product has cost, newest first, those that are named with their moments.
+async fn prices(app: &App, number: u32) -> Result<Vec<Past>, ApiError> {
+    let (mut past, _) = past(app, number).await?;
+    past.retain(|past| past.price.is_some());
+    let named = past.len().saturating_sub(PRICES_MAX + 1);
+    if let Some(named) = past.get_mut(named..) {
+        date(app, named, DATES_PATIENCE).await;
+    }
+    past.reverse();
+    past.dedup_by(|older, newer| older.price == newer.price);
+    Ok(past)
 }
 
 async fn told(app: &App, read: &Read, message: &str) -> Option<source::Told> {

@@ -50,16 +50,33 @@ pub(super) fn find(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u
     let over_from = cheapest(scene, conditions, &over);
     let mut found = Found { text_missed, over_budget: over.len(), over_from, ..Found::default() };
     found.count = numbers.len();
-    let first = first_by(scene, conditions, numbers, said.as_ref(), among);
+    let rated = by_rating(scene, conditions, &numbers);
+    let first = match rated {
+        true => best_rated(scene, numbers),
+        false => first_by(scene, conditions, numbers, said.as_ref(), among),
+    };
     let mut scored = scored(scene, conditions, &first, said.as_ref());
     found.count -= first.len() - scored.len();
-    if by_price(conditions).is_none() && conditions.sort != Some(Sort::Newest) {
+    if !rated && by_price(conditions).is_none() && conditions.sort != Some(Sort::Newest) {
         scored.sort_by(|a, b| b.score.score.total_cmp(&a.score.score));
         scored = varied(scene, scored, n);
     }
     scored.truncate(n);
     found.shown = scored;
     found
+}
+
+/// Whether the best rated come first: it was asked for, and somebody has rated one of them.
+fn by_rating(scene: &Scene<'_>, conditions: &Conditions, numbers: &[u32]) -> bool {
+    conditions.sort == Some(Sort::Rating) && numbers.iter().any(|n| 0 < scene.rating(*n).rank())
+}
+
+/// As the search orders them; what nobody has rated comes behind, the popular first.
+fn best_rated(scene: &Scene<'_>, numbers: Vec<u32>) -> Vec<u32> {
+    let keyed = numbers.into_iter().map(|n| (scene.rating(n).rank(), popularity(scene, n), n));
+    let mut keyed: Vec<(u64, f32, u32)> = keyed.collect();
+    keyed.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)).then(b.2.cmp(&a.2)));
+    keyed.into_iter().take(SCORED_MAX).map(|(.., number)| number).collect()
 }
 
 /// The most promising, by what is known without reading them.
@@ -185,7 +202,7 @@ fn scored(scene: &Scene<'_>, conditions: &Conditions, numbers: &[u32], said: Opt
     for (place, number) in numbers.iter().enumerate() {
         let Some((item, traits)) = live(scene, &filter, *number) else { continue };
         let known = Known {
-            rating: None,
+            rating: scene.rating(*number).rating(),
             popularity: at(&popular, place),
             liking: at(&liked, place),
             text: at(&text, place),

@@ -78,6 +78,11 @@ impl Chat {
         }
     }
 
+    /// Whether the words of the catalogue are known, or will be.
+    pub fn learns(&self) -> bool {
+        self.knowledge.is_some()
+    }
+
     /// Reads what is known of words and shelves.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! Which products say the words of a message that no condition holds.
 
+use std::cell::OnceCell;
+
 use shoptide_models::catalogue::CatalogueItem;
+use shoptide_search::Saying;
 
 use super::scene::Scene;
 
@@ -27,6 +30,34 @@ impl Said {
     pub fn points(&self, number: u32) -> u32 {
         let place = self.0.binary_search_by_key(&number, |(number, _)| *number);
         place.ok().and_then(|place| self.0.get(place)).map_or(0, |(_, points)| *points)
+    }
+}
+
+/// The words of conditions of which others are given up one after another: the index is gone through once for all of them.
+pub(super) struct SaidOnce<'t> {
+    text: &'t str,
+    saying: OnceCell<Option<Saying>>,
+}
+
+impl<'t> SaidOnce<'t> {
+    pub fn new(text: &'t str) -> Self {
+        Self { text, saying: OnceCell::new() }
+    }
+
+    /// The numbers that [`Said::among`] would find.
+    pub fn among(&self, scene: &Scene<'_>, text: &str, numbers: &[u32]) -> Option<Vec<u32>> {
+        let Some(search) = scene.app.search.as_ref().filter(|_| text == self.text && !text.trim().is_empty())
+        else {
+            return Said::among(scene, text, numbers).map(|said| said.numbers());
+        };
+        if numbers.is_empty() {
+            return Some(Vec::new());
+        }
+        let ask = || {
+            let saying = search.saying(text);
+            saying.inspect_err(|error| tracing::error!(%error, "the search failed")).ok()
+        };
+        self.saying.get_or_init(ask).as_ref().map(|saying| saying.among(numbers))
     }
 }
 

@@ -8,6 +8,7 @@ use shoptide_models::faq::FaqBook;
 use shoptide_models::knowledge::Knowledge;
 use shoptide_models::list::Linked;
 use shoptide_models::product_score::{Budget, TasteProfile};
+use shoptide_models::rated::{RatingSum, Ratings};
 use shoptide_models::state::UserState;
 use shoptide_schemas::{Currency, ItemId, Micros, UserId};
 
@@ -36,6 +37,7 @@ pub(super) struct Scene<'a> {
     pub known: &'a Known,
     pub linked: Arc<Linked>,
     faq: Arc<FaqBook>,
+    ratings: Arc<Ratings>,
     pub language: Language,
     pub shopper: &'a Shopper,
     pub profile: TasteProfile,
@@ -56,8 +58,8 @@ impl<'a> Scene<'a> {
             .collect();
         numbered.sort_by(|a, b| b.1.total_cmp(&a.1));
         drop(tastes);
-        let faq = app.context.live.faq();
-        Self { app, known, linked, faq, language, shopper, profile, tastes: numbered }
+        let (faq, ratings) = (app.context.live.faq(), app.context.live.ratings());
+        Self { app, known, linked, faq, ratings, language, shopper, profile, tastes: numbered }
     }
 
     /// What is known of products, each with what says so: as `GET /v1/items/{id}/facts` reads it.
@@ -71,6 +73,11 @@ impl<'a> Scene<'a> {
 
     pub fn row(&self, number: u32) -> Option<(&ItemId, &CatalogueItem)> {
         self.catalogue().row(number)
+    }
+
+    /// What shoppers gave a product.
+    pub fn rating(&self, number: u32) -> RatingSum {
+        self.ratings.get(number)
     }
 
     pub fn say(&self, phrase: Phrase, values: &[(&str, &str)]) -> String {

@@ -6,7 +6,7 @@ use shoptide_models::catalogue::CatalogueItem;
 use shoptide_models::chat::{Candidate, Conditions, Filter, Sort};
 use shoptide_schemas::{Currency, Micros};
 
-use super::said::Said;
+use super::said::{Said, SaidOnce};
 use super::scene::Scene;
 
 /// Products that are counted by their live rows: what takes seven of them away is a matter of moments.
@@ -37,14 +37,19 @@ pub(super) struct Counted {
 
 /// How many products [`find`](super::find::find) would have found. A few are held against their live rows as there: the difference between one and
 /// none matters most.
+/// - `words`: those of the conditions, which one answer counts many times
 /// - `currency`: prices in others are counted apart
 pub(super) fn count(
     scene: &Scene<'_>,
     conditions: &Conditions,
     among: Option<&[u32]>,
     currency: Currency,
+    words: &SaidOnce<'_>,
 ) -> Counted {
-    let Selected { mut numbers, text_missed, .. } = selected(scene, conditions, among);
+    let numbers = meeting(scene, conditions, among);
+    let saying = words.among(scene, &conditions.text, &numbers);
+    let (numbers, text_missed) = said_of(conditions, numbers, saying);
+    let (_, mut numbers) = parted(scene, conditions, numbers);
     if numbers.len() <= LIVE_MAX {
         let filter = conditions.filter(&scene.known.lexicon, scene.shop_currency());
         numbers.retain(|number| live(scene, &filter, *number).is_some());
@@ -60,29 +65,40 @@ pub(super) fn count(
 
 /// - `among`: nothing else is
 pub(super) fn selected(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>) -> Selected {
-    let shelf = &scene.known.shelf;
-    let mut numbers = shelf.meeting(conditions, &scene.known.lexicon, scene.shop_currency());
+    let numbers = meeting(scene, conditions, among);
+    let said = Said::among(scene, &conditions.text, &numbers);
+    let (numbers, text_missed) = said_of(conditions, numbers, said.as_ref().map(Said::numbers));
+    let (over, numbers) = parted(scene, conditions, numbers);
+    Selected { numbers, said, text_missed, over }
+}
+
+/// What meets all conditions but the words.
+fn meeting(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>) -> Vec<u32> {
+    let mut numbers = scene.known.shelf.meeting(conditions, &scene.known.lexicon, scene.shop_currency());
     if let Some(among) = among {
         let among: BTreeSet<u32> = among.iter().copied().collect();
         numbers.retain(|number| among.contains(number));
     }
-    let said = Said::among(scene, &conditions.text, &numbers);
-    let mut text_missed = false;
-    if let Some(said) = &said {
-        let saying = said.numbers();
-        text_missed = saying.is_empty();
-        if !text_missed {
-            numbers = saying;
-        } else if !names_anything(conditions) {
-            numbers.clear();
-        }
+    numbers
+}
+
+/// Those of `numbers` that say the words, if there are any; and whether none does, while the other conditions say enough.
+fn said_of(conditions: &Conditions, numbers: Vec<u32>, saying: Option<Vec<u32>>) -> (Vec<u32>, bool) {
+    match saying {
+        None => (numbers, false),
+        Some(saying) if !saying.is_empty() => (saying, false),
+        Some(_) if names_anything(conditions) => (numbers, true),
+        Some(_) => (Vec::new(), true),
     }
+}
+
+/// Those that cost more than what is left of the month, and those that do not.
+fn parted(scene: &Scene<'_>, conditions: &Conditions, mut numbers: Vec<u32>) -> (Vec<u32>, Vec<u32>) {
     if by_price(conditions).is_some() {
         // What has no price is in no order of prices.
-        numbers.retain(|number| shelf.price(*number).is_some());
+        numbers.retain(|number| scene.known.shelf.price(*number).is_some());
     }
-    let (over, numbers) = numbers.into_iter().partition(|number| over_budget(scene, *number));
-    Selected { numbers, said, text_missed, over }
+    numbers.into_iter().partition(|number| over_budget(scene, *number))
 }
 
 /// The cheapest of some in the currency of the conditions, else in another.

@@ -294,7 +294,7 @@ fn remember(scene: &Scene<'_>, number: u32, item: &CatalogueItem) -> Remembered 
         brand: scene.known.lexicon.brand_of(item),
         price: item.price.map(|(price, _)| price),
         currency: item.price.map(|(_, currency)| currency),
-        rating: None,
+        rating: scene.rating(number).rating().map(|rating| rating.mean),
     }
 }
 

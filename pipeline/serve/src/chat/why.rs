@@ -4,7 +4,7 @@ use shoptide_models::blend::Source;
 use shoptide_models::chat::{Conditions, Phrase, Sort};
 use shoptide_models::content::levels;
 use shoptide_models::list::explain;
-use shoptide_models::product_score::{Reason, ScorePart};
+use shoptide_models::product_score::{PartKind, Rating, Reason, ScorePart};
 
 use super::answer::{Act, Why};
 use super::find::Shown;
@@ -16,6 +16,8 @@ const REASONS_MAX: usize = 4;
 const SPEAKS: f32 = 0.5;
 /// A taste that is worth being named, of -1 to 1.
 const TASTE: f32 = 0.3;
+/// A mean from which ratings speak for a product.
+const WELL_RATED: f32 = 4.0;
 /// Of the shown ones, those as popular as this share of the most popular.
 const POPULAR: f32 = 0.6;
 
@@ -26,6 +28,13 @@ pub(super) fn reasons(scene: &Scene<'_>, conditions: &Conditions, shown: &Shown)
     let mut all: Vec<Why> = parts.into_iter().filter_map(|part| of_part(scene, shown, part)).collect();
     if matches!(conditions.sort, Some(Sort::PriceAsc | Sort::PriceDesc)) {
         all.insert(0, why("price", scene.say(Phrase::WhyCheapest, &[])));
+    }
+    if let Some(rating) =
+        scene.rating(shown.number).rating().filter(|_| conditions.sort == Some(Sort::Rating))
+    {
+        // What was asked for comes first, whatever it says.
+        all.retain(|why| why.code != PartKind::Rating.name());
+        all.insert(0, rated(scene, rating));
     }
     all.truncate(REASONS_MAX);
     if all.is_empty() {
@@ -55,6 +64,9 @@ fn of_part(scene: &Scene<'_>, shown: &Shown, part: &ScorePart) -> Option<Why> {
             said(Phrase::WhyHas, &[("traits", &scene.features(found.iter().map(|(key, _)| key)))])
         }
         Reason::Said => said(Phrase::WhySaid, &[]),
+        Reason::Rated { mean, count } if WELL_RATED <= *mean => {
+            Some(rated(scene, Rating { mean: *mean, count: *count }))
+        }
         Reason::Popular if POPULAR <= part.score => said(Phrase::WhyPopular, &[]),
         Reason::Profile { brand: Some((brand, taste)), .. } if TASTE <= *taste => {
             said(Phrase::WhyTasteBrand, &[("brand", &plain(brand))])
@@ -74,6 +86,13 @@ fn of_part(scene: &Scene<'_>, shown: &Shown, part: &ScorePart) -> Option<Why> {
         }
         _ => None,
     }
+}
+
+/// `rated 4.6 by 32 shoppers`.
+fn rated(scene: &Scene<'_>, Rating { mean, count }: Rating) -> Why {
+    let phrase = if count == 1 { Phrase::WhyRatedOnce } else { Phrase::WhyRated };
+    let (mean, count) = (format!("{mean:.1}"), count.to_string());
+    why(PartKind::Rating.name(), scene.say(phrase, &[("mean", &mean), ("count", &count)]))
 }
 
 /// The user's own act that speaks for the product: with what he likes best of its category.

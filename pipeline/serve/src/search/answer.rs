@@ -7,6 +7,8 @@ use shoptide_models::blend::Source;
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::find::{Count, Cursor, Order, PriceRange, SEEN_MAX};
 use shoptide_models::find::{Key, Place as Reached};
+use shoptide_models::product_score::Rating;
+use shoptide_models::rated::Ratings;
 use shoptide_models::state::UserState;
 use shoptide_schemas::{Code, Micros, Reject, Topic};
 use shoptide_search::{Ask, Found, Hit, Matched, Search};
@@ -30,7 +32,7 @@ const PERSONAL_MAX: usize = 500;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"list_id": "q-0f1e2d3c4b5a6978-412", "total": 2, "sort": "relevance", "matched": "all",
     "items": [{"rank": 1, "item_id": "TECH1005", "title": "Headphones", "brand": "Aurora", "category": "technology/audio",
-        "price": "1299.00", "currency": "CNY", "score": 72.0, "source": "search", "in_stock": true}],
+        "price": "1299.00", "currency": "CNY", "score": 72.0, "source": "search", "in_stock": true, "rating": {"mean": 4.62, "count": 32}}],
     "facets": {"brands": [{"value": "Aurora", "count": 2}], "categories": [{"value": "technology/audio", "count": 2}],
         "prices": [{"min": "1000.00", "max": "2000.00", "count": 2}]},
     "currency": "CNY", "cursor": "AbC-_9", "as_of": {"shop.catalogue": 412}, "model_version": 12, "complete": true}))]
@@ -63,6 +65,24 @@ pub(crate) struct SearchPlace<'a> {
     #[serde(flatten)]
     pub place: Place<'a>,
     pub in_stock: bool,
+    /// Absent where nobody has rated it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rating: Option<RatingSaid>,
+}
+
+/// What shoppers gave a product.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct RatingSaid {
+    /// 0 to 5, two decimals.
+    pub mean: f64,
+    /// Shoppers.
+    pub count: u32,
+}
+
+impl From<Rating> for RatingSaid {
+    fn from(Rating { mean, count }: Rating) -> Self {
+        Self { mean: (f64::from(mean) * 100.0).round() / 100.0, count }
+    }
 }
 
 /// Each facet counts as if its own filter were not there.
@@ -117,19 +137,18 @@ pub(super) fn answer(
     ask: &SearchAsk,
     user: Option<&UserState>,
 ) -> Result<axum::response::Response, ApiError> {
-    if ask.sort == SearchSort::Rating {
-        let message = "ratings are not summed up by item, so nothing can be ordered by them; expected relevance, price, personal";
-        let status = axum::http::StatusCode::NOT_IMPLEMENTED;
-        return Err(ApiError::new(status, "not_implemented", "sort", message));
-    }
     let question = ask.question();
     let cursor = ask.cursor.as_deref().map(|text| Cursor::parse(text, question)).transpose();
     let cursor = cursor.map_err(|e| ApiError::bad(Reject::new(Code::BadValue, "cursor", e.to_string())))?;
-    let catalogue = app.context.live.catalogue();
+    let (catalogue, ratings) = (app.context.live.catalogue(), app.context.live.ratings());
     let mut look = Ask {
         text: ask.text.clone(),
         wanted: ask.wanted.clone(),
-        order: if ask.sort == SearchSort::Price { Order::Price } else { Order::Relevance },
+        order: match ask.sort {
+            SearchSort::Price => Order::Price,
+            SearchSort::Rating => Order::Rating,
+            SearchSort::Relevance | SearchSort::Personal => Order::Relevance,
+        },
         after: None,
         weights: cursor.as_ref().map(|c| c.weights.clone()).unwrap_or_default(),
         keep: ask.n + MARGIN,
@@ -157,7 +176,7 @@ pub(super) fn answer(
         total: counts.total,
         sort: sort.name(),
         matched: if matched == Matched::All { "all" } else { "some" },
-        items: page.hits.iter().enumerate().filter_map(|hit| place(hit, &catalogue)).collect(),
+        items: page.hits.iter().enumerate().filter_map(|hit| place(hit, &catalogue, &ratings)).collect(),
         facets: Facets {
             brands: all(counts.brands),
             categories: all(counts.categories),
@@ -175,11 +194,13 @@ pub(super) fn answer(
 pub(super) fn place<'a>(
     (at, (hit, score)): (usize, &(Hit, f32)),
     catalogue: &'a Catalogue,
+    ratings: &Ratings,
 ) -> Option<SearchPlace<'a>> {
     let pick = Pick { item: hit.key.number, score: *score, source: Source::Catalogue, evidence: None };
     let place = Place { source: "search", ..Place::new(at + 1, &pick, catalogue)? };
     let (_, item) = catalogue.row(hit.key.number)?;
-    Some(SearchPlace { place, in_stock: item.in_stock() })
+    let rating = ratings.get(hit.key.number).rating().map(RatingSaid::from);
+    Some(SearchPlace { place, in_stock: item.in_stock(), rating })
 }
 
 /// In an order that items alone decide.

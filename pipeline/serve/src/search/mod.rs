@@ -26,7 +26,7 @@ use crate::params::{SearchQuery, SuggestQuery};
 /// Full text over titles (in all languages), brand, category, tags, description and id, with typing errors forgiven and the last
 /// word taken as the beginning of one. The text is text: nothing in it is an operator. Of items whose whole title or id it is,
 /// one is always among the first three by relevance and personal order. Without a text, everything that passes the filters.
-/// Stock, price and hidden flags are those of the moment; a changed text can be found within two seconds.
+/// Stock, price and hidden flags are those of the moment; a changed text can be found, and a rating seen, within two seconds.
 ///
 /// `cursor` walks on: each item comes once, unless it is changed meanwhile so that it belongs elsewhere. A personal order remembers
 /// what it has shown, up to 1,000 places.
@@ -39,14 +39,14 @@ use crate::params::{SearchQuery, SuggestQuery};
         ("price_min" = Option<String>, Query, description = "A decimal in the shop's currency; items without a price in it are left out.", example = "100.00"),
         ("price_max" = Option<String>, Query, description = "A decimal, at least `price_min`.", example = "1500.00"),
         ("in_stock" = Option<bool>, Query, description = "`false` shows what is sold out too; the default is `true`."),
-        ("sort" = Option<SearchSort>, Query, description = "`relevance` (the default), `price` (cheapest first), `rating` (not available: see 501), or `personal`, which needs `user_id`."),
+        ("sort" = Option<SearchSort>, Query, description = "`relevance` (the default), `price` (cheapest first), `rating` (best rated first, few ratings counting little; what nobody has rated comes last), or `personal`, which needs `user_id`."),
         ("user_id" = Option<String>, Query, description = "Whose liking a personal order follows; opaque, 1 to 128 bytes.", example = "U10001"),
         ("n" = Option<u32>, Query, description = "Places.", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "Of the page before, with the same text, filters and order."),
     ),
     responses(
         (status = 200, description = "What was found.", body = SearchAnswer),
-        (status = 501, description = "`sort=rating`: ratings are not summed up by item. Or the program was built without search.", body = crate::error::ErrorBody),
+        (status = 501, description = "The program was built without search.", body = crate::error::ErrorBody),
     ),
 )]
 pub(crate) async fn search(

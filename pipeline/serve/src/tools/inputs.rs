@@ -23,7 +23,7 @@ pub struct SearchInput {
     /// `false` finds what is sold out too.
     #[serde(default)]
     pub in_stock: Option<bool>,
-    /// `relevance` (the default), `price` or `personal`.
+    /// `relevance` (the default), `price`, `rating` or `personal`.
     #[serde(default)]
     pub sort: Option<String>,
     /// Places, 1 to 20; 5 if absent.

@@ -20,6 +20,9 @@ pub struct Product {
     /// Absent where only products that can be had are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_stock: Option<bool>,
+    /// What shoppers gave it; absent where nobody has, and in lists that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rating: Option<Rating>,
     /// Why it is here: `factors`, `item_item`, `popularity`, `trending`, `session`, `category`, `catalogue` or `search`.
     #[serde(default)]
     pub source: String,
@@ -28,6 +31,15 @@ pub struct Product {
     pub score: f32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+}
+
+/// What shoppers gave a product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rating {
+    /// 0 to 5.
+    pub mean: f64,
+    /// Shoppers.
+    pub count: u32,
 }
 
 /// Why a product is recommended.

@@ -97,7 +97,10 @@ impl Tools {
         let mut tries = 0;
         let known: Known = loop {
             match self.get(path.clone()).await {
-                Err(error) if error.field == "chat" && tries < WORDS_TRIES => tries += 1,
+                // A process without a chat never reads them.
+                Err(error) if error.field == "chat" && tries < WORDS_TRIES && self.app.chat.learns() => {
+                    tries += 1
+                }
                 answered => break answered?,
             }
             tokio::time::sleep(WORDS_PAUSE).await;

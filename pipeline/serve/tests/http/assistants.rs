@@ -109,6 +109,19 @@ fn jsonless(schema: &Value) -> bool {
     !schema.to_string().contains("$ref")
 }
 
+/// A product's words are waited for where they are being read, not where they never will be.
+#[tokio::test]
+async fn a_process_without_a_chat_is_not_waited_for() {
+    let shop = Shop::with(|options| options.chat = false).await;
+    shop.stock_twelve().await;
+    let refused = shop.refusal_of(&Sender::default(), "get_product", json!({"item_id": "T2"})).await;
+    assert_eq!(refused, "unavailable");
+    let metrics = String::from_utf8(shop.get("/metrics").await.bytes).unwrap();
+    let asked =
+        metrics.lines().find(|line| line.contains("/v1/items/{id}/facts") && line.contains("requests_total"));
+    assert!(asked.is_some_and(|line| line.ends_with(" 1")), "asked once: {asked:?}");
+}
+
 #[tokio::test]
 async fn tools_answer_as_the_api_does() {
     let shop = Shop::with_example_faq().await;

@@ -14,6 +14,8 @@ mod health;
 mod ids;
 mod json;
 mod outages;
+#[cfg(feature = "search")]
+mod rated;
 mod reading;
 #[cfg(feature = "search")]
 mod searching;

@@ -11,7 +11,7 @@ use super::batch::{self, Rows};
 use super::conn::SqlConn;
 use super::dialect::Target;
 use super::value::Value;
-use super::{chats, erase, tables};
+use super::{chats, erase, ratings, tables};
 use crate::{Commit, OffsetMove, StoreError, Tally, user_hash};
 
 pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
@@ -35,6 +35,7 @@ pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<
     parts(conn, commit).await?;
     lines(conn, commit).await?;
     counts(conn, commit).await?;
+    ratings::put(conn, commit).await?;
     dead(conn, commit).await?;
     erase::dead_letters(conn, commit).await?;
     outbox(conn, commit).await?;

@@ -17,6 +17,8 @@ pub enum Existing {
     Replace,
     /// The columns behind the key are added to.
     Add,
+    /// The columns behind the key are added to, but for the last, which is replaced.
+    AddAndMark,
     /// The row stays as it is.
     Keep,
 }
@@ -132,9 +134,14 @@ impl Dialect {
                 Dialect::Sqlite => format!("excluded.{column}"),
                 Dialect::Mysql => format!("VALUES({column})"),
             };
-            let _ = match target.existing {
-                Existing::Add => write!(sql, "{comma}{column} = {column} + {given}"),
-                _ => write!(sql, "{comma}{column} = {given}"),
+            let adds = match target.existing {
+                Existing::Add => true,
+                Existing::AddAndMark => place + 1 < rest.len(),
+                Existing::Replace | Existing::Keep => false,
+            };
+            let _ = match adds {
+                true => write!(sql, "{comma}{column} = {column} + {given}"),
+                false => write!(sql, "{comma}{column} = {given}"),
             };
         }
         sql

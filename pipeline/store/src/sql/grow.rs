@@ -13,7 +13,7 @@ use super::erase::user_keys;
 use super::pool::Pool;
 use super::reads::topic_of;
 use super::value::Value;
-use super::{reads, tables, writes};
+use super::{ratings, reads, tables, writes};
 use crate::{Growth, StoreError};
 
 /// Rows of one transaction: what a commit of the stream has, so that nothing waits longer than it is used to.
@@ -246,9 +246,13 @@ pub(super) async fn enter<C: SqlConn>(
     }
     for shard in growth.from..growth.to {
         writes::assign(conn, shard, &USER_TOPICS.map(|topic| (topic, growth.begin))).await?;
+        ratings::inherit(conn, shard % growth.from.max(1), shard).await?;
         // Lists that moved here were written under the epochs of the shard that they came from.
         let sql = "UPDATE stream_offset SET epoch = ? WHERE shard = ?";
         conn.execute(sql, &[Value::Int(top), shard.into()]).await?;
+    }
+    for shard in 0..growth.to {
+        ratings::counted_at(conn, shard, top).await?;
     }
     let mut rows = Rows::with_capacity(tables::POINTER.columns.len(), pointers.len());
     pointers.iter().for_each(|(name, value)| rows.push([Value::Bytes(name), Value::Int(*value)]));

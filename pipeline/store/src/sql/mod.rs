@@ -15,6 +15,7 @@ mod model_files;
 mod mysql;
 mod points;
 mod pool;
+mod ratings;
 mod reads;
 mod reports;
 mod scan;

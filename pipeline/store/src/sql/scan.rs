@@ -190,6 +190,9 @@ fn dump_select(table: FoldedTable) -> &'static str {
         FoldedTable::Counts => {
             "SELECT shard, item_id, day, type, n FROM item_count ORDER BY shard, item_id, day, type"
         }
+        FoldedTable::Ratings => {
+            "SELECT shard, item_id, n, hundredths, upto FROM item_rating ORDER BY shard, item_id"
+        }
         FoldedTable::DeadLetters => {
             "SELECT shard, topic, off, append_ms, reason, field, message, record_key, payload \
              FROM dead_letter ORDER BY shard, topic, off"

@@ -11,7 +11,7 @@ const fn target(
     Target { table, columns, keys, existing, unique_beside: false }
 }
 
-use Existing::{Add, Keep, Replace};
+use Existing::{Add, AddAndMark, Keep, Replace};
 
 pub(super) const OFFSET: Target = target(
     "stream_offset",
@@ -38,6 +38,8 @@ pub(super) const PART: Target =
 pub(super) const LINE: Target =
     target("order_line", &["shard", "user_id", "kind", "order_id", "line_id"], 5, Keep);
 pub(super) const COUNT: Target = target("item_count", &["shard", "item_id", "day", "type", "n"], 4, Add);
+pub(super) const RATING: Target =
+    target("item_rating", &["shard", "item_id", "n", "hundredths", "upto"], 2, AddAndMark);
 pub(super) const DEAD: Target = target(
     "dead_letter",
     &["shard", "topic", "off", "append_ms", "reason", "field", "message", "record_key", "payload"],
@@ -86,6 +88,8 @@ pub(super) const MODEL: Target =
     target("model", &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage"], 1, Replace);
 pub(super) const MODEL_FILE: Target = target("model_file", &["version", "file", "part", "data"], 3, Replace);
 pub(super) const POINTER: Target = target("pointer", &["name", "value"], 1, Replace);
+/// The same table, for pointers that are set once.
+pub(super) const POINTER_ONCE: Target = target("pointer", &["name", "value"], 1, Keep);
 /// The same table, for pointers that count.
 pub(super) const POINTER_COUNT: Target = target("pointer", &["name", "value"], 1, Add);
 pub(super) const FAQ: Target = target("faq", &["entry_id", "data"], 1, Replace);

@@ -10,12 +10,12 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{chats, faq, grow, item_links, model_files, reads, reports, tables};
+use super::{chats, faq, grow, item_links, model_files, ratings, reads, reports, tables};
 use crate::{
     Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
-    DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRow,
-    ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, StoreError,
-    Truth, UserRow,
+    DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRating,
+    ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow,
+    RatingsPage, RatingsSeen, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -193,6 +193,22 @@ impl<B: Backend> Truth for B {
                 Box::pin(async move { reports::item_counts(c, &items, from_day, to_day).await })
             })
             .await
+    }
+
+    async fn rated_from(&self, shard: u32) -> Result<Option<i64>, StoreError> {
+        self.readers().read(move |c| Box::pin(ratings::began(c, shard))).await
+    }
+
+    async fn ratings_since(&self, seen: &RatingsSeen, limit: usize) -> Result<RatingsPage, StoreError> {
+        let seen = seen.clone();
+        self.readers()
+            .consistent(move |c| Box::pin(async move { ratings::since(c, &seen, limit).await }))
+            .await
+    }
+
+    async fn item_ratings(&self, items: &[ItemId]) -> Result<Vec<ItemRating>, StoreError> {
+        let items = items.to_vec();
+        self.readers().read(move |c| Box::pin(async move { ratings::of(c, &items).await })).await
     }
 
     async fn quality(&self, from_day: u32) -> Result<Vec<(u32, u32, i64)>, StoreError> {

@@ -8,7 +8,7 @@ use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::grow::{self, Move};
 use super::value::Value;
-use super::{chats, erase, faq, item_links, model_files, reads, tables};
+use super::{chats, erase, faq, item_links, model_files, ratings, reads, tables};
 use crate::{
     Budget, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, ModelPart, ModelRow,
     OffsetRow, StoreError,
@@ -97,6 +97,10 @@ pub(super) async fn assign<C: SqlConn>(
         topics.push([topic]);
     }
     batch::upsert(conn, &tables::OFFSET, &rows).await?;
+    if bases.iter().any(|(topic, _)| *topic == Topic::Feedback) {
+        let last = before.iter().find(|row| row.topic == Topic::Feedback).map(|row| row.epoch);
+        ratings::taken_over(conn, shard, last, epoch).await?;
+    }
     let head = "UPDATE stream_offset SET epoch = ? WHERE shard = ? AND";
     batch::execute_among(conn, head, &[Value::Int(epoch), shard.into()], &["topic"], &topics).await?;
     let after = reads::offsets_of(conn, Some(shard), false).await?;

@@ -6,5 +6,6 @@ pub mod counters;
 pub mod faq;
 pub mod growth;
 pub mod ids;
+pub mod ratings;
 pub mod reads;
 pub mod walks;

@@ -226,6 +226,10 @@ impl Truth for Faulty {
         self.inner.dead_letters(page).await
     }
 
+    async fn rated_from(&self, shard: u32) -> Result<Option<i64>, StoreError> {
+        self.inner.rated_from(shard).await
+    }
+
     async fn item_counts(
         &self,
         items: &[ItemId],

@@ -58,7 +58,8 @@ pub(in super::super) fn material(
     let mut texts = Vec::new();
     for number in &numbers {
         let (id, item) = scene.row(*number).filter(|(_, item)| item.listable() && !item.unlisted)?;
-        let mut product = Product::of(&id.to_string(), item, &scene.known.lexicon, None);
+        let rating = scene.rating(*number).rating().map(|rating| rating.mean);
+        let mut product = Product::of(&id.to_string(), item, &scene.known.lexicon, rating);
         product.lacks = asked(read).filter_map(|key| lacking(&product, key)).collect();
         if !item.description.trim().is_empty() {
             let origin = format!("description of {}", product.id);

@@ -38,8 +38,8 @@ pub(in super::super) struct Pen(Option<Asking>);
 
 struct Asking {
     assistant: Arc<Assistant>,
-    /// Whose tokens are counted.
-    user: Vec<u8>,
+    /// Whose tokens are counted: the user's, or those of a visitor's dialogue.
+    payer: Vec<u8>,
     caller: Caller,
     state: State,
 }
@@ -52,12 +52,21 @@ enum State {
     Over(Record),
 }
 
+impl Asking {
+    fn begin(&self) -> Result<Turn, Unused> {
+        match self.caller.user {
+            Some(_) => self.assistant.begin(&self.payer),
+            None => self.assistant.begin_for_visitor(&self.payer),
+        }
+    }
+}
+
 impl Pen {
     /// A visitor's tools are those of nobody: his dialogue's name is no user.
     pub fn of(app: &App, asked: &Asked, key: &ChatKey) -> Self {
         Self(app.context.language_model.as_ref().map(|LanguageModel(assistant)| Asking {
             assistant: assistant.clone(),
-            user: key.user.as_bytes().to_vec(),
+            payer: key.user.as_bytes().to_vec(),
             caller: Caller { user: asked.user.clone(), writes: false },
             state: State::Fresh,
         }))
@@ -80,7 +89,7 @@ impl Pen {
         read: Read,
     ) -> Result<Read, ApiError> {
         let Some(asking) = self.0.as_mut().filter(|_| is_unsure(&read.understood)) else { return Ok(read) };
-        let mut turn = match asking.assistant.begin(&asking.user) {
+        let mut turn = match asking.begin() {
             Ok(turn) => turn,
             Err(why) => {
                 asking.state = State::Over(asking.assistant.refused(why));
@@ -110,20 +119,21 @@ impl Pen {
         material: Option<Material>,
         out: Option<mpsc::Sender<String>>,
     ) -> Words {
-        let Some(Asking { assistant, user, caller, state }) = self.0 else { return Words::default() };
+        let Some(mut asking) = self.0 else { return Words::default() };
+        let state = std::mem::replace(&mut asking.state, State::Fresh);
         let (turn, material) = match (state, material) {
             (State::Over(record), _) => return ended(app, None, record),
             (State::Begun(turn), None) => return ended(app, None, turn.end(None)),
             (State::Fresh, None) => return Words::default(),
             (State::Begun(turn), Some(material)) => (Ok(turn), material),
-            (State::Fresh, Some(material)) => (assistant.begin(&user), material),
+            (State::Fresh, Some(material)) => (asking.begin(), material),
         };
         let mut turn = match turn {
             Ok(turn) => turn,
-            Err(why) => return ended(app, None, assistant.refused(why)),
+            Err(why) => return ended(app, None, asking.assistant.refused(why)),
         };
         let Material { ask, limits } = material;
-        let tools = TurnTools::new(app.clone(), caller, limits);
+        let tools = TurnTools::new(app.clone(), asking.caller, limits);
         let written = turn.reply(&ask, &tools, out).await;
         if let Err(why) = written.result {
             complain(app, why);

@@ -47,7 +47,8 @@ impl TurnTools {
         let (id, item) = catalogue.row(number)?;
         let title = item.titles.get(code_of(self.limits.language)).filter(|title| !title.is_empty());
         let title = plain(title.unwrap_or(&item.title));
-        let product = Product::of(&id.to_string(), item, &known.lexicon, None);
+        let rating = self.app.context.live.ratings().get(number).rating().map(|rating| rating.mean);
+        let product = Product::of(&id.to_string(), item, &known.lexicon, rating);
         self.limits
             .admit(number, item, &known.lexicon, self.app.context.options.currency)
             .then_some((product, title))
@@ -98,7 +99,13 @@ impl TurnTools {
         let PriceHistoryOutput { mut prices, .. } = of(json)?;
         // The last is the price of now.
         prices.pop()?;
-        let said = |then: &PriceThen| self.money(then.price.as_deref(), then.currency.as_deref());
+        let said = |then: &PriceThen| {
+            let price = self.money(then.price.as_deref(), then.currency.as_deref())?;
+            let day = then.since.as_deref().and_then(|since| since.get(..10));
+            Some(day.map_or(price.clone(), |date| {
+                self.say(Phrase::PriceFrom, &[("price", &price), ("date", date)])
+            }))
+        };
         let all: Vec<String> = prices.iter().rev().take(PRICES_MAX).filter_map(said).collect();
         let all = all.join(Phrase::Comma.text(self.limits.language));
         (!all.is_empty()).then(|| self.say(Phrase::PriceBefore, &[("prices", &all)]))

@@ -7,20 +7,21 @@ mod talk;
 
 use shoptide_models::chat::{Action, Conditions, DialogueState, Phrase, Understood};
 use shoptide_models::knowledge::ItemLinks;
-use shoptide_schemas::{Currency, Micros};
+use shoptide_schemas::Currency;
 
 use super::answer::Why;
 use super::find::Shown;
 use super::scene::Scene;
 use super::source::Told;
 use super::why::reasons;
+use crate::prices::Past;
 pub(super) use graph::undecided;
 #[cfg_attr(
     not(feature = "assistant"),
     allow(unused_imports, reason = "asked for by what a model is given")
 )]
 pub(super) use products::DESCRIBED_MAX;
-pub(super) use products::compares_anew;
+pub(super) use products::{PRICES_MAX, compares_anew};
 
 /// What a turn asked for beside the scene: it takes waiting, so it is there before the words are made.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ pub(super) struct Facts {
     /// Numbers of products in order: the user's own list, or what is like a product.
     pub among: Option<Vec<u32>>,
     /// Prices of each product, newest first.
-    pub prices: Vec<(u32, Vec<(Micros, Currency)>)>,
+    pub prices: Vec<(u32, Vec<Past>)>,
     /// What users' acts say of the product spoken of.
     pub links: ItemLinks,
     pub told: Option<Told>,

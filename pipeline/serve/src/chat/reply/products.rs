@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use shoptide_models::chat::{Conditions, DialogueState, Phrase};
-use shoptide_schemas::{Currency, Micros};
+use shoptide_schemas::{EventMs, Micros};
 
 use super::super::find::find;
 use super::super::scene::{Scene, plain};
 use super::{Draft, Facts, graph};
+use crate::prices::Past;
 
 /// Products that one answer describes.
 pub(in super::super) const DESCRIBED_MAX: usize = 3;
@@ -16,7 +17,7 @@ const COMPARED_MAX: usize = 4;
 /// Traits of a product that are named.
 const TRAITS_MAX: usize = 8;
 /// Former prices that are named.
-const PRICES_MAX: usize = 6;
+pub(in super::super) const PRICES_MAX: usize = 6;
 
 fn traits(scene: &Scene<'_>, number: u32) -> BTreeSet<String> {
     scene.row(number).map(|(_, item)| scene.known.traits_of(number, item)).unwrap_or_default()
@@ -173,32 +174,53 @@ fn difference(scene: &Scene<'_>, a: u32, b: u32, features: &[String], draft: &mu
     }
 }
 
-/// What products cost and have cost, in the order of their versions.
+/// The day of a moment in UTC, as the shop's days are.
+fn day(at: EventMs) -> String {
+    at.to_rfc3339().chars().take(10).collect()
+}
+
+/// `2999 元（2026-05-04 起）`.
+fn once(scene: &Scene<'_>, past: &Past) -> Option<String> {
+    let price = scene.money(past.price?);
+    Some(match past.since {
+        Some(at) => scene.say(Phrase::PriceFrom, &[("price", &price), ("date", &day(at))]),
+        None => price,
+    })
+}
+
+/// What products cost and have cost, the newest first, and since when.
 pub(super) fn history(scene: &Scene<'_>, facts: &Facts) -> Draft {
     let mut draft = Draft::default();
     for (number, prices) in &facts.prices {
         let title = scene.title(*number);
-        let values = [("title", &*title), ("now", &scene.price(*number))];
-        draft.say(scene.say(Phrase::PriceNow, &values));
         let now = scene.row(*number).and_then(|(_, item)| item.price);
-        // Versions that changed something else repeat the price.
-        let mut before: Vec<(Micros, Currency)> = prices.clone();
-        before.dedup();
-        if now.is_some() && before.first().copied() == now {
-            before.remove(0);
-        }
+        let (of_now, before) = match prices.split_first() {
+            Some((newest, before)) if now.is_some() && newest.price == now => (Some(newest), before),
+            _ => (None, prices.as_slice()),
+        };
+        let price = scene.price(*number);
+        let since = of_now.and_then(|now| now.since).map(day);
+        let mut values = vec![("title", &*title), ("now", &*price)];
+        values.extend(since.as_deref().map(|date| ("date", date)));
+        let phrase = if since.is_some() { Phrase::PriceNowSince } else { Phrase::PriceNow };
+        draft.say(scene.say(phrase, &values));
         if before.is_empty() {
             draft.say(scene.say(Phrase::PriceSame, &[]));
             continue;
         }
-        let said: Vec<String> = before.iter().take(PRICES_MAX).map(|price| scene.money(*price)).collect();
+        let named = || before.iter().take(PRICES_MAX);
+        let said: Vec<String> = named().filter_map(|past| once(scene, past)).collect();
         let said = said.join(Phrase::Comma.text(scene.language));
         draft.say(scene.say(Phrase::PriceBefore, &[("prices", &said)]));
-        let currency = now.or(before.first().copied()).map(|(_, currency)| currency);
-        let all = || prices.iter().copied().chain(now).filter(|(_, of)| Some(*of) == currency);
+        let currency = now.or(before.first().and_then(|past| past.price)).map(|(_, currency)| currency);
+        let all =
+            || prices.iter().filter_map(|past| past.price).chain(now).filter(|(_, of)| Some(*of) == currency);
         if let (Some(low), Some(high)) = (all().min_by_key(|p| p.0), all().max_by_key(|p| p.0)) {
             let values = [("low", &*scene.money(low)), ("high", &scene.money(high))];
             draft.say(scene.say(Phrase::PriceRange, &values));
+        }
+        if named().any(|past| past.since.is_none()) {
+            draft.say(scene.say(Phrase::PriceUndated, &[]));
         }
     }
     if facts.prices.is_empty() {

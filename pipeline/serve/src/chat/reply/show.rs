@@ -7,6 +7,7 @@ use shoptide_models::chat::{
 use shoptide_schemas::Micros;
 
 use super::super::find::{Found, SHOWN, find};
+use super::super::said::SaidOnce;
 use super::super::scene::{Scene, plain};
 use super::super::select::{Counted, count};
 use super::talk::problem;
@@ -114,7 +115,8 @@ pub(super) fn similar(
     if found.shown.is_empty() {
         draft.say(scene.say(Phrase::NothingLikeIt, &[("title", &title)]));
         // Whoever gives a condition up is shown what meets the others, like it or not.
-        relax(scene, &Conditions::of(after, false), None, &mut draft);
+        let others = Conditions::of(after, false);
+        relax(scene, &others, None, &SaidOnce::new(&others.text), &mut draft);
         return draft;
     }
     draft.say(scene.say(Phrase::LikeIt, &[("title", &title)]));
@@ -144,14 +146,21 @@ fn nothing(
     } else {
         draft.say(scene.say(Phrase::Nothing, &[("what", &what)]));
     }
-    otherwise_priced(scene, conditions, among, draft);
-    relax(scene, conditions, among, draft);
+    let words = SaidOnce::new(&conditions.text);
+    otherwise_priced(scene, conditions, among, &words, draft);
+    relax(scene, conditions, among, &words, draft);
 }
 
 /// Says how many would meet the conditions but are priced in another currency, so that no bound can be held against them.
-fn otherwise_priced(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>, draft: &mut Draft) {
+fn otherwise_priced(
+    scene: &Scene<'_>,
+    conditions: &Conditions,
+    among: Option<&[u32]>,
+    words: &SaidOnce<'_>,
+    draft: &mut Draft,
+) {
     let Some(currency) = conditions.bound_in(scene.shop_currency()) else { return };
-    let others = count(scene, &conditions.at_any_price(), among, currency).priced_otherwise;
+    let others = count(scene, &conditions.at_any_price(), among, currency, words).priced_otherwise;
     if 0 < others {
         let values = [("count", &*others.to_string()), ("currency", currency.as_str())];
         draft.say(scene.say(Phrase::OtherCurrency, &values));
@@ -170,10 +179,16 @@ pub(super) fn over_budget(scene: &Scene<'_>, found: &Found) -> String {
 }
 
 /// Says which conditions to give up and what each gives: as many as are shown to whoever gives it up.
-fn relax(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>, draft: &mut Draft) {
+fn relax(
+    scene: &Scene<'_>,
+    conditions: &Conditions,
+    among: Option<&[u32]>,
+    words: &SaidOnce<'_>,
+    draft: &mut Draft,
+) {
     let mut counted: Vec<(Conditions, Counted)> = Vec::with_capacity(RELAXATIONS_MAX);
     let relaxations = conditions.relaxations(|weaker| {
-        let found = count(scene, weaker, among, scene.shop_currency());
+        let found = count(scene, weaker, among, scene.shop_currency(), words);
         counted.push((weaker.clone(), found));
         found.count
     });

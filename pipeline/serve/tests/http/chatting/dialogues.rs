@@ -85,22 +85,64 @@ async fn the_months_budget_is_asked_about_set_and_kept() {
 }
 
 #[tokio::test]
-async fn prices_of_before_are_told_in_their_order() {
+async fn prices_of_before_are_told_in_their_order_with_their_days() {
     let shop = shop().await;
     let answer = shop.turn("ann", &Value::Null, "小米手机").await;
     assert_eq!(products(&answer), ["P03"]);
+    const DAY_MS: i64 = 86_400_000;
+    let changes = [
+        ("price", json!({"price": "4599.00"}), 9),
+        ("price", json!({"price": "4299.00"}), 5),
+        ("stock", json!({"stock": 2}), 4),
+        ("price", json!({"price": "3999.00"}), 1),
+    ];
+    for (n, (kind, fields, days)) in changes.into_iter().enumerate() {
+        let mut event = json!({"event_id": format!("p{n}"), "type": kind, "item_id": "P03",
+            "occurred_at": crate::common::NOW_MS - days * DAY_MS});
+        event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        if kind == "price" {
+            event["currency"] = json!("CNY");
+        }
+        assert_eq!(shop.post("/v1/events", event.to_string()).await.json()["rejected"], 0);
+    }
+    shop.catalogue_is_live().await;
+    shop.fold_catalogue().await;
+    let answer = shop.turn("ann", &answer["session_id"], "这个以前多少钱").await;
+    let reply = answer["reply"].as_str().unwrap();
+    let told = [
+        "现在 3999 元，从 2026-05-03 起。",
+        "4299 元（2026-04-29 起）、4599 元（2026-04-25 起）",
+        "最低 3999 元",
+    ];
+    for part in told {
+        assert!(reply.contains(part), "{reply}");
+    }
+    assert!(!reply.contains("没写日期"), "{reply}");
+    let answer = shop.turn("ann", &answer["session_id"], "what did it cost before").await;
+    let reply = answer["reply"].as_str().unwrap();
+    for part in
+        ["is 3999 CNY now, since 2026-05-03.", "4299 CNY (from 2026-04-29), 4599 CNY (from 2026-04-25)"]
+    {
+        assert!(reply.contains(part), "{reply}");
+    }
+}
+
+/// The log keeps records for a while only: prices stay, their days do not.
+#[tokio::test]
+async fn prices_whose_records_are_gone_have_an_order_only() {
+    let shop = shop().await;
+    let answer = shop.turn("ann", &Value::Null, "小米手机").await;
     let number = shop.live.catalogue().number(&shoptide_schemas::ItemId::parse("P03").unwrap()).unwrap();
-    // What the stream would store.
     let rows = shop.truth.assign(0, &[(Topic::Catalogue, 0)]).await.unwrap();
     let catalogue = shop.live.catalogue();
     let (id, item) = catalogue.row(number).unwrap();
-    let version = |from_off: i64, price: i64, stock: i64| shoptide_store::ItemRow {
+    // Of records that the log does not have.
+    let version = |from_off: i64, price: i64| shoptide_store::ItemRow {
         num: number,
         item: id.clone(),
-        from_off,
+        from_off: 1_000_000 + from_off,
         data: shoptide_models::catalogue::CatalogueItem {
             price: Some((Micros(price * 1_000_000), shoptide_schemas::Currency(*b"CNY"))),
-            stock: Some(stock),
             ..item.clone()
         }
         .encode(),
@@ -114,13 +156,15 @@ async fn prices_of_before_are_told_in_their_order() {
             append_ms: 0,
             tally: shoptide_store::Tally::default(),
         }],
-        items: vec![version(1, 4_599, 3), version(2, 4_299, 3), version(3, 4_299, 2), version(4, 3_999, 2)],
+        items: vec![version(1, 4_599), version(2, 4_299), version(3, 3_999)],
         ..shoptide_store::Commit::default()
     };
     shop.truth.commit(commit).await.unwrap();
     let answer = shop.turn("ann", &answer["session_id"], "这个以前多少钱").await;
     let reply = answer["reply"].as_str().unwrap();
-    for part in ["现在 3999 元", "4299 元、4599 元", "最低 3999 元", "最高 4599 元"] {
+    for part in
+        ["现在 3999 元。", "4299 元、4599 元", "最低 3999 元", "最高 4599 元", "没写日期的价格只知道先后"]
+    {
         assert!(reply.contains(part), "{reply}");
     }
 }

@@ -63,6 +63,24 @@ async fn a_spent_budget_is_the_rules_words_for_him_who_spent_it() {
     assert_eq!(spoken.shop.turn("bob", &Value::Null, PHONES).await["source"], "model");
 }
 
+/// Who names no user begins as many dialogues as he likes: all of them together have one bound.
+#[tokio::test]
+async fn visitors_spend_what_is_theirs_and_no_users() {
+    let spoken =
+        Spoken::deciding(|_| Reply::text(FLUENT), |options| options.visitors_tokens_max = 30_000, |_| {})
+            .await;
+    let visit = async || spoken.shop.say(json!({"message": PHONES})).await.json();
+    let usage = shoptide_fake_model::Usage { prompt: 29_000, completion: 900 };
+    spoken.fake.queue([Reply::Text { text: FLUENT.into(), usage }]);
+    assert_eq!(visit().await["source"], "model");
+    let asked = spoken.fake.seen().len();
+    for _ in 0..3 {
+        assert_eq!(visit().await["source"], "rules");
+    }
+    assert_eq!(spoken.fake.seen().len(), asked, "what is spent is not asked");
+    assert_eq!(spoken.shop.turn("ann", &Value::Null, PHONES).await["source"], "model");
+}
+
 #[tokio::test]
 async fn a_model_that_fails_in_a_row_is_left_alone() {
     let spoken = Spoken::deciding(

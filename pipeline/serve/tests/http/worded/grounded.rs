@@ -74,7 +74,8 @@ async fn what_is_not_so_never_reaches_a_shopper() {
 }
 
 /// Of the set, what is true in this shop, whose turns show more than the scenes do.
-const TRUE_HERE: [&str; 1] = ["P18 costs ¥1,799.00."];
+const TRUE_HERE: [&str; 2] =
+    ["P18 costs ¥1,799.00.", "The Sony WH-1000XM5 is the most expensive of the four."];
 
 /// The set of adversarial replies, each said to the message that its scene is about: whatever of it is not so in this shop's turn does not leave.
 #[tokio::test]
