@@ -1,6 +1,7 @@
 //! Which items say how many words of a text.
 
 /// Added to the count of an item whose whole title or id the text is: it is found whatever the words are. More than a query has words.
+#[cfg(feature = "index")]
 pub(crate) const WHOLE: u32 = 1 << 16;
 
 /// How many of so many words must be found: all, else half of them, else any.
@@ -18,6 +19,7 @@ pub struct Saying {
 }
 
 impl Saying {
+    #[cfg(feature = "index")]
     pub(crate) fn new(words: usize, mut said: Vec<(u32, u32)>) -> Self {
         said.sort_unstable();
         Self { words, said }

@@ -10,4 +10,6 @@ pub(crate) use path::{PathFaq, PathItem, PathName, PathUser};
 pub(crate) use query::{
     AskQuery, FactsQuery, FaqPage, FaqQuery, MessagesQuery, NoQuery, SearchQuery, ShortQuery, SuggestQuery,
 };
-pub(crate) use values::{EXCLUDE_MAX, checked_category, decoded, in_range};
+#[cfg(feature = "mcp")]
+pub(crate) use values::decoded;
+pub(crate) use values::{EXCLUDE_MAX, checked_category, in_range};

@@ -340,7 +340,9 @@ impl<'a> Run<'a> {
                 continue;
             }
             look_at = self.world.now_ms() + 400;
-            if self.clients.is_idle() && self.boots.is_empty() && self.owed().is_empty() {
+            // A shard that is still a dead member's has nobody who could bring its lists to the cache.
+            let whole = self.group.lock().unwrap().is_whole();
+            if whole && self.clients.is_idle() && self.boots.is_empty() && self.owed().is_empty() {
                 let quiet = self.world.now_ms() + QUIET_MS;
                 while self.world.now_ms() < quiet {
                     self.tick(25, 2);

@@ -89,6 +89,11 @@ impl Group {
         true
     }
 
+    /// Whether every shard is with somebody who listens: nobody who died has a session left.
+    pub fn is_whole(&self) -> bool {
+        !self.changed && self.members.values().all(|member| member.out || member.gone_at.is_none())
+    }
+
     /// Forgets members whose session ended and who will never wake.
     pub fn bury(&mut self, process: u32) {
         if self.members.get(&process).is_some_and(|m| m.out) {
