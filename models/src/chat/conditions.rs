@@ -143,12 +143,17 @@ impl Conditions {
         self.price.filter(|range| PriceRange { currency: None, ..*range } != PriceRange::default())
     }
 
-    /// Whether a product of this number and price is within what may be shown and what it may cost.
-    pub(super) fn may_cost(&self, number: u32, price: Option<(Micros, Currency)>, shops: Currency) -> bool {
-        !self.unwanted.contains(&number) && !self.seen.contains(&number) && self.price_fits(price, shops)
+    /// Whether a product of this number may be shown, as far as the number tells.
+    pub(super) fn may_show(&self, number: u32) -> bool {
+        !self.unwanted.contains(&number) && !self.seen.contains(&number)
     }
 
-    fn price_fits(&self, price: Option<(Micros, Currency)>, shops: Currency) -> bool {
+    /// Whether it matters what a product costs.
+    pub(super) fn bounds_price(&self) -> bool {
+        self.range().is_some() || self.is_relative()
+    }
+
+    pub(super) fn price_fits(&self, price: Option<(Micros, Currency)>, shops: Currency) -> bool {
         let within = |range: PriceRange| {
             price.is_some_and(|(price, currency)| {
                 range.currency.unwrap_or(shops) == currency
@@ -278,7 +283,8 @@ impl Filter<'_> {
         let of = self.conditions;
         let brand = || self.lexicon.brand_of(item);
         can_be_had(item)
-            && of.may_cost(number, item.price, self.currency)
+            && of.may_show(number)
+            && of.price_fits(item.price, self.currency)
             && (of.brands.is_empty() || of.brands.contains(&brand()))
             && (of.brands_excluded.is_empty() || !of.brands_excluded.contains(&brand()))
             && self.paths.as_ref().is_none_or(|paths| in_paths(paths, item))

@@ -158,10 +158,13 @@ impl Shelf {
             Some((first, rest)) => (union(first), rest),
             None => (self.had.clone(), &[][..]),
         };
+        // Most often nothing is said of the price: then it need not be looked up for each.
+        let bound = conditions.bounds_price();
         found.retain(|number| {
             rest.iter().all(|lists| lists.iter().any(|list| list.binary_search(number).is_ok()))
                 && out.iter().all(|list| list.binary_search(number).is_err())
-                && conditions.may_cost(*number, self.price(*number), currency)
+                && conditions.may_show(*number)
+                && (!bound || conditions.price_fits(self.price(*number), currency))
         });
         found
     }

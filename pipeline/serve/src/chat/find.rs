@@ -43,6 +43,19 @@ pub(super) struct Found {
     pub text_missed: bool,
 }
 
+/// Candidates, before their texts are read.
+struct First {
+    numbers: Vec<u32>,
+    /// How much the user likes each, if that was asked to find them: asking again costs as much as it did then.
+    likes: Option<Vec<f32>>,
+}
+
+impl From<Vec<u32>> for First {
+    fn from(numbers: Vec<u32>) -> Self {
+        Self { numbers, likes: None }
+    }
+}
+
 /// Finds the products to show.
 /// - `among`: nothing else is shown, and of equals the first comes first
 pub(super) fn find(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u32]>, n: usize) -> Found {
@@ -52,11 +65,11 @@ pub(super) fn find(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u
     found.count = numbers.len();
     let rated = by_rating(scene, conditions, &numbers);
     let first = match rated {
-        true => best_rated(scene, numbers),
+        true => best_rated(scene, numbers).into(),
         false => first_by(scene, conditions, numbers, said.as_ref(), among),
     };
     let mut scored = scored(scene, conditions, &first, said.as_ref());
-    found.count -= first.len() - scored.len();
+    found.count -= first.numbers.len() - scored.len();
     if !rated && by_price(conditions).is_none() && conditions.sort != Some(Sort::Newest) {
         scored.sort_by(|a, b| b.score.score.total_cmp(&a.score.score));
         scored = varied(scene, scored, n);
@@ -86,7 +99,7 @@ fn first_by(
     mut numbers: Vec<u32>,
     said: Option<&Said>,
     among: Option<&[u32]>,
-) -> Vec<u32> {
+) -> First {
     let shelf = &scene.known.shelf;
     if let Some(ascending) = by_price(conditions) {
         // What is priced in another currency comes behind, each in its own.
@@ -96,12 +109,12 @@ fn first_by(
         };
         let mut priced: Vec<_> = numbers.iter().filter_map(|n| Some((place(shelf.price(*n)?), *n))).collect();
         priced.sort_unstable();
-        return priced.into_iter().take(SCORED_MAX).map(|(_, number)| number).collect();
+        return priced.into_iter().take(SCORED_MAX).map(|(_, number)| number).collect::<Vec<_>>().into();
     }
     if conditions.sort == Some(Sort::Newest) {
         numbers.reverse();
         numbers.truncate(SCORED_MAX);
-        return numbers;
+        return numbers.into();
     }
     let wishes: Vec<&str> = conditions.whom.iter().chain(&conditions.occasions).map(String::as_str).collect();
     let hidden: BTreeSet<u32> = scene.tastes.iter().filter(|t| t.2).map(|t| t.0).collect();
@@ -126,27 +139,27 @@ fn first_by(
         keyed.truncate(LIKED_MAX);
     }
     keyed.sort_unstable_by(best);
-    let numbers: Vec<u32> = keyed.iter().map(|(_, number)| *number).collect();
+    let mut numbers: Vec<u32> = keyed.iter().map(|(_, number)| *number).collect();
     if SCORED_MAX < numbers.len() && said.is_none() && among.is_none() && !scene.tastes.is_empty() {
         return half_liked(scene, numbers);
     }
-    numbers.into_iter().take(SCORED_MAX).collect()
+    numbers.truncate(SCORED_MAX);
+    numbers.into()
 }
 
 /// What is best for everyone, and what this user likes best, by turns.
-fn half_liked(scene: &Scene<'_>, numbers: Vec<u32>) -> Vec<u32> {
-    let likes = likes(scene, &numbers);
-    let mut by_liking: Vec<(f32, u32)> = likes.into_iter().zip(numbers.iter().copied()).collect();
+fn half_liked(scene: &Scene<'_>, numbers: Vec<u32>) -> First {
+    let by_all: Vec<(f32, u32)> = likes(scene, &numbers).into_iter().zip(numbers).collect();
+    let mut by_liking = by_all.clone();
     by_liking.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut first = Vec::with_capacity(SCORED_MAX);
-    for (of_all, (_, liked)) in numbers.iter().zip(&by_liking) {
-        for number in [*of_all, *liked] {
-            if first.len() < SCORED_MAX && !first.contains(&number) {
-                first.push(number);
-            }
+    let (mut first, mut likes) = (Vec::with_capacity(SCORED_MAX), Vec::with_capacity(SCORED_MAX));
+    for (like, number) in by_all.into_iter().zip(by_liking).flat_map(|(of_all, liked)| [of_all, liked]) {
+        if first.len() < SCORED_MAX && !first.contains(&number) {
+            first.push(number);
+            likes.push(like);
         }
     }
-    first
+    First { numbers: first, likes: Some(likes) }
 }
 
 fn likes(scene: &Scene<'_>, numbers: &[u32]) -> Vec<f32> {
@@ -183,7 +196,8 @@ fn shares(values: &[f32]) -> Option<Vec<f32>> {
 }
 
 /// Holds candidates against their live rows, and scores those that pass.
-fn scored(scene: &Scene<'_>, conditions: &Conditions, numbers: &[u32], said: Option<&Said>) -> Vec<Shown> {
+fn scored(scene: &Scene<'_>, conditions: &Conditions, first: &First, said: Option<&Said>) -> Vec<Shown> {
+    let numbers = &first.numbers;
     let filter = conditions.filter(&scene.known.lexicon, scene.shop_currency());
     let mut wishes = conditions.wishes(&scene.known.lexicon, scene.shop_currency());
     // The filter has seen to the category, of which there may be several spellings.
@@ -193,7 +207,11 @@ fn scored(scene: &Scene<'_>, conditions: &Conditions, numbers: &[u32], said: Opt
     let profile = Some(&scene.profile).filter(|p| !p.brands.is_empty() || !p.categories.is_empty());
     let shopper = ScoredFor { profile, budget: scene.budget() };
     let popular = shares(&numbers.iter().map(|n| popularity(scene, *n)).collect::<Vec<_>>());
-    let liked = if scene.tastes.is_empty() { None } else { shares(&likes(scene, numbers)) };
+    let liked = match &first.likes {
+        Some(likes) => shares(likes),
+        None if scene.tastes.is_empty() => None,
+        None => shares(&likes(scene, numbers)),
+    };
     let text =
         said.and_then(|said| shares(&numbers.iter().map(|n| said.points(*n) as f32).collect::<Vec<_>>()));
     let at = |of: &Option<Vec<f32>>, place: usize| of.as_ref().and_then(|all| all.get(place)).copied();

@@ -119,8 +119,8 @@ pub(super) fn currency_of(scene: &Scene<'_>, conditions: &Conditions) -> Currenc
 
 /// Whether something costs more than is left of the month. A price in another currency is never compared.
 fn over_budget(scene: &Scene<'_>, number: u32) -> bool {
-    let price = scene.known.shelf.price(number);
-    matches!((scene.shopper.left, price), (Some((left, currency)), Some((price, of))) if of == currency && left < price.0)
+    let Some((left, currency)) = scene.shopper.left else { return false };
+    scene.known.shelf.price(number).is_some_and(|(price, of)| of == currency && left < price.0)
 }
 
 /// Whether anything but words narrows the search.
