@@ -1,0 +1,1 @@
+//! The event lake: the log as Parquet files.

@@ -1,0 +1,1 @@
+//! SQL over the event lake and the truth.
