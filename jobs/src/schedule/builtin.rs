@@ -21,9 +21,11 @@ impl Registry<JobContext> {
             .with(Job::new("evaluate", "held-out quality of the served blend, into the history", |c, p| {
                 Box::pin(evaluate(c, p))
             }))
-            .with(Job::new("verify", "a sample of lists made again, and the counts of every partition", |c, p| {
-                Box::pin(verify(c, p, false))
-            }))
+            .with(Job::new(
+                "verify",
+                "a sample of lists made again, and the counts of every partition",
+                |c, p| Box::pin(verify(c, p, false)),
+            ))
             .with(Job::new("verify_all", "the whole log folded again and compared with the truth", |c, p| {
                 Box::pin(verify(c, p, true))
             }))
@@ -44,9 +46,7 @@ async fn train(context: &JobContext, progress: &Progress) -> Result<JobOutcome, 
             rows: users as u64,
             note: format!("version {}, {} items, {seconds:.1} s", model.version(), model.n_items()),
         }),
-        Err(TrainError::Nothing) => {
-            Ok(JobOutcome { rows: 0, note: "no events to train on yet".to_owned() })
-        }
+        Err(TrainError::Nothing) => Ok(JobOutcome { rows: 0, note: "no events to train on yet".to_owned() }),
         // Another trainer may have published meanwhile, which is `Unusable` to the store: the next attempt begins from there.
         Err(error) => Err(JobError::later(error)),
     }
@@ -76,7 +76,8 @@ async fn evaluate(context: &JobContext, progress: &Progress) -> Result<JobOutcom
 
 async fn verify(context: &JobContext, progress: &Progress, all: bool) -> Result<JobOutcome, JobError> {
     progress.begin(if all { "replaying" } else { "making lists again" }, 0);
-    let scratch = tempfile::tempdir().map_err(|e| JobError::later(format!("no folder for the replay: {e}")))?;
+    let scratch =
+        tempfile::tempdir().map_err(|e| JobError::later(format!("no folder for the replay: {e}")))?;
     let lists = context.config.list_params();
     let verify = Verify {
         log: &*context.train.log,

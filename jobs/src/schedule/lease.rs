@@ -13,7 +13,10 @@ pub(super) const RENEWALS: u32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     /// Take it from this epoch and beat.
-    Take { epoch: i64, beat: i64 },
+    Take {
+        epoch: i64,
+        beat: i64,
+    },
     /// It is ours and due to be renewed.
     Renew,
     /// It was ours.
@@ -41,11 +44,6 @@ impl Watch {
         self.held.map(|(epoch, _)| epoch)
     }
 
-    /// Whether another has it and is not known to have fallen silent.
-    pub fn is_anothers(&self) -> bool {
-        self.held.is_none() && self.seen.is_some()
-    }
-
     /// Decides by the row as it was read just now, and by the steady clock.
     pub fn look(&mut self, row: Option<&Lease>, now: Duration) -> Act {
         if let Some((epoch, renewed)) = self.held {
@@ -71,7 +69,11 @@ impl Watch {
         }
         match self.seen {
             Some((e, b, since)) if (e, b) == (epoch, beat) => {
-                if self.length <= now.saturating_sub(since) { Act::Take { epoch, beat } } else { Act::Nothing }
+                if self.length <= now.saturating_sub(since) {
+                    Act::Take { epoch, beat }
+                } else {
+                    Act::Nothing
+                }
             }
             _ => {
                 self.seen = Some((epoch, beat, now));
@@ -114,7 +116,6 @@ mod tests {
         let mut watch = Watch::new(s(15));
         assert_eq!(watch.look(None, s(0)), Act::Take { epoch: 0, beat: 0 });
         assert_eq!(watch.look(Some(&row(3, 7, 1)), s(1)), Act::Nothing);
-        assert!(watch.is_anothers());
         assert_eq!(watch.look(Some(&row(3, 7, 1)), s(15)), Act::Nothing);
         // Its holder lives.
         assert_eq!(watch.look(Some(&row(3, 8, 1)), s(16)), Act::Nothing);

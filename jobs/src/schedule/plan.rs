@@ -86,7 +86,8 @@ pub fn step(view: &View<'_>, moment: &Moment) -> Option<Step> {
         // What ran under another lease is marked as lost when the lease is taken.
         return (last.fence.epoch == moment.epoch).then(|| Step::Abandon(last.key.clone()));
     }
-    let after = view.last.map_or(i64::MIN, |last| last.key.scheduled_ms).max(known.since_ms).max(known.floor_ms);
+    let after =
+        view.last.map_or(i64::MIN, |last| last.key.scheduled_ms).max(known.since_ms).max(known.floor_ms);
     let newest = view.cron.until(now_ms).filter(|newest| after < *newest);
     let rules = &view.schedule.rules;
     // What is newer replaces another attempt, unless each instant counts.
@@ -100,7 +101,11 @@ pub fn step(view: &View<'_>, moment: &Moment) -> Option<Step> {
         }
     }
     let newest = newest?;
-    let start = |scheduled_ms| Step::Start { scheduled_ms, attempt: 1, let_go: count(view.cron, after, scheduled_ms) };
+    let start = |scheduled_ms| Step::Start {
+        scheduled_ms,
+        attempt: 1,
+        let_go: count(view.cron, after, scheduled_ms),
+    };
     Some(match rules.missed {
         Missed::Latest => start(newest),
         Missed::Skip if now_ms.saturating_sub(newest) <= moment.in_time_ms => start(newest),
@@ -167,7 +172,3 @@ fn oldest(cron: &Cron, after: i64, newest: i64, max: usize) -> i64 {
 fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
-
-#[cfg(test)]
-#[path = "plan_tests.rs"]
-mod tests;

@@ -24,7 +24,11 @@ impl Ended {
     /// As it goes into the history.
     pub fn of(self, run: JobRun, now_ms: i64) -> JobRun {
         // A note of the start (what was let go) stays in front.
-        let note = [run.note.as_str(), self.note.as_str()].iter().filter(|n| !n.is_empty()).copied().collect::<Vec<_>>();
+        let note = [run.note.as_str(), self.note.as_str()]
+            .iter()
+            .filter(|n| !n.is_empty())
+            .copied()
+            .collect::<Vec<_>>();
         let note = note.join("; ");
         // 0 would say that it runs.
         let ended_ms = now_ms.max(1);
@@ -40,7 +44,9 @@ pub(super) async fn attempt<C>(
     timeout: Duration,
 ) -> Ended {
     match tokio::time::timeout(timeout, job.run(&context, &progress)).await {
-        Ok(Ok(JobOutcome { rows, note })) => Ended { status: RunStatus::Ok, rows, note, error: String::new() },
+        Ok(Ok(JobOutcome { rows, note })) => {
+            Ended { status: RunStatus::Ok, rows, note, error: String::new() }
+        }
         Ok(Err(JobError { retryable: true, message })) => Ended::failed(RunStatus::Failed, message),
         Ok(Err(JobError { retryable: false, message })) => Ended::failed(RunStatus::Refused, message),
         Err(_) => {

@@ -113,7 +113,10 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
     /// [`StoreError`] if the store cannot be asked: what was not done is done at a later look.
     pub async fn tick(&mut self) -> Result<(), StoreError> {
         if let Some(jump_ms) = self.clocks.jumped((self.parts.clock)(), (self.parts.steady)()) {
-            tracing::warn!(jump_ms, "the clock has jumped: instants in between are missed, those of before do not run twice");
+            tracing::warn!(
+                jump_ms,
+                "the clock has jumped: instants in between are missed, those of before do not run twice"
+            );
         }
         self.collect();
         let leases = self.parts.truth.job_leases().await?;
@@ -192,7 +195,10 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
 
     /// Another leads: what runs here can be recorded by nobody, and is stopped.
     fn stand_down(&mut self) {
-        tracing::warn!(running = self.running.len(), "another process runs the schedules now, what ran here is stopped");
+        tracing::warn!(
+            running = self.running.len(),
+            "another process runs the schedules now, what ran here is stopped"
+        );
         for (_, running) in std::mem::take(&mut self.running) {
             running.progress.stop();
             running.abort.abort();
@@ -236,7 +242,8 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
             // It was stopped, and whoever stopped it has said so.
             Err(_) => return,
         };
-        let Some(name) = self.running.iter().find(|(_, r)| r.abort.id() == id).map(|(name, _)| name.clone()) else {
+        let Some(name) = self.running.iter().find(|(_, r)| r.abort.id() == id).map(|(name, _)| name.clone())
+        else {
             return;
         };
         if let Some(Running { run, .. }) = self.running.remove(&name) {
@@ -251,13 +258,18 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
                 Ok(()) => self.told(run),
                 Err(StoreError::Changed { what }) => {
                     // Fenced, or a write whose outcome was unknown had gone through.
-                    tracing::warn!(what, schedule = run.key.schedule, "the end of a run was not noted: it was noted before, or is another's");
+                    tracing::warn!(
+                        what,
+                        schedule = run.key.schedule,
+                        "the end of a run was not noted: it was noted before, or is another's"
+                    );
                 }
                 Err(error) => return Err(error),
             }
             let Some(run) = self.ending.pop() else { break };
             let kept = self.parts.jobs.history_max;
-            let forget = JobWrite::Forget { fence: run.fence, schedule: run.key.schedule, by_hand: false, kept };
+            let forget =
+                JobWrite::Forget { fence: run.fence, schedule: run.key.schedule, by_hand: false, kept };
             match self.parts.truth.job_write(forget).await {
                 Ok(()) | Err(StoreError::Changed { .. }) => {}
                 Err(error) => return Err(error),
@@ -323,8 +335,10 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
         let by_hand = leases.iter().filter(|lease| lease.until_ms != 0);
         busy.extend(by_hand.filter_map(|lease| lease.name.strip_prefix(HAND).map(str::to_owned)));
         let room = self.parts.jobs.running_max.saturating_sub(self.running.len() + self.ending.len());
-        let steps: Vec<(ScheduleConfig, Step)> =
-            plan::admit(steps, &busy, room).into_iter().map(|(schedule, step)| (schedule.clone(), step)).collect();
+        let steps: Vec<(ScheduleConfig, Step)> = plan::admit(steps, &busy, room)
+            .into_iter()
+            .map(|(schedule, step)| (schedule.clone(), step))
+            .collect();
         for (schedule, step) in steps {
             match self.carry_out(&schedule, step, &moment).await {
                 // The lease or the run is another's: the next look sees it.
