@@ -248,6 +248,35 @@ pub enum Job {
         #[arg(long)]
         json: bool,
     },
+    /// Schedules and jobs: when each runs next, and how it went last.
+    List {
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Runs a schedule's job, or a job, now and once, and notes it in the history.
+    ///
+    /// Progress is shown on a terminal. Refused while the job is running elsewhere; a process that died with it is waited for no
+    /// longer than `jobs.lease_s`. Exit code 1 if the job fails.
+    Run {
+        /// As `list` has it.
+        name: String,
+        /// The run as one line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What ran, the newest first: status, time, rows and error.
+    History {
+        /// Only of this schedule or job.
+        #[arg(long, value_name = "NAME")]
+        job: Option<String>,
+        /// Runs shown.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+        /// One line of JSON a run.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]

@@ -7,6 +7,7 @@ mod commands;
 mod data_dir;
 mod demo;
 mod render;
+mod schedules;
 mod services;
 
 use std::process::ExitCode;

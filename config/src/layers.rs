@@ -6,7 +6,8 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::{ConfigError, Origin, Problem};
-use crate::nearest::{nearest_key, nearest_variable};
+use crate::nearest::{nearest, nearest_key, nearest_variable};
+use crate::schedules::{NAME_EXPECTED, is_name};
 use crate::secret::{SECRET_KEYS, SmallFile};
 use crate::value::{Misfit, Value, toml_kind};
 
@@ -21,6 +22,22 @@ pub const OTHER_VARIABLES: [&str; 2] = ["SHOPTIDE_DATA", "SHOPTIDE_LOG"];
 
 /// Variables that begin so are for this project's tests.
 pub const TEST_PREFIX: &str = "SHOPTIDE_TEST_";
+
+/// The one table whose keys are tables, named by whoever writes them.
+const SCHEDULE: &str = "schedule";
+
+/// The keys of each of them, with a value of the type that they have.
+fn schedule_key(name: &str) -> Option<Value> {
+    match name {
+        "cron" | "job" | "missed" => Some(Value::Text(String::new())),
+        "timeout_s" | "retries" | "retry_first_s" | "missed_max" => Some(Value::Whole(0)),
+        _ => None,
+    }
+}
+
+/// All of them.
+const SCHEDULE_KEYS: [&str; 7] =
+    ["cron", "job", "missed", "timeout_s", "retries", "retry_first_s", "missed_max"];
 
 /// A configuration file; the commented defaults take 10 KiB.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -63,6 +80,16 @@ impl Effective {
             };
             for (name, value) in keys {
                 let key = format!("{}.{}", table.get_ref(), name.get_ref());
+                if let DeValue::Table(inner) = value.get_ref() {
+                    for (name, value) in inner {
+                        let key = format!("{key}.{}", name.get_ref());
+                        let value = Value::of_default(value.get_ref(), false)
+                            .filter(|_| schedule_key(name.get_ref()).is_some())
+                            .ok_or_else(|| unusable(format!("{key} is no key of a schedule")))?;
+                        entries.push((name.span().start, Entry { key, value, origin: Origin::Default }));
+                    }
+                    continue;
+                }
                 let is_secret = SECRET_KEYS.contains(&key.as_str());
                 let value = Value::of_default(value.get_ref(), is_secret)
                     .ok_or_else(|| unusable(format!("{key} has a type that no key has")))?;
@@ -94,6 +121,10 @@ impl Effective {
             let DeValue::Table(keys) = keys.get_ref() else {
                 return Err(self.no_table(name, toml_kind(keys.get_ref()), origin(table.span().start)));
             };
+            if name == SCHEDULE {
+                self.take_schedules(keys, &origin)?;
+                continue;
+            }
             if !self.has_table(name) {
                 let meant = nearest_key(&self.entries, name);
                 let origin = origin(table.span().start);
@@ -105,6 +136,70 @@ impl Effective {
             }
         }
         self.check_exposed(path, &file)
+    }
+
+    /// The tables within the table of schedules.
+    fn take_schedules(
+        &mut self,
+        tables: &DeTable<'_>,
+        origin: &dyn Fn(usize) -> Origin,
+    ) -> Result<(), ConfigError> {
+        for (name, keys) in tables {
+            let (table, at) = (format!("{SCHEDULE}.{}", name.get_ref()), origin(name.span().start));
+            if !is_name(name.get_ref()) {
+                let (found, expected) = (format!("called {:?}", name.get_ref()), NAME_EXPECTED.to_owned());
+                return Err(ConfigError::OutOfRange {
+                    key: SCHEDULE.to_owned(),
+                    found,
+                    expected,
+                    origin: at,
+                });
+            }
+            let DeValue::Table(keys) = keys.get_ref() else {
+                let found = toml_kind(keys.get_ref());
+                return Err(ConfigError::WrongType { key: table, found, expected: "a table", origin: at });
+            };
+            for (key, value) in keys {
+                let at = origin(key.span().start);
+                let dotted = format!("{table}.{}", key.get_ref());
+                let Some(kind) = schedule_key(key.get_ref()) else {
+                    let known = SCHEDULE_KEYS.iter().map(|known| format!("{table}.{known}"));
+                    return Err(ConfigError::UnknownKey {
+                        meant: nearest(known, &dotted),
+                        key: dotted,
+                        origin: at,
+                    });
+                };
+                self.room_for(&dotted, kind);
+                self.set(dotted, value.get_ref(), at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an entry for a key of a schedule, if there is none: behind those of the same schedule, else behind all schedules.
+    fn room_for(&mut self, key: &str, value: Value) {
+        if self.entries.iter().any(|e| e.key == key) {
+            return;
+        }
+        let table = key.rsplit_once('.').map_or(key, |(table, _)| table);
+        let after = |prefix: &str| {
+            let within = |e: &Entry| e.key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
+            self.entries.iter().rposition(within).map(|place| place + 1)
+        };
+        let place = after(table).or_else(|| after(SCHEDULE)).unwrap_or(self.entries.len());
+        self.entries.insert(place, Entry { key: key.to_owned(), value, origin: Origin::Default });
+    }
+
+    /// The key of a schedule that a variable names, if it names one: `SHOPTIDE_SCHEDULE__NIGHTLY__CRON`.
+    fn schedule_of(variable: &str) -> Option<(String, Value)> {
+        let (name, key) =
+            variable.strip_prefix(VARIABLE_PREFIX)?.strip_prefix("SCHEDULE__")?.split_once("__")?;
+        let (name, key) = (name.to_ascii_lowercase(), key.to_ascii_lowercase());
+        let kind = schedule_key(&key).filter(|_| is_name(&name))?;
+        let dotted = format!("{SCHEDULE}.{name}.{key}");
+        // Variables are written in capitals: what is not is a slip of something.
+        (variable_of(&dotted) == variable).then_some((dotted, kind))
     }
 
     /// The key or table at `at`, but only if it is one: half of a broken line may be half of a secret.
@@ -153,6 +248,9 @@ impl Effective {
             if !name.starts_with(VARIABLE_PREFIX) || for_others {
                 continue;
             }
+            if let Some((key, kind)) = Self::schedule_of(&name) {
+                self.room_for(&key, kind);
+            }
             let Some(entry) = self.entries.iter_mut().find(|e| variable_of(&e.key) == name) else {
                 let meant = nearest_variable(&self.entries, &name);
                 return Err(ConfigError::UnknownVariable { name, meant });
@@ -189,9 +287,14 @@ impl Effective {
     pub(crate) fn to_table(&self) -> toml::Table {
         let mut root = toml::Table::new();
         for entry in &self.entries {
-            let Some((table, key)) = entry.key.split_once('.') else { continue };
-            let slot = root.entry(table).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if let toml::Value::Table(keys) = slot {
+            let Some((tables, key)) = entry.key.rsplit_once('.') else { continue };
+            let mut keys = Some(&mut root);
+            for table in tables.split('.') {
+                let slot = keys
+                    .map(|keys| keys.entry(table).or_insert_with(|| toml::Value::Table(toml::Table::new())));
+                keys = slot.and_then(toml::Value::as_table_mut);
+            }
+            if let Some(keys) = keys {
                 keys.insert(key.to_owned(), entry.value.to_toml());
             }
         }

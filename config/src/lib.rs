@@ -3,6 +3,7 @@
 
 mod assistant;
 mod bounds;
+mod cron;
 mod error;
 mod layers;
 mod nearest;
@@ -10,6 +11,7 @@ mod ranking;
 mod raw;
 mod rules;
 mod running;
+mod schedules;
 mod secret;
 mod secret_source;
 mod serve;
@@ -28,12 +30,14 @@ use shoptide_models::popularity::PopularityParams;
 use shoptide_models::state::TasteParams;
 
 pub use assistant::AssistantConfig;
+pub use cron::Cron;
 pub use error::{ConfigError, Origin};
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
 pub use running::{
     CacheKind, LogConfig, LogKind, ShopConfig, StoreConfig, StoreKind, StreamConfig, TrainConfig,
 };
+pub use schedules::{JobsConfig, Missed, RunRules, ScheduleConfig};
 pub use secret::{MASK, Secret};
 pub use serve::{CorsOrigins, ServeConfig};
 pub use services::{KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig};
@@ -64,6 +68,9 @@ pub struct Config {
     pub train: TrainConfig,
     pub serve: ServeConfig,
     pub assistant: AssistantConfig,
+    pub jobs: JobsConfig,
+    /// By name.
+    pub schedules: Vec<ScheduleConfig>,
     rules_version: u64,
     effective: Effective,
 }
@@ -110,6 +117,8 @@ impl Config {
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
+            jobs: JobsConfig::check(&raw.jobs).map_err(blame)?,
+            schedules: schedules::schedules(raw.schedule.iter(), &raw.jobs).map_err(blame)?,
             rules_version: rules::rules_version(&effective),
             effective,
         };
@@ -130,6 +139,19 @@ impl Config {
         needs(mysql, "store.kind", "mysql.host", "MySQL needs a host, a database and a user")?;
         let redis = store.cache == CacheKind::Redis && self.redis.nodes.is_empty();
         needs(redis, "store.cache", "redis.nodes", "Redis needs the address of at least one node")
+    }
+
+    /// Checks that every schedule names a job that there is.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first that does not, with the names of those that there are.
+    pub fn check_jobs(&self, known: &[&str]) -> Result<(), ConfigError> {
+        let Some(schedule) = self.schedules.iter().find(|s| !known.contains(&s.job.as_str())) else {
+            return Ok(());
+        };
+        let (key, expected) =
+            (format!("schedule.{}.job", schedule.name), format!("one of {}", known.join(", ")));
+        Err(self.effective.blame(Problem::bound(&key, bounds::quoted(&schedule.job), &expected)))
     }
 
     /// Hash of everything that changes what a list contains; equal rules give equal numbers.
@@ -176,6 +198,8 @@ impl PartialEq for Config {
             train,
             serve,
             assistant,
+            jobs,
+            schedules,
             rules_version: _,
             effective: _,
         } = self;
@@ -185,5 +209,6 @@ impl PartialEq for Config {
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
             && (stream, train, serve, assistant)
                 == (&other.stream, &other.train, &other.serve, &other.assistant)
+            && (jobs, schedules) == (&other.jobs, &other.schedules)
     }
 }

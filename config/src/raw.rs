@@ -29,6 +29,10 @@ pub(crate) struct Raw {
     pub train: RawTrain,
     pub serve: RawServe,
     pub assistant: RawAssistant,
+    pub jobs: RawJobs,
+    /// By name.
+    #[serde(default)]
+    pub schedule: BTreeMap<String, RawSchedule>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -234,4 +238,30 @@ pub(crate) struct RawAssistant {
     pub rest_ms: i64,
     pub million_in_cost: String,
     pub million_out_cost: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawJobs {
+    pub lease_s: i64,
+    pub running_max: i64,
+    pub history_max: i64,
+    pub timeout_s: i64,
+    pub retries: i64,
+    pub retry_first_s: i64,
+    pub missed: String,
+    pub missed_max: i64,
+}
+
+/// What is not said is as in `[jobs]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSchedule {
+    pub cron: Option<String>,
+    pub job: Option<String>,
+    pub timeout_s: Option<i64>,
+    pub retries: Option<i64>,
+    pub retry_first_s: Option<i64>,
+    pub missed: Option<String>,
+    pub missed_max: Option<i64>,
 }

@@ -14,7 +14,7 @@ use shoptide_store::Truth;
 
 use crate::app::{Roles, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{load_config, run, tune};
+use crate::commands::{load_config, run, schedules, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -23,17 +23,23 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let Some(job) = args.job else {
         return run::run(Run { place: args.place, port: None }, Roles::JOBS).await;
     };
+    let job = match job {
+        Job::List { json } => return schedules::list(&args.place, json).await,
+        Job::History { job, limit, json } => return schedules::history(&args.place, job, limit, json).await,
+        Job::Run { name, json } => return schedules::run(&args.place, &name, json).await,
+        job => job,
+    };
     let config = load_config(args.place.config.as_deref())?;
     let plot = match &job {
         Job::Tune { plot, .. } => plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?,
-        Job::Train { .. } | Job::Evaluate { .. } => None,
+        _ => None,
     };
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
     let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth: Arc<dyn Truth> = match job {
         Job::Train { .. } => services::open_truth(&config, &data).await?,
-        Job::Evaluate { .. } | Job::Tune { .. } => services::open_truth_to_read(&config, &data).await?,
+        _ => services::open_truth_to_read(&config, &data).await?,
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
@@ -71,6 +77,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             }
             tune::print(&tuned, json)?;
         }
+        Job::List { .. } | Job::Run { .. } | Job::History { .. } => {}
         Job::Evaluate { json } => {
             let mut tables = Tables::default();
             tables.advance(&*truth).await?;

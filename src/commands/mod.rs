@@ -15,6 +15,7 @@ pub mod mcp;
 pub mod profile;
 pub mod provide;
 pub mod run;
+pub mod schedules;
 pub mod state;
 pub mod tune;
 
@@ -26,7 +27,9 @@ use crate::app::Refused;
 
 /// Loads the configuration of a command.
 pub fn load_config(file: Option<&Path>) -> anyhow::Result<Config> {
-    Ok(Config::load(file, process_variables()?)?)
+    let config = Config::load(file, process_variables()?)?;
+    config.check_jobs(&crate::schedules::registry().names())?;
+    Ok(config)
 }
 
 /// The write key, read from a file so that it is in no process list.

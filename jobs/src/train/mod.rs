@@ -30,6 +30,7 @@ use shoptide_store::{StoreError, Truth};
 
 pub use feedback::Learned;
 pub use held_out::{HeldOut, held_out};
+pub use publish::forget_unneeded;
 pub use run::{TrainAsker, TrainHandle, Trained, start, train_once};
 pub use tables::Tables;
 pub use tune::{TuneOptions, TunedBlend, tune_blend, tune_key};

@@ -122,3 +122,13 @@ pub(super) async fn forget_old(context: &TrainContext, chain_from: Option<u64>) 
     gone.iter().for_each(|r| context.files.remove(&r.file));
     Ok(())
 }
+
+/// As after a training: forgets what no stored list names and no kept version is built on. Returns how many versions went.
+///
+/// # Errors
+/// [`TrainError::Store`]; nothing that is needed was touched.
+pub async fn forget_unneeded(context: &TrainContext) -> Result<usize, TrainError> {
+    let before = context.truth.models().await?.len();
+    forget_old(context, None).await?;
+    Ok(before.saturating_sub(context.truth.models().await?.len()))
+}

@@ -7,6 +7,7 @@ mod faq;
 mod files;
 pub mod fold;
 mod generation;
+mod job_metrics;
 mod metrics;
 mod model;
 mod probes;

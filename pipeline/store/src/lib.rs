@@ -5,6 +5,7 @@ mod cache;
 mod chats;
 mod growth;
 mod health;
+mod jobs;
 #[cfg(feature = "redis")]
 mod redis;
 mod rows;
@@ -17,6 +18,7 @@ pub use cache::{Clock, LocalCache, LocalCacheOptions};
 pub use chats::*;
 pub use growth::Growth;
 pub use health::{CacheFailures, CacheHealth, CacheState, Connections};
+pub use jobs::*;
 #[cfg(feature = "redis")]
 pub use redis::{RedisCache, RedisCacheOptions, RedisPassword, RedisReport, RedisState};
 pub use rows::*;
@@ -294,6 +296,31 @@ pub trait Truth: Send + Sync {
     async fn item_links(&self, item: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
         let _ = item;
         Ok(None)
+    }
+
+    /// The leases of jobs, by name.
+    async fn job_leases(&self) -> Result<Vec<Lease>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// The schedules that a leader has met, by name.
+    async fn job_schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Runs of jobs, the newest first.
+    async fn job_runs(&self, page: RunPage) -> Result<Vec<JobRun>, StoreError> {
+        let _ = page;
+        Ok(Vec::new())
+    }
+
+    /// Changes a lease or what is known of runs, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if the lease is another's by now, or the run is there already or has ended: nothing was written.
+    async fn job_write(&self, write: JobWrite) -> Result<(), StoreError> {
+        let _ = write;
+        Err(StoreError::Unusable("this store keeps no runs of jobs".to_owned()))
     }
 
     /// The generation of topics that is folded, from 1.

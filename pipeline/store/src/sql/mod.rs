@@ -10,6 +10,7 @@ mod erase;
 mod faq;
 mod grow;
 mod item_links;
+mod jobs;
 mod model_files;
 #[cfg(feature = "mysql")]
 mod mysql;

@@ -94,3 +94,29 @@ pub(super) const POINTER_ONCE: Target = target("pointer", &["name", "value"], 1,
 pub(super) const POINTER_COUNT: Target = target("pointer", &["name", "value"], 1, Add);
 pub(super) const FAQ: Target = target("faq", &["entry_id", "data"], 1, Replace);
 pub(super) const ITEM_LINKS: Target = target("item_links", &["item_id", "version", "data"], 1, Replace);
+/// A lease that nobody has taken yet.
+pub(super) const JOB_LEASE: Target =
+    target("job_lease", &["name", "holder", "epoch", "beat", "until_ms"], 1, Keep);
+pub(super) const JOB_SCHEDULE: Target =
+    target("job_schedule", &["name", "rule", "since_ms", "floor_ms"], 1, Replace);
+pub(super) const JOB_RUN: Target = target(
+    "job_run",
+    &[
+        "schedule",
+        "by_hand",
+        "scheduled_ms",
+        "attempt",
+        "job",
+        "status",
+        "started_ms",
+        "ended_ms",
+        "row_count",
+        "note",
+        "error",
+        "lease",
+        "epoch",
+        "holder",
+    ],
+    4,
+    Replace,
+);

@@ -10,12 +10,12 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{chats, faq, grow, item_links, model_files, ratings, reads, reports, tables};
+use super::{chats, faq, grow, item_links, jobs, model_files, ratings, reads, reports, tables};
 use crate::{
     Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
     DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRating,
-    ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow,
-    RatingsPage, RatingsSeen, StoreError, Truth, UserRow,
+    ItemRow, ItemVersion, JobRun, JobWrite, Lease, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow,
+    OutboxRow, PartRow, RatingsPage, RatingsSeen, RunPage, ScheduleRow, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -339,6 +339,22 @@ impl<B: Backend> Truth for B {
     async fn item_links(&self, item: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
         let item = item.clone();
         self.readers().read(move |c| Box::pin(async move { item_links::of(c, &item).await })).await
+    }
+
+    async fn job_leases(&self) -> Result<Vec<Lease>, StoreError> {
+        self.readers().read(|c| Box::pin(jobs::leases(c))).await
+    }
+
+    async fn job_schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.readers().read(|c| Box::pin(jobs::schedules(c))).await
+    }
+
+    async fn job_runs(&self, page: RunPage) -> Result<Vec<JobRun>, StoreError> {
+        self.readers().read(move |c| Box::pin(async move { jobs::runs(c, &page).await })).await
+    }
+
+    async fn job_write(&self, write: JobWrite) -> Result<(), StoreError> {
+        self.write(Write::Job(Box::new(write))).await.map(drop)
     }
 
     async fn generation(&self) -> Result<u32, StoreError> {

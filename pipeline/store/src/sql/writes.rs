@@ -8,10 +8,10 @@ use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::grow::{self, Move};
 use super::value::Value;
-use super::{chats, erase, faq, item_links, model_files, ratings, reads, tables};
+use super::{chats, erase, faq, item_links, jobs, model_files, ratings, reads, tables};
 use crate::{
-    Budget, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, ModelPart, ModelRow,
-    OffsetRow, StoreError,
+    Budget, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, JobWrite, ModelPart,
+    ModelRow, OffsetRow, StoreError,
 };
 
 /// The pointer that a publish flips.
@@ -35,6 +35,7 @@ pub enum Write {
     Faq(Box<FaqChange>),
     ItemLinks { version: u64, rows: Vec<ItemLinksRow> },
     ForgetItemLinks { before: u64 },
+    Job(Box<JobWrite>),
 }
 
 /// What it gives back: the offset rows of an assignment, else nothing.
@@ -72,6 +73,7 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         Write::Faq(change) => faq::change(conn, change).await?,
         Write::ItemLinks { version, rows } => item_links::put(conn, *version, rows).await?,
         Write::ForgetItemLinks { before } => item_links::drop_before(conn, *before).await?,
+        Write::Job(write) => jobs::write(conn, write).await?,
     }
     Ok(Vec::new())
 }
