@@ -14,6 +14,7 @@ mod running;
 mod schedules;
 mod secret;
 mod secret_source;
+mod segments;
 mod serve;
 mod services;
 mod shown;
@@ -39,6 +40,7 @@ pub use running::{
 };
 pub use schedules::{JobsConfig, Missed, RunRules, ScheduleConfig};
 pub use secret::{MASK, Secret};
+pub use segments::SegmentsConfig;
 pub use serve::{CorsOrigins, ServeConfig};
 pub use services::{KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig};
 pub use shown::{check, process_variables, show};
@@ -66,6 +68,7 @@ pub struct Config {
     pub list: ListRules,
     pub stream: StreamConfig,
     pub train: TrainConfig,
+    pub segments: SegmentsConfig,
     pub serve: ServeConfig,
     pub assistant: AssistantConfig,
     pub jobs: JobsConfig,
@@ -115,6 +118,7 @@ impl Config {
             list: ListRules::try_from(&raw.list).map_err(blame)?,
             stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
+            segments: SegmentsConfig::try_from(&raw.segments).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
             jobs: JobsConfig::check(&raw.jobs).map_err(blame)?,
@@ -196,6 +200,7 @@ impl PartialEq for Config {
             list,
             stream,
             train,
+            segments,
             serve,
             assistant,
             jobs,
@@ -207,8 +212,8 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, serve, assistant)
-                == (&other.stream, &other.train, &other.serve, &other.assistant)
+            && (stream, train, segments, serve, assistant)
+                == (&other.stream, &other.train, &other.segments, &other.serve, &other.assistant)
             && (jobs, schedules) == (&other.jobs, &other.schedules)
     }
 }

@@ -9,4 +9,5 @@ pub mod ids;
 pub mod jobs;
 pub mod ratings;
 pub mod reads;
+pub mod segments;
 pub mod walks;
