@@ -57,6 +57,11 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// The truth, and the proof of it.
     State(State),
+    /// What the lists earn: click-through, carts and conversion by source, segment, category and model; satisfaction, exposure,
+    /// members.
+    ///
+    /// From the events of a log (or a lake), whether or not the shop runs. With `--user`, why one user sees what he sees.
+    Report(Report),
     /// The shop's questions and answers.
     Faq(Faq),
     /// The shop's tools for an assistant: the Model Context Protocol over standard input and output, until it closes them.
@@ -156,6 +161,36 @@ pub struct Demo {
     /// Simulated visitors' events a second after the summary, 1 to 1000.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub visitors_per_s: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Report {
+    /// First moment of the period: RFC 3339, or a day such as 2026-01-31 (its beginning, UTC). Without it, the first event.
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Moment that ends the period, not part of it; without it, the last event.
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// From a display to its click, and from a click to what is bought: such as `30m`, `12h`, `7d`; at most 90d.
+    #[arg(long, default_value = "7d")]
+    pub window: String,
+    /// What carts and purchases are credited to: the last click, or the last display.
+    #[arg(long, value_parser = ["click", "shown"], default_value = "click")]
+    pub credit: String,
+    /// Folder for the page (`index.html`) and its tables (CSV, `report.json`): new, empty, or with a report before.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Only this user: what is known of him, his list with the parts of its scores and reasons, what lists led him to.
+    #[arg(long, value_name = "ID")]
+    pub user: Option<String>,
+    /// Where events are read; without it the lake if there is one, else the log.
+    #[arg(long, value_parser = ["lake", "log"])]
+    pub source: Option<String>,
+    /// The report as one line of JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, clap::Args)]

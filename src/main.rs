@@ -76,6 +76,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Events(events) => commands::events::run(events).await,
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,
+        Command::Report(report) => commands::report::run(report).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),
@@ -107,6 +108,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<shoptide_config::ConfigError>()
             || cause.is::<app::Refused>()
             || cause.is::<EvaluateError>()
+            || matches!(cause.downcast_ref(), Some(shoptide_jobs::report::ReportError::Out { .. }))
             || cause.downcast_ref().is_some_and(store)
             || cause.downcast_ref().is_some_and(log)
             || match cause.downcast_ref() {

@@ -6,6 +6,7 @@ pub mod faq;
 pub mod grow;
 pub mod import;
 pub mod plot;
+pub mod report;
 pub mod schedule;
 pub mod segments;
 pub mod shop;

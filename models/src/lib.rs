@@ -33,6 +33,7 @@ pub mod product_score;
 pub mod ranking;
 pub mod rated;
 pub mod ratings;
+pub mod report;
 pub mod search;
 pub mod segments;
 pub mod session;

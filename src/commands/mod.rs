@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod mcp;
 pub mod profile;
 pub mod provide;
+pub mod report;
 pub mod run;
 pub mod schedules;
 pub mod state;

@@ -1,0 +1,165 @@
+//! `report`: what the lists earn, or why one user sees what he sees.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use shoptide_config::{Config, StoreKind};
+use shoptide_jobs::report::{Events, LogEvents, Report, ReportContext, catalogue_of, report_once};
+use shoptide_live::{Live, Metrics};
+use shoptide_log::Log;
+use shoptide_models::catalogue::Catalogue;
+use shoptide_models::report::{Credit, Dimension, Period, Rate, Rules};
+use shoptide_schemas::EventMs;
+
+use crate::app::Refused;
+use crate::args;
+use crate::commands::load_config;
+use crate::data_dir::DataDir;
+use crate::render::table;
+use crate::services;
+use crate::{out, outln};
+
+pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
+    let rules = rules(&args)?;
+    let config = load_config(args.place.config.as_deref())?;
+    let data = DataDir::with_log_of(&config, &args.place.data_dir)?;
+    let log = services::open_log(&config, &data).await?;
+    let context = ReportContext {
+        events: events(&args, &log)?,
+        catalogue: catalogue(&config, &data, &log).await?,
+        segments: None,
+        rules,
+        out: args.out.clone(),
+    };
+    let outcome = report_once(&context).await?;
+    log.close().await;
+    if args.json {
+        outln!("{}", serde_json::to_string(&outcome.report)?)?;
+    } else {
+        print(&outcome.report)?;
+        if let Some(out) = &args.out {
+            outln!("\n{}", out.join("index.html").display())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn events(args: &args::Report, log: &Arc<dyn Log>) -> anyhow::Result<Arc<dyn Events>> {
+    match args.source.as_deref() {
+        Some("lake") => {
+            Err(Refused("--source lake needs a binary with the event lake: cargo build --release".to_owned())
+                .into())
+        }
+        _ => Ok(Arc::new(LogEvents(log.clone()))),
+    }
+}
+
+/// That of the truth, where there is one; else what the log's own records make.
+async fn catalogue(config: &Config, data: &DataDir, log: &Arc<dyn Log>) -> anyhow::Result<Arc<Catalogue>> {
+    let embedded = config.store.kind == StoreKind::Embedded;
+    if embedded && !data.truth_path().exists() {
+        return Ok(Arc::new(catalogue_of(&**log).await?));
+    }
+    let truth = services::open_truth_to_read(config, data).await?;
+    let metrics = Arc::new(Metrics::new().context("metrics")?);
+    let live = Live::start(log.clone(), truth.clone(), data.model_files(config), metrics).await?;
+    let catalogue = live.catalogue();
+    live.stop();
+    truth.close().await;
+    Ok(catalogue)
+}
+
+fn rules(args: &args::Report) -> anyhow::Result<Rules> {
+    let moment = |text: &Option<String>, flag: &str, open: i64| match text {
+        None => Ok(open),
+        Some(text) => moment(text).ok_or_else(|| {
+            Refused(format!(
+                "{flag} is {text:?}, expected RFC 3339 or a day of 1990 to 2100 such as 2026-01-31"
+            ))
+        }),
+    };
+    let from = moment(&args.from, "--from", i64::MIN)?;
+    let to = moment(&args.to, "--to", i64::MAX)?;
+    if to <= from {
+        let (from, to) = (args.from.as_deref().unwrap_or_default(), args.to.as_deref().unwrap_or_default());
+        return Err(Refused(format!("--to is {to}, expected a moment behind --from, which is {from}")).into());
+    }
+    let window = span_ms(&args.window).ok_or_else(|| {
+        Refused(format!("--window is {:?}, expected a whole number of m, h or d, such as 7d", args.window))
+    })?;
+    let credit = if args.credit == "shown" { Credit::LastShown } else { Credit::LastClick };
+    Ok(Rules::new(Period { from, to }, window, credit)
+        .map_err(|e| Refused(format!("--window {}: {e}", args.window)))?)
+}
+
+fn moment(text: &str) -> Option<i64> {
+    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    EventMs::from_rfc3339(&whole).ok().map(|at| at.0)
+}
+
+/// `30m`, `12h`, `7d`.
+fn span_ms(text: &str) -> Option<i64> {
+    let unit = match text.chars().last()? {
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return None,
+    };
+    let digits = text.get(..text.len() - 1)?;
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<i64>().ok()?.checked_mul(unit)
+}
+
+fn print(report: &Report) -> anyhow::Result<()> {
+    let reading = &report.reading;
+    outln!("{} events of {} users, from the {}", reading.events, report.totals.users, reading.source)?;
+    let share = |rate: &Rate| rate.rate.map_or(String::new(), |rate| format!("{:.2} %", rate * 100.0));
+    for dimension in Dimension::ALL {
+        let rows: Vec<Vec<String>> = report
+            .of_dimension(dimension)
+            .map(|row| {
+                vec![
+                    row.group.clone(),
+                    row.click_through.of.to_string(),
+                    share(&row.click_through),
+                    row.conversion.of.to_string(),
+                    share(&row.add_to_cart),
+                    share(&row.conversion),
+                    share(&row.satisfaction),
+                ]
+            })
+            .collect();
+        if !rows.is_empty() {
+            let headings = [
+                dimension.as_str(),
+                "shown",
+                "click-through",
+                "clicks",
+                "add-to-cart",
+                "conversion",
+                "satisfied",
+            ];
+            out!("\n{}", table(&headings, &rows))?;
+        }
+    }
+    let members: Vec<Vec<String>> = report
+        .members
+        .groups
+        .iter()
+        .map(|g| {
+            vec![
+                g.name.to_owned(),
+                g.members.to_string(),
+                format!("{:.1}", g.days_since_last),
+                g.value.clone(),
+            ]
+        })
+        .collect();
+    if !members.is_empty() {
+        out!("\n{}", table(&["members", "users", "days since", "value"], &members))?;
+    }
+    Ok(())
+}
