@@ -227,9 +227,11 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
                 limit: 1,
                 ..RunPage::default()
             };
-            let last = truth.job_runs(page).await?.first().map(|run| run.ended_ms);
-            let since = known.iter().find(|row| row.name == schedule.name).map(|row| row.since_ms);
-            metrics.succeeded(&schedule.name, last.or(since).unwrap_or(now_ms));
+            let last = truth.job_runs(page).await?.first().map_or(i64::MIN, |run| run.ended_ms);
+            // With another expression it begins anew.
+            let rule = schedule.cron.as_ref().map_or("", |cron| cron.as_str());
+            let met = known.iter().find(|row| row.name == schedule.name && row.rule == rule);
+            metrics.succeeded(&schedule.name, last.max(met.map_or(now_ms, |row| row.since_ms)));
             let pause = schedule.cron.as_ref().and_then(|cron| cron.longest_pause_ms(now_ms));
             metrics.period(&schedule.name, pause.unwrap_or(0));
         }
