@@ -100,10 +100,8 @@ impl ScheduleConfig {
         let cron = match raw.cron.as_deref() {
             None | Some("") => None,
             Some(text) => Some(Cron::parse(text).map_err(|why| {
-                let expected = format!(
-                    "a cron expression of 5 fields, or 6 with seconds first, that fires: {}",
-                    why.escape_debug()
-                );
+                let why = why.escape_debug();
+                let expected = format!("a cron expression of 5 fields, or 6 with seconds first; {why}");
                 Problem::bound(&key("cron"), quoted(text), &expected)
             })?),
         };

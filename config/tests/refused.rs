@@ -134,6 +134,25 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[assistant]\nmillion_out_cost = 3", &["assistant.million_out_cost is an integer, expected a string"], Some("assistant.million_out_cost")),
     ("[assistant]\nmodel = \"a\\nb\"", &["assistant.model is"], Some("assistant.model")),
     ("[assistant]\nkey = \"canary 0123456789abcdef\"", &["assistant.key is not visible ASCII"], Some("assistant.key")),
+    // Schedules.
+    ("[schedule]\nx = 1", &["schedule.x is an integer, expected a table", "line 2"], Some("schedule.x")),
+    ("[schedule.Nightly]\njob = \"train\"", &["schedule is called \"Nightly\"", "a name of at most 32", "line 1"], Some("schedule")),
+    ("[schedule.a__b]\njob = \"train\"", &["schedule is called \"a__b\""], Some("schedule")),
+    ("[schedule.x]\ncorn = \"@daily\"", &["schedule.x.corn is no key", "perhaps schedule.x.cron", "line 2"], Some("schedule.x.corn")),
+    ("[schedule.x]\ncron = \"@daily\"", &["schedule.x.job is not said, expected the name of a job"], Some("schedule.x.job")),
+    ("[schedule.x]\njob = 7", &["schedule.x.job is an integer, expected a string"], Some("schedule.x.job")),
+    ("[schedule.x]\njob = \"train\"\ncron = \"61 * * * *\"", &["schedule.x.cron is \"61 * * * *\"", "line 3"], Some("schedule.x.cron")),
+    ("[schedule.x]\njob = \"train\"\ncron = \"0 0 30 2 *\"", &["schedule.x.cron is \"0 0 30 2 *\"", "never fires", "line 3"], Some("schedule.x.cron")),
+    ("[schedule.train]\ncron = \"every day\"", &["schedule.train.cron is \"every day\"", "line 2"], Some("schedule.train.cron")),
+    ("[schedule.x]\njob = \"train\"\nretries = 21", &["schedule.x.retries is 21, expected 0 to 20"], Some("schedule.x.retries")),
+    ("[schedule.x]\njob = \"train\"\ntimeout_s = 0", &["schedule.x.timeout_s is 0, expected 1 to 604800"], Some("schedule.x.timeout_s")),
+    ("[schedule.x]\njob = \"train\"\nretry_first_s = 3601", &["schedule.x.retry_first_s is 3601"], Some("schedule.x.retry_first_s")),
+    ("[schedule.x]\njob = \"train\"\nmissed = \"all\"", &["schedule.x.missed is \"all\", expected \"catch_up\", \"skip\" or \"latest\""], Some("schedule.x.missed")),
+    ("[schedule.x]\njob = \"train\"\nmissed_max = 1001", &["schedule.x.missed_max is 1001, expected 1 to 1000"], Some("schedule.x.missed_max")),
+    ("[jobs]\nlease_s = 2", &["jobs.lease_s is 2, expected 3 to 600"], Some("jobs.lease_s")),
+    ("[jobs]\nrunning_max = 0", &["jobs.running_max is 0"], Some("jobs.running_max")),
+    ("[jobs]\nhistory_max = 9", &["jobs.history_max is 9"], Some("jobs.history_max")),
+    ("[jobs]\nmissed = \"\"", &["jobs.missed is \"\""], Some("jobs.missed")),
     // Secrets of a wrong shape.
     ("[serve]\nwrite_key = \"short\"", &["serve.write_key is too short, expected 16 to 256"], Some("serve.write_key")),
     ("[serve]\nread_key = \"canary-0123456789abcdef \"", &["serve.read_key is not visible ASCII"], Some("serve.read_key")),
@@ -191,6 +210,27 @@ fn every_bad_variable_is_refused_by_name() {
             assert!(message.contains(part), "{name}={value} gave {message:?}, expected {part:?}");
         }
     }
+}
+
+#[test]
+fn a_schedule_of_a_job_that_is_not_names_those_that_are() {
+    let dir = TempDir::new().unwrap();
+    let file = private(&dir, "shop.toml", "[schedule.x]\njob = \"trian\"\n");
+    let config = load(Some(&file), &[]).unwrap();
+    assert!(config.check_jobs(&["trian", "train", "evaluate", "verify"]).is_ok());
+    let said = config.check_jobs(&["train", "evaluate", "verify"]).unwrap_err().to_string();
+    assert!(
+        said.starts_with("schedule.x.job is \"trian\", expected one of train, evaluate, verify"),
+        "{said}"
+    );
+    assert!(said.contains("shop.toml line 2"), "{said}");
+}
+
+#[test]
+fn there_are_no_more_schedules_than_can_be_looked_at() {
+    let many: String = (0..70).map(|n| format!("[schedule.s{n}]\njob = \"train\"\n")).collect();
+    let said = refused(&many, &[]).to_string();
+    assert!(said.contains("expected at most 64 schedules"), "{said}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod real;
 mod roles;
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod running;
+mod schedules;
 #[cfg(feature = "search")]
 mod search;
 mod services;

@@ -35,11 +35,26 @@ impl Registry<JobContext> {
     }
 }
 
+/// Races for a version that a training of its own loses before it gives up: the trainer of another process publishes every few
+/// seconds while events come in.
+const RACES_MAX: u32 = 3;
+
 async fn train(context: &JobContext, progress: &Progress) -> Result<JobOutcome, JobError> {
     progress.begin("training", 0);
-    let trained = match &context.trainer {
-        Some(trainer) => trainer.train_now().await,
-        None => train_once(&context.train).await,
+    let mut races = 0;
+    let trained = loop {
+        let before = context.train.truth.model_pointer().await.map_err(|e| training(e.into()))?;
+        let trained = match &context.trainer {
+            Some(trainer) => trainer.train_now().await,
+            None => train_once(&context.train).await,
+        };
+        races += 1;
+        // Another trainer published meanwhile: begun again from there.
+        let lost = matches!(&trained, Err(TrainError::Store(_))) && races < RACES_MAX;
+        if !lost || context.train.truth.model_pointer().await.is_ok_and(|now| now == before) {
+            break trained;
+        }
+        progress.begin("training again, another version was published meanwhile", 0);
     };
     match trained {
         Ok(Trained { model, seconds, users }) => Ok(JobOutcome {
@@ -47,7 +62,7 @@ async fn train(context: &JobContext, progress: &Progress) -> Result<JobOutcome, 
             note: format!("version {}, {} items, {seconds:.1} s", model.version(), model.n_items()),
         }),
         Err(TrainError::Nothing) => Ok(JobOutcome { rows: 0, note: "no events to train on yet".to_owned() }),
-        // Another trainer may have published meanwhile, which is `Unusable` to the store: the next attempt begins from there.
+        // A lost race is `Unusable` to the store, and the next attempt may win it.
         Err(error) => Err(JobError::later(error)),
     }
 }

@@ -172,3 +172,7 @@ fn oldest(cron: &Cron, after: i64, newest: i64, max: usize) -> i64 {
 fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -64,7 +64,8 @@ pub struct Scheduler<C> {
     /// Of jobs that are run by hand, whose process may die as well.
     hands: BTreeMap<String, Watch>,
     clocks: Clocks,
-    tasks: JoinSet<Ended>,
+    /// How each ended, and when.
+    tasks: JoinSet<(Ended, i64)>,
     /// By schedule.
     running: BTreeMap<String, Running>,
     /// Ended here, and not yet in the store: at most as many as may run.
@@ -102,6 +103,8 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
             tokio::select! {
                 _ = stop.wait_for(|stopped| *stopped) => break,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
+                // Its end is noted at once.
+                () = self.some_run_ends(), if !failing && !self.tasks.is_empty() => {}
             }
         }
         self.stop().await;
@@ -132,7 +135,12 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
         self.watch.epoch().is_some()
     }
 
-    /// Waits for a run of this process to end, if one runs. For tests: nothing is written.
+    /// Whether nothing runs here, and no end is still to be written.
+    pub fn idle(&self) -> bool {
+        self.running.is_empty() && self.ending.is_empty()
+    }
+
+    /// Waits for a run of this process to end, if one runs. The next look writes how.
     pub async fn some_run_ends(&mut self) {
         if let Some(ended) = self.tasks.join_next_with_id().await {
             self.ended(ended);
@@ -219,9 +227,11 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
                 limit: 1,
                 ..RunPage::default()
             };
-            let last = truth.job_runs(page).await?.first().map(|run| run.ended_ms);
-            let since = known.iter().find(|row| row.name == schedule.name).map(|row| row.since_ms);
-            metrics.succeeded(&schedule.name, last.or(since).unwrap_or(now_ms));
+            let last = truth.job_runs(page).await?.first().map_or(i64::MIN, |run| run.ended_ms);
+            // With another expression it begins anew.
+            let rule = schedule.cron.as_ref().map_or("", |cron| cron.as_str());
+            let met = known.iter().find(|row| row.name == schedule.name && row.rule == rule);
+            metrics.succeeded(&schedule.name, last.max(met.map_or(now_ms, |row| row.since_ms)));
             let pause = schedule.cron.as_ref().and_then(|cron| cron.longest_pause_ms(now_ms));
             metrics.period(&schedule.name, pause.unwrap_or(0));
         }
@@ -235,10 +245,12 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
         }
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
-        let (id, ended) = match ended {
+    fn ended(&mut self, ended: Result<(tokio::task::Id, (Ended, i64)), tokio::task::JoinError>) {
+        let (id, (ended, at_ms)) = match ended {
             Ok(ended) => ended,
-            Err(error) if error.is_panic() => (error.id(), Ended::failed(RunStatus::Failed, "it panicked")),
+            Err(error) if error.is_panic() => {
+                (error.id(), (Ended::failed(RunStatus::Failed, "it panicked"), (self.parts.clock)()))
+            }
             // It was stopped, and whoever stopped it has said so.
             Err(_) => return,
         };
@@ -247,7 +259,7 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
             return;
         };
         if let Some(Running { run, .. }) = self.running.remove(&name) {
-            self.ending.push(ended.of(run, (self.parts.clock)()));
+            self.ending.push(ended.of(run, at_ms));
         }
     }
 
@@ -402,7 +414,12 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
         self.parts.truth.job_write(JobWrite::Start(run.clone())).await?;
         let progress = Arc::new(Progress::default());
         let context = self.parts.context.clone();
-        let abort = self.tasks.spawn(attempt(job, context, progress.clone(), schedule.rules.timeout));
+        let clock = self.parts.clock.clone();
+        let work = attempt(job, context, progress.clone(), schedule.rules.timeout);
+        let abort = self.tasks.spawn(async move {
+            let ended = work.await;
+            (ended, clock())
+        });
         self.running.insert(schedule.name.clone(), Running { run, progress, abort });
         Ok(())
     }
