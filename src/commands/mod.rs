@@ -17,6 +17,7 @@ pub mod provide;
 pub mod report;
 pub mod run;
 pub mod schedules;
+pub mod segments;
 pub mod state;
 pub mod tune;
 
