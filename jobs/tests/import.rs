@@ -119,10 +119,7 @@ fn online_retail_keeps_repeats_and_knows_what_came_back() {
     );
     assert_ne!(events[0].event_id, events[1].event_id);
     assert_ne!(events[0].order_line, events[1].order_line);
-    assert_eq!(
-        report.bad_by_reason.clone().into_iter().collect::<Vec<_>>(),
-        [("adjustment".to_owned(), 3)]
-    );
+    assert_eq!(report.bad_by_reason.clone().into_iter().collect::<Vec<_>>(), [("adjustment".to_owned(), 3)]);
     assert_eq!(report.rows, report.events + report.bad + report.ignored);
     assert_eq!((report.bought_micros, report.refunded_micros), (34_850_000, 27_500_000));
     // One up, one down, and a price below 0 of an ordinary invoice.
