@@ -76,6 +76,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,
         Command::Report(report) => commands::report::run(report).await,
+        Command::Segments(segments) => commands::segments::run(segments).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),

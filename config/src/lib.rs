@@ -12,6 +12,7 @@ mod rules;
 mod running;
 mod secret;
 mod secret_source;
+mod segments;
 mod serve;
 mod services;
 mod shown;
@@ -35,6 +36,7 @@ pub use running::{
     CacheKind, LogConfig, LogKind, ShopConfig, StoreConfig, StoreKind, StreamConfig, TrainConfig,
 };
 pub use secret::{MASK, Secret};
+pub use segments::SegmentsConfig;
 pub use serve::{CorsOrigins, ServeConfig};
 pub use services::{KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig};
 pub use shown::{check, process_variables, show};
@@ -62,6 +64,7 @@ pub struct Config {
     pub list: ListRules,
     pub stream: StreamConfig,
     pub train: TrainConfig,
+    pub segments: SegmentsConfig,
     pub serve: ServeConfig,
     pub assistant: AssistantConfig,
     rules_version: u64,
@@ -108,6 +111,7 @@ impl Config {
             list: ListRules::try_from(&raw.list).map_err(blame)?,
             stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
+            segments: SegmentsConfig::try_from(&raw.segments).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
             rules_version: rules::rules_version(&effective),
@@ -174,6 +178,7 @@ impl PartialEq for Config {
             list,
             stream,
             train,
+            segments,
             serve,
             assistant,
             rules_version: _,
@@ -183,7 +188,7 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, serve, assistant)
-                == (&other.stream, &other.train, &other.serve, &other.assistant)
+            && (stream, train, segments, serve, assistant)
+                == (&other.stream, &other.train, &other.segments, &other.serve, &other.assistant)
     }
 }

@@ -7,6 +7,7 @@ pub mod grow;
 pub mod import;
 pub mod plot;
 pub mod report;
+pub mod segments;
 pub mod shop;
 pub mod train;
 pub mod verify;

@@ -16,6 +16,7 @@ pub mod profile;
 pub mod provide;
 pub mod report;
 pub mod run;
+pub mod segments;
 pub mod state;
 pub mod tune;
 

@@ -26,6 +26,7 @@ pub fn publish_model(shop: &Shop) {
     let mut trend = zeros.clone();
     trend[5] = 2.0;
     let parts = SnapshotParts {
+        segments: Default::default(),
         version: 1,
         parent: None,
         kind: Kind::Full,
