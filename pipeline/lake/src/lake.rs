@@ -13,7 +13,7 @@ use crate::snapshot::{Checkpoint, Snapshot};
 use crate::{LakeError, LakeOptions};
 
 /// A checkpoint each so many commits: opening a lake reads one checkpoint and fewer commits than this.
-const CHECKPOINT_EVERY: u64 = 64;
+pub(crate) const CHECKPOINT_EVERY: u64 = 64;
 /// Other writers that may be first, one after the other, before a change is given up.
 const REBASES_MAX: usize = 32;
 
@@ -58,9 +58,9 @@ impl Lake {
     ) -> Result<Lake, LakeError> {
         let core = Core { store, url, folder, newest: Mutex::default() };
         let lake = Lake { core: Arc::new(core) };
-        let commits = numbers(&lake.store(), "commits").await?;
-        let last = commits.last().copied().unwrap_or(0);
-        let snapshot = lake.at(last).await?;
+        let checkpoint = numbers(&lake.store(), "checkpoints", 0).await?.last().copied().unwrap_or(0);
+        let commits = numbers(&lake.store(), "commits", checkpoint).await?;
+        let snapshot = lake.at(commits.last().copied().unwrap_or(checkpoint)).await?;
         lake.remember(&Arc::new(snapshot));
         Ok(lake)
     }
@@ -209,7 +209,7 @@ impl Lake {
 
     /// From the last checkpoint at or before the commit that can be read.
     async fn at(&self, commit: u64) -> Result<Snapshot, LakeError> {
-        let checkpoints = numbers(&self.core.store, "checkpoints").await?;
+        let checkpoints = numbers(&self.core.store, "checkpoints", 0).await?;
         let mut snapshot = Snapshot::default();
         for number in checkpoints.into_iter().rev().filter(|number| *number <= commit) {
             let path = checkpoint_path(number);
@@ -276,10 +276,15 @@ pub(crate) fn checkpoint_path(number: u64) -> String {
     format!("checkpoints/{number:020}.json")
 }
 
-/// The numbers of the objects in a folder, in order. Others are not ours and do not concern us.
-pub(crate) async fn numbers(store: &Arc<dyn ObjectStore>, folder: &str) -> Result<Vec<u64>, LakeError> {
+/// The numbers beyond `after` of the objects in a folder, in order. Others are not ours and do not concern us.
+pub(crate) async fn numbers(
+    store: &Arc<dyn ObjectStore>,
+    folder: &str,
+    after: u64,
+) -> Result<Vec<u64>, LakeError> {
     let mut numbers = Vec::new();
-    let mut found = store.list(Some(&Path::from(folder)));
+    let first = Path::from(format!("{folder}/{after:020}.json"));
+    let mut found = store.list_with_offset(Some(&Path::from(folder)), &first);
     while let Some(object) = found.try_next().await? {
         let name = object.location.filename().and_then(|name| name.strip_suffix(".json"));
         numbers.extend(name.filter(|name| name.len() == 20).and_then(|name| name.parse::<u64>().ok()));

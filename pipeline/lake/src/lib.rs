@@ -5,6 +5,7 @@
 
 mod archive;
 mod commit;
+mod compact;
 mod encode;
 mod erased;
 mod error;
@@ -14,14 +15,23 @@ mod options;
 mod plan;
 mod portion;
 mod read;
+mod retire;
+mod rewrite;
+mod settle;
 mod snapshot;
+mod verify;
 
 pub use archive::{ArchiveLimits, Archived, Archiver};
 pub use commit::{Change, Commit, Lost, Step, Work};
+pub use compact::{CompactLimits, Compacted};
+pub use encode::FileMax;
 pub use erased::{ErasedUsers, Erasure, UserHash, erased_id, user_hash};
 pub use error::LakeError;
-pub use file::{FileKind, LakeFile};
+pub use file::{FileKind, LakeFile, date_name};
 pub use lake::Lake;
 pub use options::{LakeOptions, S3Options};
 pub use portion::record_schema;
+pub use retire::{GRACE_MIN, Swept};
+pub use settle::Settled;
 pub use snapshot::{Snapshot, Tally};
+pub use verify::{Fault, Proof};
