@@ -112,7 +112,32 @@ impl Answer {
     }
 }
 
+/// What the API says of a path, or nothing where it says that there is nothing.
+pub async fn found(place: &Place, path: &str) -> anyhow::Result<Option<Value>> {
+    let (status, answer) = answered(place, path).await?;
+    match status {
+        StatusCode::NOT_FOUND => Ok(None),
+        status => Ok(Some(good(status, answer)?.json)),
+    }
+}
+
 async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
+    let (status, answer) = answered(place, path).await?;
+    good(status, answer)
+}
+
+fn good(status: StatusCode, answer: Answer) -> anyhow::Result<Answer> {
+    let json = &answer.json;
+    if status == StatusCode::BAD_REQUEST {
+        return Err(Refused(format!("{}: {}", shown(json.get("code")), shown(json.get("message")))).into());
+    }
+    if status != StatusCode::OK {
+        anyhow::bail!("{}: {}", shown(json.get("code")), shown(json.get("message")));
+    }
+    Ok(answer)
+}
+
+async fn answered(place: &Place, path: &str) -> anyhow::Result<(StatusCode, Answer)> {
     let mut config = load_config(place.config.as_deref())?;
     // Whoever can read the files needs no key.
     (config.serve.read_key, config.serve.write_key) = (None, None);
@@ -135,12 +160,6 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     // Nothing was written: there is nothing to flush, only files to let go.
     let _ = tokio::time::timeout(Duration::from_millis(500), log.close()).await;
     let json: Value = serde_json::from_slice(&body).context("the answer is no JSON")?;
-    if status == StatusCode::BAD_REQUEST {
-        return Err(Refused(format!("{}: {}", shown(json.get("code")), shown(json.get("message")))).into());
-    }
-    if status != StatusCode::OK {
-        anyhow::bail!("{}: {}", shown(json.get("code")), shown(json.get("message")));
-    }
     let text = String::from_utf8(body.to_vec()).context("the answer is no text")?;
-    Ok(Answer { json, text })
+    Ok((status, Answer { json, text }))
 }

@@ -4,54 +4,119 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use serde_json::Value;
 use shoptide_config::{Config, StoreKind};
-use shoptide_jobs::report::{Events, LogEvents, Report, ReportContext, catalogue_of, report_once};
+use shoptide_jobs::report::{Events, LogEvents, Report, ReportContext, Why, catalogue_of, report_once, why};
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::report::{Credit, Dimension, Period, Rate, Rules};
-use shoptide_schemas::EventMs;
+use shoptide_schemas::{EventMs, UserId};
 
 use crate::app::Refused;
 use crate::args;
+use crate::commands::ask::{escaped, found, list_table};
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
 use crate::render::table;
 use crate::services;
 use crate::{out, outln};
 
+/// Places of the user's list that a page shows.
+const PLACES: usize = 20;
+
 pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
     let rules = rules(&args)?;
+    let user = args
+        .user
+        .as_deref()
+        .map(UserId::parse)
+        .transpose()
+        .map_err(|e| Refused(format!("--user: {}", e.message)))?;
     let config = load_config(args.place.config.as_deref())?;
     let data = DataDir::with_log_of(&config, &args.place.data_dir)?;
+    // What the API says of one user is asked before the log is opened here.
+    let said = match &user {
+        Some(user) => Some(said_of(&config, &data, &args.place, user).await?),
+        None => None,
+    };
     let log = services::open_log(&config, &data).await?;
     let context = ReportContext {
-        events: events(&args, &log)?,
+        events: events(&args, &data, &log).await?,
         catalogue: catalogue(&config, &data, &log).await?,
         segments: None,
         rules,
         out: args.out.clone(),
     };
-    let outcome = report_once(&context).await?;
-    log.close().await;
-    if args.json {
-        outln!("{}", serde_json::to_string(&outcome.report)?)?;
-    } else {
-        print(&outcome.report)?;
-        if let Some(out) = &args.out {
-            outln!("\n{}", out.join("index.html").display())?;
+    match user.zip(said) {
+        Some((user, (profile, list))) => {
+            let why = why(&context, &user, profile, list).await?;
+            if args.json { outln!("{}", serde_json::to_string(&why)?)? } else { print_why(&why)? }
         }
+        None => {
+            let outcome = report_once(&context).await?;
+            if args.json {
+                outln!("{}", serde_json::to_string(&outcome.report)?)?
+            } else {
+                print(&outcome.report)?
+            }
+        }
+    }
+    log.close().await;
+    if let (Some(out), false) = (&args.out, args.json) {
+        outln!("\n{}", out.join("index.html").display())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn events(args: &args::Report, log: &Arc<dyn Log>) -> anyhow::Result<Arc<dyn Events>> {
+/// Profile and list, as the API answers now; nothing where nothing was folded yet.
+async fn said_of(
+    config: &Config,
+    data: &DataDir,
+    place: &args::Place,
+    user: &UserId,
+) -> anyhow::Result<(Value, Value)> {
+    if config.store.kind == StoreKind::Embedded && !data.truth_path().exists() {
+        return Ok((Value::Null, Value::Null));
+    }
+    let user = escaped(&user.to_string());
+    let profile = found(place, &format!("/v1/users/{user}/profile")).await?;
+    let list = found(place, &format!("/v1/users/{user}/recommendations?explain=true&n={PLACES}")).await?;
+    Ok((profile.unwrap_or_default(), list.unwrap_or_default()))
+}
+
+async fn events(args: &args::Report, data: &DataDir, log: &Arc<dyn Log>) -> anyhow::Result<Arc<dyn Events>> {
+    match (args.source.as_deref(), lake(args, data).await?) {
+        (_, Some(lake)) => Ok(lake),
+        (Some("lake"), None) => Err(Refused(format!(
+            "--source lake: nothing is archived in {}; run `shoptide jobs archive` first",
+            data.path().display()
+        ))
+        .into()),
+        (_, None) => Ok(Arc::new(LogEvents(log.clone()))),
+    }
+}
+
+/// The lake, if there is one and it is not the log that is asked for.
+#[cfg(feature = "lake")]
+async fn lake(args: &args::Report, data: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
+    let folder = data.path().join("lake");
+    if args.source.as_deref() == Some("log") || !folder.exists() {
+        return Ok(None);
+    }
+    let lake = shoptide_lake::Lake::open(&shoptide_lake::LakeOptions::local(folder)).await?;
+    let events = shoptide_jobs::report::LakeEvents::open(lake).await?;
+    Ok(if events.is_empty() { None } else { Some(Arc::new(events)) })
+}
+
+#[cfg(not(feature = "lake"))]
+async fn lake(args: &args::Report, _: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
     match args.source.as_deref() {
         Some("lake") => {
-            Err(Refused("--source lake needs a binary with the event lake: cargo build --release".to_owned())
-                .into())
+            let message = "--source lake needs a binary with the feature lake: cargo build --release";
+            Err(Refused(message.to_owned()).into())
         }
-        _ => Ok(Arc::new(LogEvents(log.clone()))),
+        _ => Ok(None),
     }
 }
 
@@ -161,5 +226,22 @@ fn print(report: &Report) -> anyhow::Result<()> {
     if !members.is_empty() {
         out!("\n{}", table(&["members", "users", "days since", "value"], &members))?;
     }
+    Ok(())
+}
+
+fn print_why(why: &Why) -> anyhow::Result<()> {
+    if let Some(segment) = &why.segment {
+        outln!("segment {segment}\n")?;
+    }
+    out!("{}", list_table(&why.list))?;
+    let moments: Vec<Vec<String>> = why
+        .moments
+        .iter()
+        .map(|m| {
+            let texts = [&m.at, m.what, &m.item_id, m.list, m.source, &m.then];
+            texts.map(str::to_owned).to_vec()
+        })
+        .collect();
+    out!("\n{}", table(&["at", "what", "item", "list", "source", "then"], &moments))?;
     Ok(())
 }

@@ -23,6 +23,7 @@ mod machines;
 mod misconfigured;
 mod rated;
 mod real;
+mod report;
 mod roles;
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod running;

@@ -11,15 +11,17 @@ use shoptide_benches::figure::{Row, markdown};
 use shoptide_benches::machine::{Machine, load};
 use shoptide_benches::produce::Ask;
 use shoptide_benches::rows::{
-    cached, chat, demo, exact, held_out, one_user, quality, retailrocket, search, sustained, training,
+    cached, chat, demo, exact, held_out, one_user, online_retail, quality, retailrocket, search, sustained,
+    training,
 };
 use shoptide_benches::server::build_shoptide;
 
 /// The rows, in the order of the table.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "demo",
     "training",
     "retailrocket",
+    "retail",
     "sustained",
     "one-user",
     "cached",
@@ -94,6 +96,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "demo" => demo::row(&shoptide).map(|r| vec![r]),
             "training" => training::row(set).await.map(|r| vec![r]),
             "retailrocket" => retailrocket::row(set).await.map(|r| vec![r]),
+            "retail" => online_retail::row(set).await.map(|r| vec![r]),
             "sustained" => sustained::rows(&shoptide, set, args.seconds),
             "one-user" => one_user::row(set).await.map(|r| vec![r]),
             "cached" => cached::row(&shoptide, set).await.map(|r| vec![r]),

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod exact;
 pub mod held_out;
 pub mod one_user;
+pub mod online_retail;
 pub mod quality;
 pub mod retailrocket;
 pub mod search;

@@ -8,7 +8,8 @@ use shoptide_live::fold::{Decoded, decode};
 use shoptide_log::{Log, LogError, ReadMax};
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder};
 use shoptide_models::report::{Period, Seen};
-use shoptide_schemas::{Topic, USER_TOPICS};
+use shoptide_schemas::partition::partition_of;
+use shoptide_schemas::{Topic, USER_TOPICS, UserId};
 
 use super::{EventGroup, Events, ReportError};
 
@@ -37,6 +38,10 @@ impl Events for LogEvents {
             groups.push(EventGroup { number, events_max });
         }
         Ok(groups)
+    }
+
+    fn holds(&self, group: &EventGroup, user: &UserId) -> bool {
+        group.number == partition_of(user.as_bytes(), self.0.partitions(USER_TOPICS[0]))
     }
 
     async fn read(

@@ -4,12 +4,15 @@
 
 mod body;
 mod error;
+#[cfg(feature = "lake")]
+mod from_lake;
 mod from_log;
 mod gather;
 mod html;
 mod page;
 mod rows;
 mod source;
+mod why;
 mod write;
 
 use std::path::PathBuf;
@@ -20,6 +23,8 @@ use shoptide_models::report::{Rules, Shelf};
 
 pub use body::{GroupRow, Reading, Report};
 pub use error::ReportError;
+#[cfg(feature = "lake")]
+pub use from_lake::LakeEvents;
 pub use from_log::{LogEvents, catalogue_of};
 pub use gather::{Gathered, gather};
 pub use page::page;

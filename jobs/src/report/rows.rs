@@ -106,6 +106,13 @@ pub fn tables(report: &Report) -> Result<Vec<File>, ReportError> {
     ])
 }
 
+/// What lists led one user to.
+pub(super) fn moments(why: &super::Why) -> Result<File, ReportError> {
+    let rows =
+        why.moments.iter().map(|moment| super::why::cells(moment).iter().map(|cell| text(cell)).collect());
+    file("moments.csv", &["at", "what", "item_id", "title", "list", "source", "model", "then"], rows)
+}
+
 fn file(
     name: &'static str,
     headings: &[&str],

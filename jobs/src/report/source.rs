@@ -27,6 +27,12 @@ pub trait Events: Send + Sync {
     /// [`ReportError`] if the source cannot be asked.
     async fn groups(&self, period: Period) -> Result<Vec<EventGroup>, ReportError>;
 
+    /// Whether a user's events may be in this group.
+    fn holds(&self, group: &EventGroup, user: &UserId) -> bool {
+        let _ = (group, user);
+        true
+    }
+
     /// Hands over every event of a group that a report may need, in any order, and every erasure; those outside of the
     /// period may be among them. May be called again.
     ///
