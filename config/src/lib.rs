@@ -4,6 +4,7 @@
 mod assistant;
 mod bounds;
 mod error;
+mod gate;
 mod layers;
 mod nearest;
 mod ranking;
@@ -17,6 +18,7 @@ mod services;
 mod shown;
 mod value;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use shoptide_models::als::AlsParams;
@@ -29,6 +31,7 @@ use shoptide_models::state::TasteParams;
 
 pub use assistant::AssistantConfig;
 pub use error::{ConfigError, Origin};
+pub use gate::{GateConfig, GateMetric, Promote};
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
 pub use running::{
@@ -62,6 +65,7 @@ pub struct Config {
     pub list: ListRules,
     pub stream: StreamConfig,
     pub train: TrainConfig,
+    pub gate: GateConfig,
     pub serve: ServeConfig,
     pub assistant: AssistantConfig,
     rules_version: u64,
@@ -108,6 +112,7 @@ impl Config {
             list: ListRules::try_from(&raw.list).map_err(blame)?,
             stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
+            gate: GateConfig::try_from(&raw.gate).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
             rules_version: rules::rules_version(&effective),
@@ -135,6 +140,18 @@ impl Config {
     /// Hash of everything that changes what a list contains; equal rules give equal numbers.
     pub fn rules_version(&self) -> u64 {
         self.rules_version
+    }
+
+    /// The keys that shape what a model is trained to, each with its value as a variable of the environment would say it.
+    pub fn shaping(&self) -> BTreeMap<String, String> {
+        rules::shaping(&self.effective)
+    }
+
+    /// This configuration with what another said of shaping, as of [`Config::shaping`]; `None` if its keys or values are not of
+    /// this program.
+    pub fn shaped_as(shaping: &BTreeMap<String, String>) -> Option<Self> {
+        let variable = |key: &str| format!("{VARIABLE_PREFIX}{}", key.replace('.', "__").to_uppercase());
+        Config::load(None, shaping.iter().map(|(key, value)| (variable(key), value.clone()))).ok()
     }
 
     /// Everything that shapes a list, as `shoptide-models` takes it.
@@ -174,6 +191,7 @@ impl PartialEq for Config {
             list,
             stream,
             train,
+            gate,
             serve,
             assistant,
             rules_version: _,
@@ -183,7 +201,7 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, serve, assistant)
-                == (&other.stream, &other.train, &other.serve, &other.assistant)
+            && (stream, train, gate, serve, assistant)
+                == (&other.stream, &other.train, &other.gate, &other.serve, &other.assistant)
     }
 }

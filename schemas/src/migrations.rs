@@ -25,6 +25,11 @@ pub const STORE: &[Migration] = &[
         name: "ratings of items",
         sql: include_str!("../migrations/0006_item_rating.sql"),
     },
+    Migration {
+        version: 9,
+        name: "candidates for models",
+        sql: include_str!("../migrations/0009_model_candidate.sql"),
+    },
 ];
 
 /// The embedded log.

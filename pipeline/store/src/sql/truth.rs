@@ -10,12 +10,12 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{chats, faq, grow, item_links, model_files, ratings, reads, reports, tables};
+use super::{candidates, chats, faq, grow, item_links, model_files, ratings, reads, reports, tables};
 use crate::{
-    Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
-    DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRating,
-    ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow,
-    RatingsPage, RatingsSeen, StoreError, Truth, UserRow,
+    Budget, CandidateRow, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit,
+    Connections, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow,
+    ItemRating, ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow,
+    PartRow, RatingsPage, RatingsSeen, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -303,6 +303,18 @@ impl<B: Backend> Truth for B {
 
     async fn forget_models(&self, versions: &[u64]) -> Result<(), StoreError> {
         self.write(Write::ForgetModels(versions.to_vec())).await.map(drop)
+    }
+
+    async fn candidates(&self) -> Result<(u64, Vec<CandidateRow>), StoreError> {
+        self.readers().consistent(|c| Box::pin(candidates::all(c))).await
+    }
+
+    async fn put_candidate(&self, row: CandidateRow) -> Result<(), StoreError> {
+        self.write(Write::Candidate(Box::new(row))).await.map(drop)
+    }
+
+    async fn forget_candidates(&self, numbers: &[u64]) -> Result<(), StoreError> {
+        self.write(Write::ForgetCandidates(numbers.to_vec())).await.map(drop)
     }
 
     async fn put_model_part(&self, part: ModelPart) -> Result<(), StoreError> {
