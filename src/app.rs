@@ -324,26 +324,12 @@ pub fn train_context(
     truth: &Arc<dyn Truth>,
     live: &Arc<Live>,
 ) -> anyhow::Result<TrainContext> {
-    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    let params = TrainParams {
-        taste: config.tastes.clone(),
-        als: config.als,
-        item_item: config.item_item,
-        popularity: config.popularity,
-        lists: config.list_params(),
-        config_hash: format!("{:016x}", config.rules_version()),
-        full_every_ms: ms(config.train.full_every),
-        refresh_every_ms: ms(config.train.refresh_every),
-        first_after_events: config.train.first_after_events,
-        full_after_changed_share: config.train.full_after_changed_share,
-        models_kept_min: config.train.models_kept_min,
-    };
     Ok(TrainContext {
         log: log.clone(),
         truth: truth.clone(),
         live: live.clone(),
         files: data.model_files(config),
-        params: Arc::new(params),
+        params: Arc::new(TrainParams::of(config)),
         workers: Workers::all_cores()?,
         clock: system_clock(),
     })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use shoptide_jobs::train::Name;
 
 /// Recommendations for shops: events in, fresh explained lists out.
 ///
@@ -34,6 +35,8 @@ pub enum Command {
     Serve(Run),
     /// Only the trainer; or, with a job's name, that job once.
     Jobs(Jobs),
+    /// Trained models: what is served, what was, what waits.
+    Models(Models),
     /// A file of real events (CSV, TSV, JSON lines; plain, .gz, .zst) becomes events of ours.
     Import(Import),
     /// A deterministic shop: catalogue and events, as JSON lines or sent.
@@ -243,6 +246,53 @@ pub struct Run {
 }
 
 #[derive(Debug, clap::Args)]
+pub struct Models {
+    #[command(subcommand)]
+    pub what: ModelsWhat,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelsWhat {
+    /// All versions and candidates, with what became of each.
+    List {
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One of them: where it was cut, what it was made with, what it was measured by.
+    Show {
+        /// A version such as 12, or a candidate such as c3.
+        model: Name,
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Two of them: measurements, configuration, lists of the same users, neighbourhoods of the same items.
+    Compare {
+        a: Name,
+        b: Name,
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Serves a candidate from now on, as the next version. A shop that runs takes it over within a second.
+    Promote {
+        /// Such as c3.
+        candidate: Name,
+        /// Against the gate. Nothing is forced on users who were erased since.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Serves an older version from now on, as the next version; trainings wait as candidates until one is promoted.
+    Rollback {
+        /// Left out: what was served before the last full training.
+        version: Option<Name>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
 pub struct Jobs {
     #[command(flatten)]
     pub place: Place,
@@ -252,8 +302,16 @@ pub struct Jobs {
 
 #[derive(Debug, Subcommand)]
 pub enum Job {
-    /// Trains in full now and publishes.
+    /// Trains now and publishes, unless it is worse than what is served by the metrics of `[gate]`; then it waits as a candidate, the
+    /// exit code is 1, and `shoptide models` has more. Runs beside a shop that streams and trains.
     Train {
+        /// warm: from the factors of what is served, if they are of the same parameters; full: from nothing; items: only those acted
+        /// on since the cut of what is served.
+        #[arg(long, value_parser = ["warm", "full", "items"], default_value = "warm")]
+        mode: String,
+        /// Not published, whatever the gate says: to compare it, and to promote it by hand.
+        #[arg(long)]
+        candidate: bool,
         /// One line of JSON.
         #[arg(long)]
         json: bool,

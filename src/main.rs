@@ -66,6 +66,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Serve(run) => commands::run::run(run, app::Roles::SERVE).await,
         Command::Jobs(jobs) => commands::jobs::run(jobs).await,
+        Command::Models(models) => commands::models::run(models).await,
         Command::Import(import) => commands::import::run(import).await,
         Command::Generate(generate) => commands::generate::run(generate).await,
         Command::Evaluate(evaluate) => commands::evaluate::run(evaluate).await,

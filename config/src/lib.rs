@@ -5,6 +5,7 @@ mod assistant;
 mod bounds;
 mod cron;
 mod error;
+mod gate;
 mod layers;
 mod nearest;
 mod ranking;
@@ -20,6 +21,7 @@ mod services;
 mod shown;
 mod value;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use shoptide_models::als::AlsParams;
@@ -33,6 +35,7 @@ use shoptide_models::state::TasteParams;
 pub use assistant::AssistantConfig;
 pub use cron::Cron;
 pub use error::{ConfigError, Origin};
+pub use gate::{GateConfig, GateMetric, Promote};
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
 pub use running::{
@@ -69,6 +72,7 @@ pub struct Config {
     pub stream: StreamConfig,
     pub train: TrainConfig,
     pub segments: SegmentsConfig,
+    pub gate: GateConfig,
     pub serve: ServeConfig,
     pub assistant: AssistantConfig,
     pub jobs: JobsConfig,
@@ -119,6 +123,7 @@ impl Config {
             stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
             segments: SegmentsConfig::try_from(&raw.segments).map_err(blame)?,
+            gate: GateConfig::try_from(&raw.gate).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
             jobs: JobsConfig::check(&raw.jobs).map_err(blame)?,
@@ -163,6 +168,18 @@ impl Config {
         self.rules_version
     }
 
+    /// The keys that shape what a model is trained to, each with its value as a variable of the environment would say it.
+    pub fn shaping(&self) -> BTreeMap<String, String> {
+        rules::shaping(&self.effective)
+    }
+
+    /// This configuration with what another said of shaping, as of [`Config::shaping`]; `None` if its keys or values are not of
+    /// this program.
+    pub fn shaped_as(shaping: &BTreeMap<String, String>) -> Option<Self> {
+        let variable = |key: &str| format!("{VARIABLE_PREFIX}{}", key.replace('.', "__").to_uppercase());
+        Config::load(None, shaping.iter().map(|(key, value)| (variable(key), value.clone()))).ok()
+    }
+
     /// Everything that shapes a list, as `shoptide-models` takes it.
     pub fn list_params(&self) -> ListParams {
         ListParams {
@@ -201,6 +218,7 @@ impl PartialEq for Config {
             stream,
             train,
             segments,
+            gate,
             serve,
             assistant,
             jobs,
@@ -212,8 +230,8 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, segments, serve, assistant)
-                == (&other.stream, &other.train, &other.segments, &other.serve, &other.assistant)
+            && (stream, train, segments, gate, serve, assistant)
+                == (&other.stream, &other.train, &other.segments, &other.gate, &other.serve, &other.assistant)
             && (jobs, schedules) == (&other.jobs, &other.schedules)
     }
 }

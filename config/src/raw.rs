@@ -28,6 +28,7 @@ pub(crate) struct Raw {
     pub stream: RawStream,
     pub train: RawTrain,
     pub segments: RawSegments,
+    pub gate: RawGate,
     pub serve: RawServe,
     pub assistant: RawAssistant,
     pub jobs: RawJobs,
@@ -152,6 +153,18 @@ pub(crate) struct RawTrain {
     pub first_after_events: i64,
     pub models_kept_min: i64,
     pub full_after_changed_share: f64,
+    pub fulls_kept_min: i64,
+    pub candidates_kept_max: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawGate {
+    pub promote: String,
+    pub metrics: Vec<String>,
+    pub tolerance: f64,
+    pub users_min: i64,
+    pub users_max: i64,
 }
 
 #[derive(Debug, Deserialize)]

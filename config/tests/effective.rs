@@ -35,6 +35,7 @@ fn changed(key: &str, value: &str) -> String {
         "true" => "false".to_owned(),
         "false" => "true".to_owned(),
         "[]" => "https://shop.example".to_owned(),
+        texts if texts.starts_with('[') => "hit_rate".to_owned(),
         text if text.starts_with('"') => "/nonsense".to_owned(),
         float if float.contains('.') => (float.parse::<f64>().unwrap() * 0.875 + 0.01).to_string(),
         whole => (whole.parse::<i64>().unwrap() + 1).to_string(),

@@ -9,13 +9,13 @@ use anyhow::Context;
 use serde_json::json;
 use shoptide_jobs::evaluate::OutFile;
 use shoptide_jobs::segments::segment_once;
-use shoptide_jobs::train::{Tables, TuneOptions, held_out, train_once};
+use shoptide_jobs::train::{Mode, Tables, TrainOptions, TuneOptions, held_out, train_as};
 use shoptide_live::{Live, Metrics};
 use shoptide_store::Truth;
 
 use crate::app::{Roles, segment_context, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{load_config, run, schedules, segments, tune};
+use crate::commands::{load_config, models, run, schedules, segments, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -45,22 +45,16 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
     let context = train_context(&config, &data, &log, &truth, &live)?;
+    let mut code = ExitCode::SUCCESS;
     match job {
-        Job::Train { json } => {
-            let trained = train_once(&context).await?;
-            let (version, items) = (trained.model.version(), trained.model.n_items());
-            if json {
-                outln!(
-                    "{}",
-                    json!({ "version": version, "users": trained.users, "items": items, "seconds": trained.seconds })
-                )?;
-            } else {
-                outln!(
-                    "version {version}: {} users, {items} items, {:.2} s",
-                    trained.users,
-                    trained.seconds
-                )?;
-            }
+        Job::Train { mode, candidate, json } => {
+            let mode = match mode.as_str() {
+                "full" => Mode::Full,
+                "items" => Mode::Items,
+                _ => Mode::Warm,
+            };
+            let trained = train_as(&context, TrainOptions { mode, candidate }).await?;
+            code = models::trained(&trained, candidate, json)?;
         }
         Job::Segment { k, json } => {
             let mut context = segment_context(&config, &truth, &live)?;
@@ -123,5 +117,5 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     live.stop();
     log.close().await;
     truth.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }

@@ -12,6 +12,7 @@ pub mod grow;
 pub mod import;
 pub mod jobs;
 pub mod mcp;
+pub mod models;
 pub mod profile;
 pub mod provide;
 pub mod report;

@@ -8,7 +8,7 @@ use shoptide_log::LogError;
 use shoptide_store::StoreError;
 
 use super::{Job, JobContext, JobError, JobOutcome, Progress, Registry};
-use crate::train::{Tables, TrainError, Trained, forget_unneeded, held_out, train_once};
+use crate::train::{Outcome, Tables, TrainError, Trained, forget_unneeded, held_out, train_once};
 use crate::verify::{Verify, VerifyError};
 
 impl Registry<JobContext> {
@@ -57,10 +57,17 @@ async fn train(context: &JobContext, progress: &Progress) -> Result<JobOutcome, 
         progress.begin("training again, another version was published meanwhile", 0);
     };
     match trained {
-        Ok(Trained { model, seconds, users }) => Ok(JobOutcome {
-            rows: users as u64,
-            note: format!("version {}, {} items, {seconds:.1} s", model.version(), model.n_items()),
-        }),
+        Ok(Trained { model, seconds, users, outcome, .. }) => {
+            let note = match outcome {
+                Outcome::Published => {
+                    format!("version {}, {} items, {seconds:.1} s", model.version(), model.n_items())
+                }
+                Outcome::Candidate { number, why } => {
+                    format!("candidate {number} is not published: {}", why.join("; "))
+                }
+            };
+            Ok(JobOutcome { rows: users as u64, note })
+        }
         Err(TrainError::Nothing) => Ok(JobOutcome { rows: 0, note: "no events to train on yet".to_owned() }),
         // A lost race is `Unusable` to the store, and the next attempt may win it.
         Err(error) => Err(JobError::later(error)),

@@ -29,7 +29,7 @@ struct Deed {
 }
 
 #[derive(Debug, Clone, Default)]
-struct User {
+pub(super) struct User {
     last_ms: [i64; PARTS],
     deeds: Vec<Deed>,
     /// Of the forum's part: item, and the thread of the last act there.
@@ -172,6 +172,12 @@ impl Tables {
         self.users.values().map(|user| strengths(user, taste))
     }
 
+    /// At most `users_max` users, every so many of all in canonical order.
+    pub(super) fn sample(&self, users_max: usize) -> impl Iterator<Item = &User> {
+        let stride = self.users.len().div_ceil(users_max.max(1)).max(1);
+        self.users.values().step_by(stride)
+    }
+
     /// Users times items, rows in order of time.
     ///
     /// # Errors
@@ -230,24 +236,31 @@ impl Tables {
     }
 }
 
-/// The positive strengths of one user, in order of time.
-fn strengths(user: &User, taste: &TasteParams) -> Vec<(u32, f32)> {
-    let now_ms = user.last_ms.iter().copied().max().unwrap_or(0);
-    let mut row: Vec<(i64, u32, f32)> = Vec::new();
-    for deed in &user.deeds {
-        let rating = deed.rating.checked_sub(1);
-        let strength = taste.act_strength(usize::from(deed.topic), deed.act, rating, now_ms);
-        match row.last_mut() {
-            Some((last_ms, item, sum)) if *item == deed.item => {
-                *sum += strength;
-                *last_ms = deed.last_ms.max(*last_ms);
+impl User {
+    /// The positive strengths, each with the item and the time of the last act, in order of time.
+    pub(super) fn timed(&self, taste: &TasteParams) -> Vec<(i64, u32, f32)> {
+        let now_ms = self.last_ms.iter().copied().max().unwrap_or(0);
+        let mut row: Vec<(i64, u32, f32)> = Vec::new();
+        for deed in &self.deeds {
+            let rating = deed.rating.checked_sub(1);
+            let strength = taste.act_strength(usize::from(deed.topic), deed.act, rating, now_ms);
+            match row.last_mut() {
+                Some((last_ms, item, sum)) if *item == deed.item => {
+                    *sum += strength;
+                    *last_ms = deed.last_ms.max(*last_ms);
+                }
+                _ => row.push((deed.last_ms, deed.item, strength)),
             }
-            _ => row.push((deed.last_ms, deed.item, strength)),
         }
+        row.retain(|(_, _, s)| 0.0 < *s);
+        row.sort_unstable_by_key(|(last_ms, item, _)| (*last_ms, *item));
+        row
     }
-    row.retain(|(_, _, s)| 0.0 < *s);
-    row.sort_unstable_by_key(|(last_ms, item, _)| (*last_ms, *item));
-    row.into_iter().map(|(_, item, s)| (item, s)).collect()
+}
+
+/// The same without times.
+fn strengths(user: &User, taste: &TasteParams) -> Vec<(u32, f32)> {
+    user.timed(taste).into_iter().map(|(_, item, s)| (item, s)).collect()
 }
 
 fn cut_of(offsets: &[OffsetRow]) -> Cut {

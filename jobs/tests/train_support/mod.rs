@@ -49,17 +49,15 @@ impl Shop {
         let live = Live::start(log.clone(), truth.clone(), models.clone(), metrics).await.unwrap();
         let config = Config::load(None, std::iter::empty()).unwrap();
         let params = TrainParams {
-            taste: config.tastes.clone(),
             als: AlsParams::new(4, 3, 1.0, 0.1, 0.1, 0.0, 1).unwrap(),
-            item_item: config.item_item,
-            popularity: config.popularity,
-            lists: config.list_params(),
             config_hash: "test".to_owned(),
             full_every_ms: 3_600_000,
             refresh_every_ms: 1,
             first_after_events: 1,
             full_after_changed_share: 1e9,
             models_kept_min: 10,
+            fulls_kept_min: 1,
+            ..TrainParams::of(&config)
         };
         let context = TrainContext {
             log: log.clone(),

@@ -248,6 +248,25 @@ pub trait Truth: Send + Sync {
     /// With the rows go the parts of their files.
     async fn forget_models(&self, versions: &[u64]) -> Result<(), StoreError>;
 
+    /// Candidates in order of number, and the number of the last that there was.
+    async fn candidates(&self) -> Result<(u64, Vec<CandidateRow>), StoreError> {
+        Ok((0, Vec::new()))
+    }
+
+    /// Adds a candidate; the file is there before. Nothing that is served changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] if the number does not follow the last one's: another trainer was faster.
+    async fn put_candidate(&self, row: CandidateRow) -> Result<(), StoreError> {
+        Err(StoreError::Unusable(format!("this store keeps no candidates, {} among them", row.number)))
+    }
+
+    /// With the rows go the parts of their files.
+    async fn forget_candidates(&self, numbers: &[u64]) -> Result<(), StoreError> {
+        let _ = numbers;
+        Ok(())
+    }
+
     /// Keeps one part of a model file for processes on other machines. Nobody sees it before [`Truth::publish_model`] names
     /// the file; if that never happens, the next publish takes it away.
     ///

@@ -78,6 +78,7 @@ on_every_truth! {
     reads::dead_letters_come_newest_first,
     reads::the_catalogue_keeps_every_version,
     reads::budgets_are_set_replaced_and_removed,
+    reads::candidates_have_numbers_of_their_own,
     reads::models_are_published_in_order,
     reads::parts_of_models_come_and_go_with_their_row,
     reads::a_closed_truth_says_so,

@@ -2,6 +2,7 @@
 //! connection behind [`conn::SqlConn`].
 
 mod batch;
+mod candidates;
 mod chats;
 mod commit;
 mod conn;

@@ -84,8 +84,18 @@ pub(super) const CHAT_RECORD: Target = target(
 pub(super) const ITEM: Target =
     Target { unique_beside: true, ..target("item", &["num", "item_id", "from_off", "data"], 1, Replace) };
 pub(super) const VERSION: Target = target("item_version", &["num", "from_off", "data"], 2, Replace);
-pub(super) const MODEL: Target =
-    target("model", &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage"], 1, Replace);
+pub(super) const MODEL: Target = target(
+    "model",
+    &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage", "report"],
+    1,
+    Replace,
+);
+pub(super) const CANDIDATE: Target = target(
+    "model_candidate",
+    &["number", "parent", "file", "bytes", "created_ms", "lineage", "report"],
+    1,
+    Replace,
+);
 pub(super) const MODEL_FILE: Target = target("model_file", &["version", "file", "part", "data"], 3, Replace);
 pub(super) const POINTER: Target = target("pointer", &["name", "value"], 1, Replace);
 /// The same table, for pointers that are set once.

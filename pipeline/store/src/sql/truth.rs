@@ -10,13 +10,15 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{chats, faq, grow, item_links, jobs, model_files, ratings, reads, reports, segments, tables};
+use super::{
+    candidates, chats, faq, grow, item_links, jobs, model_files, ratings, reads, reports, segments, tables,
+};
 use crate::{
-    Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
-    DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRating,
-    ItemRow, ItemVersion, JobRun, JobWrite, Lease, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow,
-    OutboxRow, PartRow, PublishSegments, RatingsPage, RatingsSeen, RunPage, ScheduleRow, SegmentRow,
-    SegmentRunRow, StoreError, Truth, UserRow,
+    Budget, CandidateRow, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit,
+    Connections, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow,
+    ItemRating, ItemRow, ItemVersion, JobRun, JobWrite, Lease, ListHead, ModelPart, ModelRow, OffsetRow,
+    OrderLineRow, OutboxRow, PartRow, PublishSegments, RatingsPage, RatingsSeen, RunPage, ScheduleRow,
+    SegmentRow, SegmentRunRow, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -304,6 +306,18 @@ impl<B: Backend> Truth for B {
 
     async fn forget_models(&self, versions: &[u64]) -> Result<(), StoreError> {
         self.write(Write::ForgetModels(versions.to_vec())).await.map(drop)
+    }
+
+    async fn candidates(&self) -> Result<(u64, Vec<CandidateRow>), StoreError> {
+        self.readers().consistent(|c| Box::pin(candidates::all(c))).await
+    }
+
+    async fn put_candidate(&self, row: CandidateRow) -> Result<(), StoreError> {
+        self.write(Write::Candidate(Box::new(row))).await.map(drop)
+    }
+
+    async fn forget_candidates(&self, numbers: &[u64]) -> Result<(), StoreError> {
+        self.write(Write::ForgetCandidates(numbers.to_vec())).await.map(drop)
     }
 
     async fn put_model_part(&self, part: ModelPart) -> Result<(), StoreError> {

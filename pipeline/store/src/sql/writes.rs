@@ -8,10 +8,10 @@ use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::grow::{self, Move};
 use super::value::Value;
-use super::{chats, erase, faq, item_links, jobs, model_files, ratings, reads, segments, tables};
+use super::{candidates, chats, erase, faq, item_links, jobs, model_files, ratings, reads, segments, tables};
 use crate::{
-    Budget, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, JobWrite, ModelPart,
-    ModelRow, OffsetRow, PublishSegments, StoreError,
+    Budget, CandidateRow, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, JobWrite,
+    ModelPart, ModelRow, OffsetRow, PublishSegments, StoreError,
 };
 
 /// The pointer that a publish flips.
@@ -26,6 +26,8 @@ pub enum Write {
     SetBudget { shard: u32, user: UserId, budget: Option<Budget> },
     PublishModel(Box<ModelRow>),
     ForgetModels(Vec<u64>),
+    Candidate(Box<CandidateRow>),
+    ForgetCandidates(Vec<u64>),
     ModelPart(Box<ModelPart>),
     Move { shard: u32, epoch: Option<i64>, step: Box<Move> },
     ChatTurn(Box<ChatTurn>),
@@ -59,6 +61,8 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         }
         Write::PublishModel(row) => publish_model(conn, row).await?,
         Write::ForgetModels(versions) => forget_models(conn, versions).await?,
+        Write::Candidate(row) => candidates::put(conn, row).await?,
+        Write::ForgetCandidates(numbers) => candidates::forget(conn, numbers).await?,
         Write::ModelPart(part) => model_files::put(conn, part).await?,
         Write::Move { shard, epoch, step } => grow::carry_out(conn, *shard, *epoch, step).await?,
         Write::ChatTurn(turn) => {
@@ -162,6 +166,7 @@ async fn publish_model<C: SqlConn>(conn: &mut C, row: &ModelRow) -> Result<(), S
         at_rest("model size", row.bytes)?,
         Value::Int(row.created_ms),
         Value::Bytes(&row.lineage),
+        Value::Bytes(&row.report),
     ]);
     batch::upsert(conn, &tables::MODEL, &rows).await?;
     let mut rows = Rows::with_capacity(tables::POINTER.columns.len(), 1);
