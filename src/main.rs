@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use shoptide_jobs::evaluate::EvaluateError;
+use shoptide_jobs::replay::ReplayToError;
 use shoptide_live::LiveError;
 use shoptide_log::LogError;
 use shoptide_store::StoreError;
@@ -75,6 +76,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Events(events) => commands::events::run(events).await,
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,
+        Command::Replay(replay) => commands::replay::run(replay).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),
@@ -108,6 +110,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<EvaluateError>()
             || cause.downcast_ref().is_some_and(store)
             || cause.downcast_ref().is_some_and(log)
+            || cause.downcast_ref::<ReplayToError>().is_some_and(ReplayToError::is_refusal)
             || match cause.downcast_ref() {
                 Some(StreamError::Log(e)) => log(e),
                 Some(StreamError::Store(e)) => store(e),

@@ -6,6 +6,8 @@ pub mod faq;
 pub mod grow;
 pub mod import;
 pub mod plot;
+pub mod replay;
 pub mod shop;
+pub mod skew;
 pub mod train;
 pub mod verify;
