@@ -47,7 +47,7 @@ pub enum Command {
     /// given. Files may be packed with gzip or zstd.
     Evaluate(Evaluate),
     /// A user's list with reasons; unknown users get what the shop would show them.
-    Recommend(Ask),
+    Recommend(Recommend),
     /// Items like an item.
     Similar(Ask),
     /// What is known of a user: tastes, spending, last acts.
@@ -65,6 +65,12 @@ pub enum Command {
     ///
     /// From the events of a log (or a lake), whether or not the shop runs. With `--user`, why one user sees what he sees.
     Report(Report),
+    /// The shop as it was at a moment, rebuilt into a data directory of its own.
+    ///
+    /// Folds the log from its first record, and what the log has forgotten from the lake. The new folder is a shop like any other:
+    /// `recommend`, `state verify` and `sql` work on it. Users who were erased since are erased there too. Stopped half way, the folder
+    /// says so and is refused; the same command begins anew.
+    Replay(Replay),
     /// The shop's questions and answers.
     Faq(Faq),
     /// Groups of users with a like taste: what `jobs segment` found.
@@ -337,6 +343,18 @@ pub enum Job {
         #[arg(long)]
         json: bool,
     },
+    /// Hot users and items of the log, their share, and what the salted counters do about them.
+    Skew {
+        /// Keys shown of each kind.
+        #[arg(short, long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        n: u32,
+        /// Keys counted of each kind, some 200 bytes each: beyond so many different ones counts have an error, which is said.
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        keys: u32,
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Held-out quality of the served blend beside its parts alone.
     Evaluate {
         /// One line of JSON.
@@ -586,6 +604,37 @@ pub struct Ask {
     #[arg(short, long, default_value_t = 10)]
     pub n: usize,
     /// The API's own answer, as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Recommend {
+    /// What the user would have seen then: RFC 3339, milliseconds since 1970, a list's `as_of` as JSON, or a file with the offsets of a cut.
+    #[arg(long, value_name = "T")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub ask: Ask,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Replay {
+    /// The moment: records appended then or before. RFC 3339, milliseconds since 1970, or a file with the offsets of a cut as `--json`
+    /// prints them.
+    #[arg(long, value_name = "T")]
+    pub until: String,
+    /// A folder that is empty or not there.
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+    /// Leaves out the records themselves: smaller, but it can be neither verified nor replayed further.
+    #[arg(long)]
+    pub without_log: bool,
+    /// Leaves out the users' lists.
+    #[arg(long)]
+    pub without_lists: bool,
+    /// The report as one line of JSON.
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]

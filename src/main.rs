@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use shoptide_jobs::evaluate::EvaluateError;
+use shoptide_jobs::replay::ReplayToError;
 use shoptide_live::LiveError;
 use shoptide_log::LogError;
 use shoptide_store::StoreError;
@@ -79,6 +80,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::State(state) => commands::state::run(state).await,
         Command::Report(report) => commands::report::run(report).await,
         Command::Segments(segments) => commands::segments::run(segments).await,
+        Command::Replay(replay) => commands::replay::run(replay).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),
@@ -113,6 +115,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || matches!(cause.downcast_ref(), Some(shoptide_jobs::report::ReportError::Out { .. }))
             || cause.downcast_ref().is_some_and(store)
             || cause.downcast_ref().is_some_and(log)
+            || cause.downcast_ref::<ReplayToError>().is_some_and(ReplayToError::is_refusal)
             || match cause.downcast_ref() {
                 Some(StreamError::Log(e)) => log(e),
                 Some(StreamError::Store(e)) => store(e),

@@ -16,6 +16,7 @@ pub mod faq;
 pub mod find;
 pub mod graph;
 pub mod grounding;
+pub mod heavy;
 pub mod hybrid;
 pub mod item_item;
 pub mod kmeans;

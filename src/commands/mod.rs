@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod ask;
+pub mod at;
 pub mod chat;
 pub mod config;
 pub mod dead_letters;
@@ -15,10 +16,12 @@ pub mod mcp;
 pub mod models;
 pub mod profile;
 pub mod provide;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schedules;
 pub mod segments;
+pub mod skew;
 pub mod state;
 pub mod tune;
 
@@ -27,6 +30,7 @@ use std::path::Path;
 use shoptide_config::{Config, process_variables};
 
 use crate::app::Refused;
+use crate::data_dir::DataDir;
 
 /// Loads the configuration of a command.
 pub fn load_config(file: Option<&Path>) -> anyhow::Result<Config> {
@@ -41,4 +45,13 @@ pub fn key_of(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let unreadable = |e| Refused(format!("key file {} cannot be read: {e}", file.display()));
     let key = std::fs::read_to_string(file).map_err(unreadable)?;
     Ok(Some(key.trim().to_owned()))
+}
+
+/// The lake as a source of what the log has forgotten, if there is one.
+pub async fn lake_archive(
+    config: &Config,
+    data: &DataDir,
+) -> anyhow::Result<Option<Box<dyn shoptide_jobs::replay::Archive>>> {
+    let _ = (config, data);
+    Ok(None)
 }

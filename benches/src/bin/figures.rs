@@ -11,13 +11,13 @@ use shoptide_benches::figure::{Row, markdown};
 use shoptide_benches::machine::{Machine, load};
 use shoptide_benches::produce::Ask;
 use shoptide_benches::rows::{
-    cached, chat, demo, exact, held_out, one_user, online_retail, quality, retailrocket, search, sustained,
-    training,
+    cached, chat, demo, exact, held_out, one_user, online_retail, quality, replay, retailrocket, search,
+    skew, sustained, training,
 };
 use shoptide_benches::server::build_shoptide;
 
 /// The rows, in the order of the table.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "demo",
     "training",
     "retailrocket",
@@ -31,6 +31,8 @@ const NAMES: [&str; 13] = [
     "held-out",
     "quality-generated",
     "quality-movielens",
+    "replay",
+    "skew",
 ];
 /// A minute's load above which somebody else's work is measured too.
 const LOAD_MAX: f64 = 0.5;
@@ -102,6 +104,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "cached" => cached::row(&shoptide, set).await.map(|r| vec![r]),
             "search" => search::rows(set).await,
             "chat" => chat::row(&shoptide, set).await.map(|r| vec![r]),
+            "replay" => replay::row().await.map(|r| vec![r]),
+            "skew" => skew::row(set).await.map(|r| vec![r]),
             "fold-in" => exact::row(set).map(|r| vec![r]),
             "held-out" => held_out::row(set).map(|r| vec![r]),
             "quality-generated" => quality::generated::row(set).await.map(|r| vec![r]),

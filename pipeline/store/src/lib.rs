@@ -243,6 +243,14 @@ pub trait Truth: Send + Sync {
     /// # Errors
     /// [`StoreError::Fenced`] never; [`StoreError::Unusable`] if the version is not the pointer's successor.
     async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError>;
+
+    /// Takes a chain of models over from another store, in order; the last is published from now on. Their files are there before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] if a model is published here already.
+    async fn adopt_models(&self, rows: Vec<ModelRow>) -> Result<(), StoreError> {
+        Err(StoreError::Unusable(format!("this store takes over no models, {} of them", rows.len())))
+    }
     async fn model_pointer(&self) -> Result<Option<u64>, StoreError>;
     async fn models(&self) -> Result<Vec<ModelRow>, StoreError>;
     /// With the rows go the parts of their files.

@@ -292,6 +292,10 @@ impl<B: Backend> Truth for B {
         self.readers().read(move |c| Box::pin(reports::item_versions(c, number, limit))).await
     }
 
+    async fn adopt_models(&self, rows: Vec<ModelRow>) -> Result<(), StoreError> {
+        self.write(Write::AdoptModels(rows)).await.map(drop)
+    }
+
     async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError> {
         self.write(Write::PublishModel(Box::new(row))).await.map(drop)
     }

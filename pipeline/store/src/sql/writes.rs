@@ -25,6 +25,7 @@ pub enum Write {
     OutboxDone { shard: u32, rows: Vec<(Topic, i64)> },
     SetBudget { shard: u32, user: UserId, budget: Option<Budget> },
     PublishModel(Box<ModelRow>),
+    AdoptModels(Vec<ModelRow>),
     ForgetModels(Vec<u64>),
     Candidate(Box<CandidateRow>),
     ForgetCandidates(Vec<u64>),
@@ -60,6 +61,7 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
             set_budget(conn, *shard, user, budget).await?
         }
         Write::PublishModel(row) => publish_model(conn, row).await?,
+        Write::AdoptModels(rows) => adopt_models(conn, rows).await?,
         Write::ForgetModels(versions) => forget_models(conn, versions).await?,
         Write::Candidate(row) => candidates::put(conn, row).await?,
         Write::ForgetCandidates(numbers) => candidates::forget(conn, numbers).await?,
@@ -155,6 +157,12 @@ async fn publish_model<C: SqlConn>(conn: &mut C, row: &ModelRow) -> Result<(), S
         let message = format!("published model has version {}, expected {expected}", row.version);
         return Err(StoreError::Unusable(message));
     }
+    put_model(conn, row).await?;
+    point_to_model(conn, row.version).await?;
+    model_files::drop_unpublished(conn, row).await
+}
+
+async fn put_model<C: SqlConn>(conn: &mut C, row: &ModelRow) -> Result<(), StoreError> {
     let version = at_rest("model version", row.version)?;
     let parent = row.parent.map_or(Ok(Value::Null), |parent| at_rest("parent version", parent))?;
     let mut rows = Rows::with_capacity(tables::MODEL.columns.len(), 1);
@@ -169,10 +177,27 @@ async fn publish_model<C: SqlConn>(conn: &mut C, row: &ModelRow) -> Result<(), S
         Value::Bytes(&row.report),
     ]);
     batch::upsert(conn, &tables::MODEL, &rows).await?;
+    Ok(())
+}
+
+async fn point_to_model<C: SqlConn>(conn: &mut C, version: u64) -> Result<(), StoreError> {
     let mut rows = Rows::with_capacity(tables::POINTER.columns.len(), 1);
-    rows.push([Value::Bytes(MODEL_POINTER), version]);
-    batch::upsert(conn, &tables::POINTER, &rows).await?;
-    model_files::drop_unpublished(conn, row).await
+    rows.push([Value::Bytes(MODEL_POINTER), at_rest("model version", version)?]);
+    batch::upsert(conn, &tables::POINTER, &rows).await
+}
+
+/// Takes over a chain of another store; the last of it is the published one.
+async fn adopt_models<C: SqlConn>(conn: &mut C, rows: &[ModelRow]) -> Result<(), StoreError> {
+    if let Some(published) = reads::model_pointer(conn, true).await? {
+        return Err(StoreError::Unusable(format!("model version {published} is published here already")));
+    }
+    for row in rows {
+        put_model(conn, row).await?;
+    }
+    match rows.last() {
+        Some(row) => point_to_model(conn, row.version).await,
+        None => Ok(()),
+    }
 }
 
 async fn forget_models<C: SqlConn>(conn: &mut C, versions: &[u64]) -> Result<(), StoreError> {
