@@ -19,6 +19,7 @@ mod segments;
 mod serve;
 mod services;
 mod shown;
+mod sql;
 mod value;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ pub use segments::SegmentsConfig;
 pub use serve::{CorsOrigins, ServeConfig};
 pub use services::{KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig};
 pub use shown::{check, process_variables, show};
+pub use sql::SqlConfig;
 
 use error::Problem;
 use layers::Effective;
@@ -74,6 +76,7 @@ pub struct Config {
     pub segments: SegmentsConfig,
     pub gate: GateConfig,
     pub serve: ServeConfig,
+    pub sql: SqlConfig,
     pub assistant: AssistantConfig,
     pub jobs: JobsConfig,
     /// By name.
@@ -125,6 +128,7 @@ impl Config {
             segments: SegmentsConfig::try_from(&raw.segments).map_err(blame)?,
             gate: GateConfig::try_from(&raw.gate).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
+            sql: SqlConfig::try_from(&raw.sql).map_err(blame)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
             jobs: JobsConfig::check(&raw.jobs).map_err(blame)?,
             schedules: schedules::schedules(raw.schedule.iter(), &raw.jobs).map_err(blame)?,
@@ -220,6 +224,7 @@ impl PartialEq for Config {
             segments,
             gate,
             serve,
+            sql,
             assistant,
             jobs,
             schedules,
@@ -230,8 +235,16 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, segments, gate, serve, assistant)
-                == (&other.stream, &other.train, &other.segments, &other.gate, &other.serve, &other.assistant)
+            && (stream, train, segments, gate, serve, sql, assistant)
+                == (
+                    &other.stream,
+                    &other.train,
+                    &other.segments,
+                    &other.gate,
+                    &other.serve,
+                    &other.sql,
+                    &other.assistant,
+                )
             && (jobs, schedules) == (&other.jobs, &other.schedules)
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct Raw {
     pub segments: RawSegments,
     pub gate: RawGate,
     pub serve: RawServe,
+    pub sql: RawSql,
     pub assistant: RawAssistant,
     pub jobs: RawJobs,
     /// By name.
@@ -292,4 +293,14 @@ pub(crate) struct RawSchedule {
     pub retry_first_s: Option<i64>,
     pub missed: Option<String>,
     pub missed_max: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSql {
+    pub memory_mib: i64,
+    pub spill_mib: i64,
+    pub spill_dir: String,
+    pub threads: i64,
+    pub table_rows_max: i64,
 }

@@ -22,6 +22,7 @@ pub mod run;
 pub mod schedules;
 pub mod segments;
 pub mod skew;
+pub mod sql;
 pub mod state;
 pub mod tune;
 

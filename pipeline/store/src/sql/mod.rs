@@ -15,6 +15,7 @@ mod jobs;
 mod model_files;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod pages;
 mod points;
 mod pool;
 mod ratings;

@@ -11,14 +11,15 @@ use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
 use super::{
-    candidates, chats, faq, grow, item_links, jobs, model_files, ratings, reads, reports, segments, tables,
+    candidates, chats, faq, grow, item_links, jobs, model_files, pages, ratings, reads, reports, segments,
+    tables,
 };
 use crate::{
     Budget, CandidateRow, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit,
-    Connections, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow,
-    ItemRating, ItemRow, ItemVersion, JobRun, JobWrite, Lease, ListHead, ModelPart, ModelRow, OffsetRow,
-    OrderLineRow, OutboxRow, PartRow, PublishSegments, RatingsPage, RatingsSeen, RunPage, ScheduleRow,
-    SegmentRow, SegmentRunRow, StoreError, Truth, UserRow,
+    Connections, CountPlace, CountRow, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth,
+    ItemCount, ItemLinksRow, ItemRating, ItemRow, ItemVersion, JobRun, JobWrite, Lease, ListHead, ModelPart,
+    ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, PublishSegments, RatingsPage, RatingsSeen,
+    RunPage, ScheduleRow, SegmentRow, SegmentRunRow, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -182,6 +183,38 @@ impl<B: Backend> Truth for B {
 
     async fn dead_letters(&self, page: DeadPage) -> Result<Vec<DeadLetter>, StoreError> {
         self.readers().read(move |c| Box::pin(async move { reports::dead_letters(c, &page).await })).await
+    }
+
+    async fn dead_letters_after(
+        &self,
+        after: Option<(u32, Topic, i64)>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.readers().read(move |c| Box::pin(pages::dead_letters(c, after, limit))).await
+    }
+
+    async fn stored_lists_after(
+        &self,
+        after: Option<(u32, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<(u32, UserId, Vec<u8>)>, StoreError> {
+        self.readers()
+            .read(move |c| Box::pin(async move { pages::lists(c, after.as_ref(), limit).await }))
+            .await
+    }
+
+    async fn items_after(&self, after: Option<u32>, limit: usize) -> Result<Vec<ItemRow>, StoreError> {
+        self.readers().read(move |c| Box::pin(pages::items(c, after, limit))).await
+    }
+
+    async fn item_counts_after(
+        &self,
+        after: Option<CountPlace>,
+        limit: usize,
+    ) -> Result<Vec<(u32, CountRow)>, StoreError> {
+        self.readers()
+            .read(move |c| Box::pin(async move { pages::counts(c, after.as_ref(), limit).await }))
+            .await
     }
 
     async fn item_counts(
