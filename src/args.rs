@@ -57,6 +57,11 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// The truth, and the proof of it.
     State(State),
+    /// Any question, in SQL: over the events of the lake, catalogue, users, lists, models. It only reads.
+    ///
+    /// Without a question it asks for one after the other on a terminal (end each with `;`, `\\?` helps), or reads them from
+    /// standard input. Tables and functions: docs/sql.md. It needs the feature `lake`, which is in every build but the demo's.
+    Sql(Sql),
     /// The shop's questions and answers.
     Faq(Faq),
     /// The shop's tools for an assistant: the Model Context Protocol over standard input and output, until it closes them.
@@ -551,6 +556,33 @@ pub enum StateWhat {
         #[command(flatten)]
         place: Place,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Sql {
+    /// One question, or several with `;` between them.
+    #[arg(conflicts_with_all = ["file", "ready", "list"])]
+    pub query: Option<String>,
+    /// Reads the questions from a file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ready", "list"])]
+    pub file: Option<PathBuf>,
+    /// Asks a ready question, such as `funnel`.
+    #[arg(long, value_name = "NAME", conflicts_with = "list")]
+    pub ready: Option<String>,
+    /// Lists the ready questions.
+    #[arg(long)]
+    pub list: bool,
+    /// `table` shows at most sql.table_rows_max rows; `json` is one object a line.
+    #[arg(long, value_parser = ["table", "csv", "json", "parquet"], default_value = "table")]
+    pub format: String,
+    /// Writes the answer of one question here; nothing is left there if it fails.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replaces what is there.
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, clap::Args)]

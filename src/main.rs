@@ -75,6 +75,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Events(events) => commands::events::run(events).await,
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,
+        Command::Sql(sql) => commands::sql::run(sql).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),
@@ -114,8 +115,20 @@ fn exit_code(error: &anyhow::Error) -> u8 {
                 _ => false,
             }
             || matches!(cause.downcast_ref(), Some(LiveError::Store(e)) if store(e))
+            || refused_query(cause)
     });
     if refused { REFUSED } else { 1 }
+}
+
+/// A question that makes no sense of what there is.
+#[cfg(feature = "lake")]
+fn refused_query(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref().is_some_and(shoptide_query::QueryError::is_refusal)
+}
+
+#[cfg(not(feature = "lake"))]
+fn refused_query(_: &(dyn std::error::Error + 'static)) -> bool {
+    false
 }
 
 /// Structured logs on standard error; `SHOPTIDE_LOG` filters. Commands whose output is for people stay quiet.

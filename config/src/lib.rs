@@ -15,6 +15,7 @@ mod secret_source;
 mod serve;
 mod services;
 mod shown;
+mod sql;
 mod value;
 
 use std::path::Path;
@@ -38,6 +39,7 @@ pub use secret::{MASK, Secret};
 pub use serve::{CorsOrigins, ServeConfig};
 pub use services::{KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig};
 pub use shown::{check, process_variables, show};
+pub use sql::SqlConfig;
 
 use error::Problem;
 use layers::Effective;
@@ -63,6 +65,7 @@ pub struct Config {
     pub stream: StreamConfig,
     pub train: TrainConfig,
     pub serve: ServeConfig,
+    pub sql: SqlConfig,
     pub assistant: AssistantConfig,
     rules_version: u64,
     effective: Effective,
@@ -109,6 +112,7 @@ impl Config {
             stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
+            sql: SqlConfig::try_from(&raw.sql).map_err(blame)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
             rules_version: rules::rules_version(&effective),
             effective,
@@ -175,6 +179,7 @@ impl PartialEq for Config {
             stream,
             train,
             serve,
+            sql,
             assistant,
             rules_version: _,
             effective: _,
@@ -183,7 +188,7 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, serve, assistant)
-                == (&other.stream, &other.train, &other.serve, &other.assistant)
+            && (stream, train, serve, sql, assistant)
+                == (&other.stream, &other.train, &other.serve, &other.sql, &other.assistant)
     }
 }

@@ -28,6 +28,7 @@ pub(crate) struct Raw {
     pub stream: RawStream,
     pub train: RawTrain,
     pub serve: RawServe,
+    pub sql: RawSql,
     pub assistant: RawAssistant,
 }
 
@@ -234,4 +235,14 @@ pub(crate) struct RawAssistant {
     pub rest_ms: i64,
     pub million_in_cost: String,
     pub million_out_cost: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSql {
+    pub memory_mib: i64,
+    pub spill_mib: i64,
+    pub spill_dir: String,
+    pub threads: i64,
+    pub table_rows_max: i64,
 }

@@ -15,6 +15,7 @@ pub mod mcp;
 pub mod profile;
 pub mod provide;
 pub mod run;
+pub mod sql;
 pub mod state;
 pub mod tune;
 

@@ -128,6 +128,43 @@ pub trait Truth: Send + Sync {
 
     async fn dead_letters(&self, page: DeadPage) -> Result<Vec<DeadLetter>, StoreError>;
 
+    /// Dead letters in order of (shard, topic, offset), at most `limit` behind `after`.
+    async fn dead_letters_after(
+        &self,
+        after: Option<(u32, Topic, i64)>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let _ = (after, limit);
+        Err(no_pages())
+    }
+
+    /// Stored lists with their shard and user, as bytes of [`shoptide_schemas::StoredList`], in order of (shard, user), at most
+    /// `limit` behind `after`.
+    async fn stored_lists_after(
+        &self,
+        after: Option<(u32, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<(u32, UserId, Vec<u8>)>, StoreError> {
+        let _ = (after, limit);
+        Err(no_pages())
+    }
+
+    /// Rows of the catalogue in order of number, at most `limit` behind `after`.
+    async fn items_after(&self, after: Option<u32>, limit: usize) -> Result<Vec<ItemRow>, StoreError> {
+        let _ = (after, limit);
+        Err(no_pages())
+    }
+
+    /// Rows of `item_count`, each with its shard, in the order of its key, at most `limit` behind `after`.
+    async fn item_counts_after(
+        &self,
+        after: Option<CountPlace>,
+        limit: usize,
+    ) -> Result<Vec<(u32, CountRow)>, StoreError> {
+        let _ = (after, limit);
+        Err(no_pages())
+    }
+
     /// Sums of `item_count` over shards and days `from..=to` by (item, type); all items if `items` is empty.
     async fn item_counts(
         &self,
@@ -343,6 +380,10 @@ pub trait Truth: Send + Sync {
 
 fn no_chats() -> StoreError {
     StoreError::Unusable("this store keeps no chats".to_owned())
+}
+
+fn no_pages() -> StoreError {
+    StoreError::Unusable("this store cannot be read page by page".to_owned())
 }
 
 /// The cache of ready lists: a value is replaced only by a newer one, and may vanish at any moment.

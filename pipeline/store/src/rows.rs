@@ -104,6 +104,15 @@ pub struct CountRow {
     pub n: i64,
 }
 
+/// Where a walk over the counts stands: the key of the last row that it has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountPlace {
+    pub shard: u32,
+    pub item: ItemId,
+    pub day: u32,
+    pub kind: u8,
+}
+
 /// What a batch adds to the ratings of an item, or takes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatingRow {

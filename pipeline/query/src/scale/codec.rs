@@ -16,6 +16,7 @@ use datafusion_proto::logical_plan::LogicalExtensionCodec;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 
 use super::als::{AlsRow, HeldRef, Sides};
+use super::table;
 
 /// Of the program: what a function of this name does may differ in another.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -109,20 +110,29 @@ impl LogicalExtensionCodec for LogicalCodec {
     fn try_decode_table_provider(
         &self,
         buf: &[u8],
-        table: &TableReference,
+        name: &TableReference,
         schema: SchemaRef,
         ctx: &TaskContext,
     ) -> Result<Arc<dyn TableProvider>> {
-        self.rest.try_decode_table_provider(buf, table, schema, ctx)
+        match buf {
+            [] => self.rest.try_decode_table_provider(buf, name, schema, ctx),
+            _ => table::decode(buf),
+        }
     }
 
     fn try_encode_table_provider(
         &self,
-        table: &TableReference,
+        name: &TableReference,
         node: Arc<dyn TableProvider>,
         buf: &mut Vec<u8>,
     ) -> Result<()> {
-        self.rest.try_encode_table_provider(table, node, buf)
+        match table::encode(node.as_ref())? {
+            Some(bytes) => buf.extend(bytes),
+            None => {
+                return exec_err!("{name} is no table of the lake, and a cluster reads nothing else");
+            }
+        }
+        Ok(())
     }
 
     fn try_decode_file_format(&self, buf: &[u8], ctx: &TaskContext) -> Result<Arc<dyn FileFormatFactory>> {

@@ -80,7 +80,8 @@ worth AS (
   FROM counted c JOIN last l ON c.user_id = l.user_id
   LEFT JOIN rated r ON c.user_id = r.user_id AND c.item_id = r.item_id
 )
-SELECT user_id, item_id, arrow_cast(sum(strength), 'Float32') AS strength
+SELECT arrow_cast(user_id, 'Binary') AS user_id, arrow_cast(item_id, 'Binary') AS item_id,
+  arrow_cast(sum(strength), 'Float32') AS strength
 FROM worth GROUP BY user_id, item_id HAVING sum(strength) > 0.0"#,
         neutral = rating_neutral * 100.0,
         below = rating_neutral.max(0.01) * 100.0,

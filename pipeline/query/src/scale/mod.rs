@@ -17,6 +17,7 @@ mod pool;
 mod remote;
 mod scheduler;
 mod store;
+mod table;
 mod work_dir;
 
 pub use cluster::Cluster;
@@ -25,4 +26,4 @@ pub use executor::{Executor, ExecutorOptions};
 pub use interactions::interactions_sql;
 pub use remote::{connect, refuse_other_tables};
 pub use scheduler::{Scheduler, SchedulerOptions};
-pub use store::{LAKE_URL, lake_url};
+pub use store::lake_url;

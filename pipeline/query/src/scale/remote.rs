@@ -84,7 +84,7 @@ pub(super) async fn wait_for(at: &SchedulerAt, patience: Duration) -> Result<(),
 
 /// A session whose queries run on the cluster of the scheduler at `url`. Waits up to `patience` for it and for an executor.
 ///
-/// Tables are of the lake, under [`LAKE_URL`](super::LAKE_URL): see [`refuse_other_tables`].
+/// Tables are of the lake, under [`LAKE_URL`](crate::LAKE_URL): see [`refuse_other_tables`].
 ///
 /// # Errors
 /// [`ScaleError::Away`] if there is no scheduler, or it has no executor.

@@ -8,12 +8,11 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use object_store::ObjectStore;
 use url::Url;
 
-/// Where the lake's files are, in every process of a cluster, wherever each of them finds it.
-pub const LAKE_URL: &str = "lake://store/";
+use crate::LAKE_URL;
 
-/// The URL of a file of the lake.
+/// The URL of a file of the lake, the same in every process of a cluster, wherever each of them finds it.
 pub fn lake_url(path: &str) -> String {
-    format!("{LAKE_URL}{path}")
+    format!("{LAKE_URL}/{path}")
 }
 
 /// Finds the lake under [`LAKE_URL`], and nothing elsewhere: who may send a query may read events, not the machine's files.
@@ -26,7 +25,7 @@ impl ObjectStoreRegistry for OnlyTheLake {
     }
 
     fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
-        if url.scheme() == "lake" {
+        if url.as_str().starts_with(LAKE_URL) {
             return Ok(self.0.clone());
         }
         exec_err!("{url} is not of the lake, and a cluster reads nothing else")

@@ -13,6 +13,7 @@ mod item_links;
 mod model_files;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod pages;
 mod points;
 mod pool;
 mod ratings;

@@ -29,20 +29,21 @@ pub(super) async fn dead_letters<C: SqlConn>(
     }
     sql.push_str(" ORDER BY append_ms DESC, shard, topic, off DESC LIMIT ?");
     args.push(limit_of(page.limit));
-    let dead = |mut row: Row| {
-        Ok(DeadLetter {
-            shard: row.number(0)?,
-            topic: topic_of(row.int(1)?)?,
-            offset: row.int(2)?,
-            append_ms: row.int(3)?,
-            reason: row.text(4)?,
-            field: row.text(5)?,
-            message: row.text(6)?,
-            key: row.take_optional_bytes(7)?,
-            payload: row.take_optional_bytes(8)?,
-        })
-    };
-    conn.query(&sql, &args).await?.into_iter().map(dead).collect()
+    conn.query(&sql, &args).await?.into_iter().map(dead_letter).collect()
+}
+
+pub(super) fn dead_letter(mut row: Row) -> Result<DeadLetter, StoreError> {
+    Ok(DeadLetter {
+        shard: row.number(0)?,
+        topic: topic_of(row.int(1)?)?,
+        offset: row.int(2)?,
+        append_ms: row.int(3)?,
+        reason: row.text(4)?,
+        field: row.text(5)?,
+        message: row.text(6)?,
+        key: row.take_optional_bytes(7)?,
+        payload: row.take_optional_bytes(8)?,
+    })
 }
 
 /// In order of item and type; what adds up to nothing is left out. Wants a read transaction.
@@ -103,7 +104,7 @@ pub(super) async fn quality<C: SqlConn>(
     rows.iter().map(|row| Ok((row.number(0)?, row.number(1)?, row.int(2)?))).collect()
 }
 
-fn item_row(mut row: Row) -> Result<ItemRow, StoreError> {
+pub(super) fn item_row(mut row: Row) -> Result<ItemRow, StoreError> {
     Ok(ItemRow {
         num: row.number(0)?,
         item: ItemId::from_trusted(row.bytes(1)?),

@@ -10,12 +10,12 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{chats, faq, grow, item_links, model_files, ratings, reads, reports, tables};
+use super::{chats, faq, grow, item_links, model_files, pages, ratings, reads, reports, tables};
 use crate::{
     Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
-    DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRating,
-    ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow,
-    RatingsPage, RatingsSeen, StoreError, Truth, UserRow,
+    CountPlace, CountRow, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount,
+    ItemLinksRow, ItemRating, ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow,
+    OutboxRow, PartRow, RatingsPage, RatingsSeen, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -179,6 +179,38 @@ impl<B: Backend> Truth for B {
 
     async fn dead_letters(&self, page: DeadPage) -> Result<Vec<DeadLetter>, StoreError> {
         self.readers().read(move |c| Box::pin(async move { reports::dead_letters(c, &page).await })).await
+    }
+
+    async fn dead_letters_after(
+        &self,
+        after: Option<(u32, Topic, i64)>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.readers().read(move |c| Box::pin(pages::dead_letters(c, after, limit))).await
+    }
+
+    async fn stored_lists_after(
+        &self,
+        after: Option<(u32, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<(u32, UserId, Vec<u8>)>, StoreError> {
+        self.readers()
+            .read(move |c| Box::pin(async move { pages::lists(c, after.as_ref(), limit).await }))
+            .await
+    }
+
+    async fn items_after(&self, after: Option<u32>, limit: usize) -> Result<Vec<ItemRow>, StoreError> {
+        self.readers().read(move |c| Box::pin(pages::items(c, after, limit))).await
+    }
+
+    async fn item_counts_after(
+        &self,
+        after: Option<CountPlace>,
+        limit: usize,
+    ) -> Result<Vec<(u32, CountRow)>, StoreError> {
+        self.readers()
+            .read(move |c| Box::pin(async move { pages::counts(c, after.as_ref(), limit).await }))
+            .await
     }
 
     async fn item_counts(

@@ -1,0 +1,64 @@
+//! What a caller can do about a failure of the lake.
+
+use shoptide_log::LogError;
+use shoptide_schemas::Topic;
+
+/// Named by what can be done.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// Retry with backoff.
+    #[error("the lake cannot be reached: {reason}")]
+    Unavailable { reason: String },
+    /// Another writer was first: look at the newest snapshot and begin again.
+    #[error("another writer made commit {commit} of the lake first: {reason}")]
+    Conflict { commit: u64, reason: String },
+    /// Stop: a file is not what its commit says. Restore it, or give it up by hand.
+    #[error("{path} of the lake cannot be used: {reason}")]
+    Damaged { path: String, reason: String },
+    /// Stop: a file that a commit names is not there.
+    #[error("{path} is missing in the lake")]
+    Missing { path: String },
+    /// Stop: the log has dropped what was not archived yet. Nothing was published.
+    #[error(
+        "offsets {cut} to {first} of {topic} partition {partition} are gone from the log and were never archived: \
+         the lake stands at {cut}, the log begins at {first}"
+    )]
+    Gap { topic: Topic, partition: u32, cut: i64, first: i64 },
+    /// Stop: an address, a key or a shape that cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl LakeError {
+    pub(crate) fn damaged(path: &str, reason: impl ToString) -> Self {
+        LakeError::Damaged { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn passes(&self) -> bool {
+        match self {
+            LakeError::Unavailable { .. } | LakeError::Conflict { .. } => true,
+            LakeError::Log(error) => {
+                matches!(error, LogError::Unavailable { .. } | LogError::Overloaded { .. })
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What an object store said about one path.
+impl From<object_store::Error> for LakeError {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error::*;
+        match error {
+            NotFound { path, .. } => LakeError::Missing { path },
+            PermissionDenied { .. }
+            | Unauthenticated { .. }
+            | NotSupported { .. }
+            | NotImplemented { .. } => LakeError::Unusable(format!("the lake's store refuses: {error}")),
+            other => LakeError::Unavailable { reason: other.to_string() },
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `sql`: questions to the events and the truth.
+
+#[cfg(feature = "lake")]
+mod answer;
+#[cfg(feature = "lake")]
+mod ask;
+#[cfg(feature = "lake")]
+mod shell;
+#[cfg(feature = "lake")]
+mod sources;
+
+#[cfg(feature = "lake")]
+pub use ask::run;
+#[cfg(feature = "lake")]
+pub use sources::open_shop;
+
+#[cfg(not(feature = "lake"))]
+pub async fn run(_: crate::args::Sql) -> anyhow::Result<std::process::ExitCode> {
+    let message = "sql needs a binary with the feature lake: cargo build --release";
+    Err(crate::app::Refused(message.to_owned()).into())
+}
