@@ -95,7 +95,11 @@ impl ScheduleConfig {
         let table = format!("schedule.{name}");
         let key = |key: &str| format!("{table}.{key}");
         let Some(job) = raw.job.as_ref().filter(|job| !job.is_empty()) else {
-            return Err(Problem::bound(&key("job"), "not said".to_owned(), "the name of a job"));
+            return Err(Problem::bound(
+                &table,
+                "without a job".to_owned(),
+                "the name of one, as in job = \"train\"",
+            ));
         };
         let cron = match raw.cron.as_deref() {
             None | Some("") => None,

@@ -148,7 +148,7 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[schedule.Nightly]\njob = \"train\"", &["schedule is called \"Nightly\"", "a name of at most 32", "line 1"], Some("schedule")),
     ("[schedule.a__b]\njob = \"train\"", &["schedule is called \"a__b\""], Some("schedule")),
     ("[schedule.x]\ncorn = \"@daily\"", &["schedule.x.corn is no key", "perhaps schedule.x.cron", "line 2"], Some("schedule.x.corn")),
-    ("[schedule.x]\ncron = \"@daily\"", &["schedule.x.job is not said, expected the name of a job"], Some("schedule.x.job")),
+    ("[schedule.x]\ncron = \"@daily\"", &["schedule.x is without a job, expected the name of one", "line 2"], Some("schedule.x")),
     ("[schedule.x]\njob = 7", &["schedule.x.job is an integer, expected a string"], Some("schedule.x.job")),
     ("[schedule.x]\njob = \"train\"\ncron = \"61 * * * *\"", &["schedule.x.cron is \"61 * * * *\"", "line 3"], Some("schedule.x.cron")),
     ("[schedule.x]\njob = \"train\"\ncron = \"0 0 30 2 *\"", &["schedule.x.cron is \"0 0 30 2 *\"", "never fires", "line 3"], Some("schedule.x.cron")),

@@ -7,35 +7,44 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::common::{Ended, Running, finish, follow, path, rested_shop, run, shoptide, until};
+use crate::services::{Services, with};
 
-/// Looks at lists every second and at quality every three; a leader who is killed is missed within three seconds.
+/// Looks at lists every second and at quality every three; a leader who is killed is missed within five seconds.
 const SCHEDULES: [(&str, &str); 4] = [
-    ("SHOPTIDE_JOBS__LEASE_S", "3"),
+    ("SHOPTIDE_JOBS__LEASE_S", "5"),
     ("SHOPTIDE_SCHEDULE__VERIFY__CRON", "* * * * * *"),
     ("SHOPTIDE_SCHEDULE__EVALUATE__CRON", "*/3 * * * * *"),
     ("SHOPTIDE_SCHEDULE__EVALUATE__MISSED", "catch_up"),
 ];
 
-fn with(args: &[&str], dir: &Path) -> Command {
-    let mut command = shoptide(args);
-    command.args(["--data-dir", path(dir)]).envs(SCHEDULES);
-    command
+/// A data directory, and where else the truth is.
+struct Place<'a> {
+    dir: &'a Path,
+    config: Vec<(String, String)>,
 }
 
-fn jobs(dir: &Path) -> Running {
-    follow(with(&["--log-json", "jobs"], dir)).0
-}
+impl Place<'_> {
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = with(args, &self.config);
+        command.args(["--data-dir", path(self.dir)]).envs(SCHEDULES);
+        command
+    }
 
-fn history(dir: &Path, job: Option<&str>) -> Vec<Value> {
-    let mut args = vec!["jobs", "history", "--json", "--limit", "10000"];
-    args.extend(job.iter().flat_map(|job| ["--job", job]));
-    let ended = finish(with(&args, dir));
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+    fn jobs(&self) -> Running {
+        follow(self.command(&["--log-json", "jobs"])).0
+    }
 
-async fn waits_for(dir: &Path, what: &str, found: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    until(what, || async { Some(history(dir, None)).filter(|runs| found(runs)) }).await
+    fn history(&self, job: Option<&str>) -> Vec<Value> {
+        let mut args = vec!["jobs", "history", "--json", "--limit", "10000"];
+        args.extend(job.iter().flat_map(|job| ["--job", job]));
+        let ended = finish(self.command(&args));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    async fn has(&self, what: &str, found: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        until(what, || async { Some(self.history(None)).filter(|runs| found(runs)) }).await
+    }
 }
 
 fn holder(process: &Running) -> String {
@@ -51,19 +60,29 @@ fn ok_by(runs: &[Value], holder: &str) -> usize {
 async fn one_of_three_runs_each_instant_and_another_takes_over() {
     let dir = tempfile::tempdir().unwrap();
     rested_shop(dir.path()).await;
-    let mut processes = vec![jobs(dir.path()), jobs(dir.path()), jobs(dir.path())];
-    let runs =
-        waits_for(dir.path(), "four runs", |runs| 4 <= runs.iter().filter(|r| r["status"] == "ok").count())
-            .await;
+    one_of_three(&Place { dir: dir.path(), config: Vec::new() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_three_on_one_database_runs_each_instant_and_another_takes_over() {
+    let Some(services) = Services::there() else { return };
+    let _database = services.database("");
+    assert_eq!(finish(with(&["migrate"], &services.mysql())).code, Some(0));
+    let dir = tempfile::tempdir().unwrap();
+    one_of_three(&Place { dir: dir.path(), config: services.mysql() }).await;
+}
+
+async fn one_of_three(place: &Place<'_>) {
+    let mut processes = vec![place.jobs(), place.jobs(), place.jobs()];
+    let runs = place.has("four runs", |runs| 4 <= runs.iter().filter(|r| r["status"] == "ok").count()).await;
     let leads = runs[0]["holder"].as_str().unwrap().to_owned();
     assert!(runs.iter().all(|run| run["holder"] == leads.as_str() && run["epoch"] == 1), "{runs:#?}");
     // Killed, and nobody says so.
-    let place = processes.iter().position(|process| holder(process) == leads).unwrap();
-    processes.remove(place).kill();
+    let killed = processes.iter().position(|process| holder(process) == leads).unwrap();
+    processes.remove(killed).kill();
     let others: Vec<String> = processes.iter().map(holder).collect();
     let runs =
-        waits_for(dir.path(), "another runs them", |runs| others.iter().any(|other| 3 <= ok_by(runs, other)))
-            .await;
+        place.has("another runs them", |runs| others.iter().any(|other| 3 <= ok_by(runs, other))).await;
     // What the dead one left running is lost; nobody else's is.
     for run in runs.iter().filter(|run| run["status"] == "lost") {
         assert_eq!(run["holder"], leads.as_str(), "{run:#}");
@@ -72,7 +91,7 @@ async fn one_of_three_runs_each_instant_and_another_takes_over() {
     let second = others.iter().position(|other| 0 < ok_by(&runs, other)).unwrap();
     processes.remove(second).stop();
     let last = holder(&processes[0]);
-    let runs = waits_for(dir.path(), "the last runs them", |runs| 2 <= ok_by(runs, &last)).await;
+    let runs = place.has("the last runs them", |runs| 2 <= ok_by(runs, &last)).await;
     let epochs: BTreeSet<i64> = runs.iter().map(|run| run["epoch"].as_i64().unwrap()).collect();
     assert_eq!(epochs, BTreeSet::from([1, 2, 3]));
     for process in &processes {
@@ -80,7 +99,7 @@ async fn one_of_three_runs_each_instant_and_another_takes_over() {
     }
     processes.remove(0).stop();
     // No attempt is there twice, none succeeded twice, and of what is caught up with nothing is left out.
-    let runs = history(dir.path(), None);
+    let runs = place.history(None);
     let mut once = BTreeSet::new();
     let mut succeeded = BTreeSet::new();
     for run in &runs {
@@ -90,7 +109,7 @@ async fn one_of_three_runs_each_instant_and_another_takes_over() {
         assert!(run["status"] != "running", "{run:#}");
     }
     let evaluated: BTreeSet<i64> =
-        history(dir.path(), Some("evaluate")).iter().map(|run| run["due_ms"].as_i64().unwrap()).collect();
+        place.history(Some("evaluate")).iter().map(|run| run["due_ms"].as_i64().unwrap()).collect();
     let (first, newest) = (*evaluated.first().unwrap(), *evaluated.last().unwrap());
     assert_eq!(evaluated.len() as i64, (newest - first) / 3_000 + 1, "{evaluated:?}");
 }
@@ -98,6 +117,7 @@ async fn one_of_three_runs_each_instant_and_another_takes_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_run_by_hand_and_are_in_the_history() {
     let dir = tempfile::tempdir().unwrap();
+    let place = Place { dir: dir.path(), config: Vec::new() };
     let job = |args: &[&str]| -> Ended { run(&[&["jobs", "--data-dir", path(dir.path())], args].concat()) };
     // Before there is a shop, what could run can be listed.
     let listed = job(&["list", "--json"]).json();
@@ -114,9 +134,9 @@ async fn jobs_run_by_hand_and_are_in_the_history() {
         let ran = job(&["run", name, "--json"]).json();
         assert_eq!((&ran["status"], &ran["error"]), (&"ok".into(), &"".into()), "{ran:#}");
     }
-    let lists = history(dir.path(), Some("verify")).remove(0);
+    let lists = place.history(Some("verify")).remove(0);
     assert!(lists["note"].as_str().unwrap().contains("lists made again"), "{lists:#}");
-    assert_eq!(history(dir.path(), None).len(), 5);
+    assert_eq!(place.history(None).len(), 5);
     let listed = job(&["list", "--json"]).json();
     let train = listed["schedules"].as_array().unwrap().iter().find(|s| s["name"] == "train").unwrap();
     assert_eq!(train["last"]["status"], "ok");
