@@ -11,14 +11,17 @@ use serde_json::{Value, json};
 use shoptide_config::Config;
 use shoptide_jobs::segments::{SegmentContext, SegmentsReport, current, of_run, segment_once};
 use shoptide_jobs::shop::{Group, Shop as Generated, ShopOptions, ShopParams};
-use shoptide_jobs::train::{Workers, train_once};
+use shoptide_jobs::train::{Workers, start, train_once};
+use shoptide_jobs::verify::Verify;
 use shoptide_live::catalogue_at;
 use shoptide_live::fold::state_of;
 use shoptide_models::blend::Source;
 use shoptide_models::list::{Linked, ListScratch, explain, make_list};
 use shoptide_models::segments::adjusted_rand;
-use shoptide_schemas::{EventType, Topic, UserId};
-use shoptide_store::Truth;
+use shoptide_models::snapshot::Kind;
+use shoptide_schemas::{EventType, ListEntry, StoredList, Topic, UserId};
+use shoptide_store::{Commit, ListRow, OffsetMove, Tally, Truth};
+use tokio::sync::watch;
 
 use train_support::{NOW_MS, Shop};
 
@@ -175,7 +178,7 @@ async fn a_number_of_segments_that_is_given_is_taken() {
 /// A user of whose items the model knows none gets what his segment likes, from the model version alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_model_carries_the_segments_into_lists() {
-    let (shop, _) = generated(3, 200, 4_000).await;
+    let (shop, _) = generated(3, 150, 4_000).await;
     assert!(train_once(&shop.context).await.unwrap().model.segments().is_empty());
     let report = segment_once(&context(&shop).await).await.unwrap();
     let model = train_once(&shop.context).await.unwrap().model;
@@ -194,6 +197,7 @@ async fn the_model_carries_the_segments_into_lists() {
     let end = shop.log_end(Topic::Catalogue).await;
     let catalogue = Arc::new(catalogue_at(&*shop.truth, &*shop.log, end).await.unwrap());
     let linked = Linked::new(Some(model.clone()), catalogue.clone(), None);
+    let mut lists = Vec::new();
     for (user, name) in [("newcomer", "sports"), ("searcher", "technology")] {
         let segment = report.segments.iter().find(|s| s.name == name).unwrap();
         let row = shop.truth.users(0, &[UserId::from_trusted(user.as_bytes())]).await.unwrap().remove(0);
@@ -208,8 +212,66 @@ async fn the_model_carries_the_segments_into_lists() {
         let reason =
             explain(Source::Segment, Some(first.evidence), &state, &catalogue, model.segments(), Some(3));
         assert_eq!(reason.text, format!("popular among {name} lovers, 3 times in the last 7 days"));
-        // Equal inputs, equal lists.
-        let again = make_list(&state, &linked, &shop.context.params.lists, &mut ListScratch::default());
-        assert_eq!(list, again);
+        lists.push((UserId::from_trusted(user.as_bytes()), list, state.last_ms().unwrap()));
     }
+    proven(&shop, lists, model.version(), end).await;
+}
+
+/// The lists can be made again from the inputs that they name.
+async fn proven(shop: &Shop, lists: Vec<(UserId, Vec<ListEntry>, i64)>, model_version: u64, catalogue: i64) {
+    shop.fold_topics(&[Topic::Catalogue]).await;
+    let offsets = shop.truth.offsets().await.unwrap();
+    let browse = offsets.iter().find(|row| row.topic == Topic::Browse).unwrap();
+    let tally = Tally::default();
+    let (from, to) = (browse.next_off, browse.next_off);
+    let row = |(user, entries, now_ms): (UserId, Vec<ListEntry>, i64)| {
+        let as_of = [browse.next_off; 5];
+        let named = StoredList {
+            revision: 1,
+            model_version,
+            catalogue_offset: catalogue,
+            rules_version: 7,
+            now_ms,
+            as_of,
+            entries,
+            ..StoredList::default()
+        };
+        ListRow { user, revision: 1, model_version, last_ms: now_ms, data: Arc::from(named.encode()) }
+    };
+    let lists = lists.into_iter().map(row).collect();
+    let stand = OffsetMove { topic: Topic::Browse, from, to, append_ms: 0, tally };
+    let commit = Commit { epoch: browse.epoch, offsets: vec![stand], lists, ..Commit::default() };
+    shop.truth.commit(commit).await.unwrap();
+    let scratch = tempfile::TempDir::new().unwrap();
+    let verify = Verify {
+        log: &*shop.log,
+        truth: &*shop.truth,
+        files: &shop.context.files,
+        lists: &shop.context.params.lists,
+        rules_version: 7,
+        scratch: scratch.path(),
+        inspect: None,
+    };
+    let report = verify.run().await.unwrap();
+    assert!(report.ok && report.lists.equal == 2, "{report:?}");
+    assert_eq!(report.lists.different, Vec::<String>::new());
+}
+
+/// A trainer that runs takes a new run in without a single new event, as a small version.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_trainer_takes_a_new_run_in() {
+    let (shop, _) = generated(11, 120, 2_500).await;
+    let (stop, stopped) = watch::channel(false);
+    let handle = start(shop.context.clone(), stopped);
+    shop.published(1).await;
+    let report = segment_once(&context(&shop).await).await.unwrap();
+    shop.published(2).await;
+    let model = shop.live.model().unwrap();
+    assert_eq!((model.kind(), model.segments().run), (Kind::Delta, report.run.run));
+    assert_eq!(model.segments().segments.len(), report.segments.len());
+    stop.send_replace(true);
+    handle.join().await;
+    // Read again from its files, by another process.
+    let live = shop.restarted().await.unwrap();
+    assert_eq!(live.model().unwrap().segments(), model.segments());
 }
