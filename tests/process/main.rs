@@ -30,6 +30,7 @@ mod running;
 mod schedules;
 #[cfg(feature = "search")]
 mod search;
+mod segments;
 mod services;
 mod truncated;
 #[cfg(feature = "assistant")]
