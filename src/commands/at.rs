@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use shoptide_jobs::replay::{History, Moment, Then, UserThen, Who, user_then};
 use shoptide_live::{Live, Metrics, ModelFiles};
 use shoptide_log::{MemoryLog, MemoryLogOptions};
-use shoptide_schemas::{EventMs, UserId};
+use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
 use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
 
 use crate::app::{Refused, serve_context};
@@ -33,7 +33,7 @@ pub async fn recommend(ask: &Ask, at: &str) -> anyhow::Result<ExitCode> {
     let log = services::open_log(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     shoptide_live::stand(&*truth, &*log).await?;
-    let lake = super::lake_archive(&config, &data).await?;
+    let lake = super::lake_archive(&data, log.partitions(USER_TOPICS[0])).await?;
     let stands = truth.offsets().await?;
     let base = |topic, shard| {
         stands.iter().find(|row| (row.topic, row.shard) == (topic, shard)).map(|row| row.base_off)

@@ -42,7 +42,7 @@ pub async fn forgotten_since(
     truth: Option<&dyn Truth>,
     cut: &Cut,
 ) -> Result<Forgotten, ReplayToError> {
-    let mut found = HashSet::new();
+    let mut found: HashSet<[u8; 16]> = history.erased_in_archive().into_iter().collect();
     let mut folded = Cut::default();
     if let Some(truth) = truth {
         for row in truth.offsets().await? {

@@ -116,6 +116,12 @@ impl<'a> History<'a> {
         self.places.get(&(topic, partition)).map(|place| (place.base, place.log.next))
     }
 
+    /// Who was erased of what only the archive holds: it has no rows of theirs.
+    pub(super) fn erased_in_archive(&self) -> Vec<[u8; 16]> {
+        let used = self.places.values().any(|place| place.base < place.log.first);
+        self.archive.filter(|_| used).map(|archive| archive.erased()).unwrap_or_default()
+    }
+
     pub fn base(&self, topic: Topic, partition: u32) -> i64 {
         self.bounds(topic, partition).map_or(0, |(base, _)| base)
     }
@@ -132,8 +138,17 @@ impl<'a> History<'a> {
         partition: u32,
         ms: i64,
     ) -> Result<i64, ReplayToError> {
-        let Some((base, end)) = self.bounds(topic, partition) else { return Ok(0) };
-        let (mut low, mut high) = (base, end);
+        let Some(place) = self.places.get(&(topic, partition)).copied() else { return Ok(0) };
+        let (mut low, mut high) = (place.base.max(place.log.first), place.log.next);
+        if let Some(archive) = self.archive
+            && place.base < place.log.first
+        {
+            let range = place.base..place.log.first;
+            let found = archive.first_after(topic, partition, range, ms).await?;
+            if found < place.log.first {
+                return Ok(found);
+            }
+        }
         while low < high {
             let middle = low + (high - low) / 2;
             let fed = self.read(topic, partition, middle..high, ONE).await?;

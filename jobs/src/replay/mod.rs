@@ -7,6 +7,8 @@ mod error;
 mod forgotten;
 mod history;
 mod into;
+#[cfg(feature = "lake")]
+mod lake;
 mod lists;
 mod model;
 mod source;
@@ -18,6 +20,8 @@ pub use error::ReplayToError;
 pub use forgotten::{Forgotten, forgotten_since};
 pub use history::History;
 pub use into::{Into, Report, SourceCounts};
+#[cfg(feature = "lake")]
+pub use lake::LakeArchive;
 pub use model::{ModelThen, model_then, take_chain};
 pub use source::Archive;
 pub use user::{Then, UserThen, Who, user_then};

@@ -25,6 +25,21 @@ pub trait Archive: Send + Sync {
         max: ReadMax,
     ) -> Result<Fed, ReplayError>;
 
+    /// The first offset in a range whose record was appended after a time; the range's end if none was.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    async fn first_after(
+        &self,
+        topic: Topic,
+        partition: u32,
+        range: Range<i64>,
+        ms: i64,
+    ) -> Result<i64, ReplayError>;
+
+    /// Hashes of the users who were erased, as tombstones keep them.
+    fn erased(&self) -> Vec<[u8; 16]>;
+
     /// Where it lies, for messages.
     fn name(&self) -> String;
 }
