@@ -4,6 +4,7 @@
 mod assistant;
 mod bounds;
 mod error;
+mod lake;
 mod layers;
 mod nearest;
 mod ranking;
@@ -29,6 +30,7 @@ use shoptide_models::state::TasteParams;
 
 pub use assistant::AssistantConfig;
 pub use error::{ConfigError, Origin};
+pub use lake::LakeConfig;
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
 pub use running::{
@@ -64,6 +66,7 @@ pub struct Config {
     pub train: TrainConfig,
     pub serve: ServeConfig,
     pub assistant: AssistantConfig,
+    pub lake: LakeConfig,
     rules_version: u64,
     effective: Effective,
 }
@@ -110,6 +113,7 @@ impl Config {
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
+            lake: LakeConfig::check(&raw.lake, &effective)?,
             rules_version: rules::rules_version(&effective),
             effective,
         };
@@ -176,6 +180,7 @@ impl PartialEq for Config {
             train,
             serve,
             assistant,
+            lake,
             rules_version: _,
             effective: _,
         } = self;
@@ -183,7 +188,7 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, serve, assistant)
-                == (&other.stream, &other.train, &other.serve, &other.assistant)
+            && (stream, train, serve, assistant, lake)
+                == (&other.stream, &other.train, &other.serve, &other.assistant, &other.lake)
     }
 }
