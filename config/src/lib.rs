@@ -6,6 +6,7 @@ mod bounds;
 mod cron;
 mod error;
 mod gate;
+mod lake;
 mod layers;
 mod nearest;
 mod ranking;
@@ -37,6 +38,7 @@ pub use assistant::AssistantConfig;
 pub use cron::Cron;
 pub use error::{ConfigError, Origin};
 pub use gate::{GateConfig, GateMetric, Promote};
+pub use lake::LakeConfig;
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
 pub use running::{
@@ -78,6 +80,7 @@ pub struct Config {
     pub serve: ServeConfig,
     pub sql: SqlConfig,
     pub assistant: AssistantConfig,
+    pub lake: LakeConfig,
     pub jobs: JobsConfig,
     /// By name.
     pub schedules: Vec<ScheduleConfig>,
@@ -130,6 +133,7 @@ impl Config {
             serve: ServeConfig::check(&raw.serve, &effective)?,
             sql: SqlConfig::try_from(&raw.sql).map_err(blame)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
+            lake: LakeConfig::check(&raw.lake, &effective)?,
             jobs: JobsConfig::check(&raw.jobs).map_err(blame)?,
             schedules: schedules::schedules(raw.schedule.iter(), &raw.jobs).map_err(blame)?,
             rules_version: rules::rules_version(&effective),
@@ -228,6 +232,7 @@ impl PartialEq for Config {
             assistant,
             jobs,
             schedules,
+            lake,
             rules_version: _,
             effective: _,
         } = self;
@@ -245,6 +250,6 @@ impl PartialEq for Config {
                     &other.sql,
                     &other.assistant,
                 )
-            && (jobs, schedules) == (&other.jobs, &other.schedules)
+            && (lake, jobs, schedules) == (&other.lake, &other.jobs, &other.schedules)
     }
 }

@@ -15,7 +15,7 @@ use shoptide_store::Truth;
 
 use crate::app::{Roles, segment_context, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{load_config, models, run, schedules, segments, skew, tune};
+use crate::commands::{archive, load_config, models, run, schedules, segments, skew, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -29,6 +29,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
         Job::History { job, limit, json } => return schedules::history(&args.place, job, limit, json).await,
         Job::Run { name, json } => return schedules::run(&args.place, &name, json).await,
         Job::Skew { n, keys, json } => return skew::run(&args.place, n as usize, keys as usize, json).await,
+        Job::Archive { follow, once: _, json } => return archive::run(args.place, follow, json).await,
         job => job,
     };
     let config = load_config(args.place.config.as_deref())?;
@@ -81,7 +82,8 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             tune::print(&tuned, json)?;
         }
         // Seen to before anything was opened.
-        Job::List { .. } | Job::Run { .. } | Job::History { .. } | Job::Skew { .. } => {}
+        Job::List { .. } | Job::Run { .. } | Job::History { .. } | Job::Skew { .. } | Job::Archive { .. } => {
+        }
         Job::Evaluate { json } => {
             let mut tables = Tables::default();
             tables.advance(&*truth).await?;

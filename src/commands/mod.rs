@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod archive;
 pub mod ask;
 pub mod at;
 pub mod chat;
@@ -12,6 +13,7 @@ pub mod generate;
 pub mod grow;
 pub mod import;
 pub mod jobs;
+pub mod lake;
 pub mod mcp;
 pub mod models;
 pub mod profile;

@@ -4,6 +4,8 @@
 // Clippy's exception for tests does not see the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "lake")]
+mod archive;
 #[cfg(feature = "mcp")]
 mod assistants;
 mod chat;

@@ -73,7 +73,9 @@ impl Executor {
     pub async fn start(cluster: &Cluster, options: &ExecutorOptions) -> Result<Self, ScaleError> {
         let at = SchedulerAt::parse(&options.scheduler)?;
         if options.vcores == 0 || options.memory_bytes < options.vcores as u64 {
-            return Err(ScaleError::Refused("an executor needs at least one vcore and memory for it".to_owned()));
+            return Err(ScaleError::Refused(
+                "an executor needs at least one vcore and memory for it".to_owned(),
+            ));
         }
         wait_for(&at, options.patience).await?;
         let listener = create_grpc_server_incoming(options.bind, &GrpcServerConfig::default())
@@ -94,8 +96,7 @@ impl Executor {
         let flight: Arc<ArrowFlightServerProvider> = Arc::new(move |folder, _, mut stop, config| {
             let listener = listener.lock().ok().and_then(|mut listener| listener.take());
             tokio::spawn(async move {
-                let listener =
-                    listener.ok_or_else(|| BallistaError::Internal("served twice".to_owned()))?;
+                let listener = listener.ok_or_else(|| BallistaError::Internal("served twice".to_owned()))?;
                 let service = FlightServiceServer::new(BallistaFlightService::new(folder))
                     .max_decoding_message_size(MESSAGE_BYTES_MAX)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -178,7 +179,11 @@ async fn too_long_away(health: &ExecutorHealth, patience: Duration) {
         let now_away = !health.is_ready();
         if now_away != away {
             away = now_away;
-            if away { tracing::warn!("the scheduler does not answer") } else { tracing::info!("the scheduler answers") }
+            if away {
+                tracing::warn!("the scheduler does not answer")
+            } else {
+                tracing::info!("the scheduler answers")
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn encode(table: &dyn TableProvider) -> Result<Option<Vec<u8>>> {
         ))
     };
     let parts: Option<Vec<WirePart>> = table.parts().iter().map(part).collect();
-    let parts = parts.ok_or_else(|| exec_datafusion_err!("a file of the lake has a topic that nobody knows"))?;
+    let parts =
+        parts.ok_or_else(|| exec_datafusion_err!("a file of the lake has a topic that nobody knows"))?;
     let wire = Wire { records: table.kind() == LakeKind::Records, parts };
     serde_json::to_vec(&wire).map(Some).map_err(|e| exec_datafusion_err!("a table of the lake: {e}"))
 }

@@ -50,8 +50,17 @@ fn records() -> Vec<Record> {
         (state >> 33) % n
     };
     let kinds = [
-        "view_item", "view_item", "view_item", "add_to_cart", "remove_from_cart", "purchase", "refund", "rate_item",
-        "recommendation_feedback", "forum_reply", "search",
+        "view_item",
+        "view_item",
+        "view_item",
+        "add_to_cart",
+        "remove_from_cart",
+        "purchase",
+        "refund",
+        "rate_item",
+        "recommendation_feedback",
+        "forum_reply",
+        "search",
     ];
     let mut offsets: BTreeMap<u8, i64> = BTreeMap::new();
     let mut made: Vec<Record> = Vec::new();
@@ -96,7 +105,8 @@ fn records() -> Vec<Record> {
         }
         // Half way, one user is erased.
         if i == 1_500 {
-            let erased = json!({"event_id": "gone", "type": "user_erased", "user_id": "u3", "occurred_at": appended});
+            let erased =
+                json!({"event_id": "gone", "type": "user_erased", "user_id": "u3", "occurred_at": appended});
             let event = wire::decode(erased.to_string().as_bytes()).unwrap();
             for topic in shoptide_schemas::USER_TOPICS {
                 let offset = offsets.entry(topic.code()).or_default();

@@ -102,7 +102,8 @@ pub(super) async fn write(
 /// Reads what [`write`] wrote, `(rows, rank)`.
 pub(super) async fn read(store: &Arc<dyn ObjectStore>, held: &HeldRef) -> Result<Vec<f32>, ScaleError> {
     let rank = held.params.rank();
-    let wrong = |what: &str| ScaleError::Failed(format!("{} is not the side that was meant: {what}", held.path));
+    let wrong =
+        |what: &str| ScaleError::Failed(format!("{} is not the side that was meant: {what}", held.path));
     let reader = ParquetObjectReader::new(store.clone(), Path::from(held.path.as_str()));
     let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
     if builder.schema().fields() != schema(rank).fields() {
