@@ -6,12 +6,15 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::Value;
 use shoptide_config::{Config, StoreKind};
-use shoptide_jobs::report::{Events, LogEvents, Report, ReportContext, Why, catalogue_of, report_once, why};
+use shoptide_jobs::report::{
+    Events, LogEvents, Report, ReportContext, Segments, StoredSegments, Why, catalogue_of, report_once, why,
+};
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::report::{Credit, Dimension, Period, Rate, Rules};
-use shoptide_schemas::{EventMs, UserId};
+use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
+use shoptide_store::Truth;
 
 use crate::app::Refused;
 use crate::args;
@@ -41,10 +44,11 @@ pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let log = services::open_log(&config, &data).await?;
+    let (catalogue, truth) = known(&config, &data, &log).await?;
     let context = ReportContext {
         events: events(&args, &data, &log).await?,
-        catalogue: catalogue(&config, &data, &log).await?,
-        segments: None,
+        catalogue,
+        segments: segments(truth.as_ref(), &log).await?,
         rules,
         out: args.out.clone(),
     };
@@ -63,6 +67,9 @@ pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
         }
     }
     log.close().await;
+    if let Some(truth) = truth {
+        truth.close().await;
+    }
     if let (Some(out), false) = (&args.out, args.json) {
         outln!("\n{}", out.join("index.html").display())?;
     }
@@ -120,19 +127,31 @@ async fn lake(args: &args::Report, _: &DataDir) -> anyhow::Result<Option<Arc<dyn
     }
 }
 
-/// That of the truth, where there is one; else what the log's own records make.
-async fn catalogue(config: &Config, data: &DataDir, log: &Arc<dyn Log>) -> anyhow::Result<Arc<Catalogue>> {
-    let embedded = config.store.kind == StoreKind::Embedded;
-    if embedded && !data.truth_path().exists() {
-        return Ok(Arc::new(catalogue_of(&**log).await?));
+/// What the truth says of items and of groups of users, where there is a truth; else the items that the log's own records make.
+async fn known(
+    config: &Config,
+    data: &DataDir,
+    log: &Arc<dyn Log>,
+) -> anyhow::Result<(Arc<Catalogue>, Option<Arc<dyn Truth>>)> {
+    if config.store.kind == StoreKind::Embedded && !data.truth_path().exists() {
+        return Ok((Arc::new(catalogue_of(&**log).await?), None));
     }
     let truth = services::open_truth_to_read(config, data).await?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(config), metrics).await?;
     let catalogue = live.catalogue();
     live.stop();
-    truth.close().await;
-    Ok(catalogue)
+    Ok((catalogue, Some(truth)))
+}
+
+/// Groups of users, if a run has found any.
+async fn segments(
+    truth: Option<&Arc<dyn Truth>>,
+    log: &Arc<dyn Log>,
+) -> anyhow::Result<Option<Arc<dyn Segments>>> {
+    let Some(truth) = truth else { return Ok(None) };
+    let found = StoredSegments::open(truth.clone(), log.partitions(USER_TOPICS[0])).await?;
+    Ok(found.map(|found| Arc::new(found) as Arc<dyn Segments>))
 }
 
 fn rules(args: &args::Report) -> anyhow::Result<Rules> {

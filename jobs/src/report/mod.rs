@@ -12,6 +12,7 @@ mod html;
 mod page;
 mod rows;
 mod source;
+mod stored;
 mod why;
 mod write;
 
@@ -30,6 +31,8 @@ pub use gather::{Gathered, gather};
 pub use page::page;
 pub use rows::tables;
 pub use source::{EventGroup, Events, Segments};
+pub use stored::StoredSegments;
+pub use why::{Moment, Why, why};
 pub use write::{File, Folder};
 
 /// What a report is made of.
