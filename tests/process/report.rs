@@ -106,7 +106,7 @@ fn bad_arguments_are_refused() {
         (&["--window", "0d"], "a minute"),
         (&["--window", "7"], "--window is \"7\""),
         (&["--window", "99999999999999999999d"], "--window is"),
-        (&["--window", "-1d"], "--window"),
+        (&["--window=-1d"], "--window"),
         (&["--credit", "luck"], "luck"),
         (&["--source", "crystal"], "crystal"),
         (&["--source", "lake"], "lake"),
