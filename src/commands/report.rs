@@ -46,7 +46,7 @@ pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
     let log = services::open_log(&config, &data).await?;
     let (catalogue, truth) = known(&config, &data, &log).await?;
     let context = ReportContext {
-        events: events(&args, &data, &log).await?,
+        events: events(&args, &config, &data, &log).await?,
         catalogue,
         segments: segments(truth.as_ref(), &log).await?,
         rules,
@@ -92,8 +92,13 @@ async fn said_of(
     Ok((profile.unwrap_or_default(), list.unwrap_or_default()))
 }
 
-async fn events(args: &args::Report, data: &DataDir, log: &Arc<dyn Log>) -> anyhow::Result<Arc<dyn Events>> {
-    match (args.source.as_deref(), lake(args, data).await?) {
+async fn events(
+    args: &args::Report,
+    config: &Config,
+    data: &DataDir,
+    log: &Arc<dyn Log>,
+) -> anyhow::Result<Arc<dyn Events>> {
+    match (args.source.as_deref(), lake(args, config, data).await?) {
         (_, Some(lake)) => Ok(lake),
         (Some("lake"), None) => Err(Refused(format!(
             "--source lake: nothing is archived in {}; run `shoptide jobs archive` first",
@@ -106,18 +111,24 @@ async fn events(args: &args::Report, data: &DataDir, log: &Arc<dyn Log>) -> anyh
 
 /// The lake, if there is one and it is not the log that is asked for.
 #[cfg(feature = "lake")]
-async fn lake(args: &args::Report, data: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
-    let folder = data.path().join("lake");
-    if args.source.as_deref() == Some("log") || !folder.exists() {
+async fn lake(
+    args: &args::Report,
+    config: &Config,
+    data: &DataDir,
+) -> anyhow::Result<Option<Arc<dyn Events>>> {
+    let options = shoptide_lake::LakeOptions::of(&config.lake, data.path());
+    // Opening a folder would make it.
+    let absent = !options.url.contains("://") && !std::path::Path::new(&options.url).exists();
+    if args.source.as_deref() == Some("log") || absent {
         return Ok(None);
     }
-    let lake = shoptide_lake::Lake::open(&shoptide_lake::LakeOptions::local(folder)).await?;
+    let lake = shoptide_lake::Lake::open(&options).await.map_err(crate::commands::lake::told)?;
     let events = shoptide_jobs::report::LakeEvents::open(lake).await?;
     Ok(if events.is_empty() { None } else { Some(Arc::new(events)) })
 }
 
 #[cfg(not(feature = "lake"))]
-async fn lake(args: &args::Report, _: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
+async fn lake(args: &args::Report, _: &Config, _: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
     match args.source.as_deref() {
         Some("lake") => {
             let message = "--source lake needs a binary with the feature lake: cargo build --release";
