@@ -122,6 +122,11 @@ pub(super) struct Made<'a> {
     pub catalogue: &'a Catalogue,
 }
 
+/// To millionths: no more is known, and so many digits read back as they were written.
+fn rounded(x: f64) -> f64 {
+    (x * 1e6).round() / 1e6
+}
+
 pub(super) fn made(made: Made<'_>) -> SegmentsReport {
     let Made { centres, who, mut assigned, .. } = made;
     let with_segment: u64 = assigned.sizes.values().sum();
@@ -136,18 +141,18 @@ pub(super) fn made(made: Made<'_>) -> SegmentsReport {
             id: *id,
             name,
             users,
-            share: users as f64 / with_segment.max(1) as f64,
+            share: rounded(users as f64 / with_segment.max(1) as f64),
             categories: categories(&centre),
             terms: terms(&centre),
             typical: typical(here),
-            alike,
-            shift: alike.map(|alike| 1.0 - alike),
+            alike: alike.map(rounded),
+            shift: alike.map(|alike| rounded(1.0 - alike)),
             popular: popular
                 .into_iter()
                 .filter_map(|(number, weight)| {
                     let (item, row) = made.catalogue.row(number)?;
                     let (item_id, title) = (item.to_string(), row.title.clone());
-                    Some(PopularItem { item_id, title, weight: weight / most })
+                    Some(PopularItem { item_id, title, weight: rounded(weight / most) })
                 })
                 .collect(),
             centre,
@@ -165,9 +170,13 @@ pub(super) fn made(made: Made<'_>) -> SegmentsReport {
         users: assigned.users,
         assigned: with_segment,
         sample: made.of.len() as u64,
-        silhouette: made.silhouette,
-        tried: made.tried,
-        drift: made.before.map(|_| assigned.pairs.drift()),
+        silhouette: rounded(made.silhouette),
+        tried: made.tried.into_iter().map(|(k, score)| (k, rounded(score))).collect(),
+        drift: made.before.map(|_| {
+            let drift = assigned.pairs.drift();
+            let (changed, adjusted_rand) = (rounded(drift.changed), rounded(drift.adjusted_rand));
+            Drift { changed, adjusted_rand, ..drift }
+        }),
         next_id: who.next_id,
     };
     SegmentsReport { run, segments }
