@@ -130,10 +130,7 @@ async fn lake(
 #[cfg(not(feature = "lake"))]
 async fn lake(args: &args::Report, _: &Config, _: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
     match args.source.as_deref() {
-        Some("lake") => {
-            let message = "--source lake needs a binary with the feature lake: cargo build --release";
-            Err(Refused(message.to_owned()).into())
-        }
+        Some("lake") => Err(crate::commands::lake::without("report --source lake")),
         _ => Ok(None),
     }
 }

@@ -117,3 +117,20 @@ fn bad_arguments_are_refused() {
         report(dir.path(), more).refused(&[why]);
     }
 }
+
+#[cfg(feature = "lake")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lake_is_read_once_something_is_archived() {
+    let dir = tempfile::tempdir().unwrap();
+    rested_shop(dir.path()).await;
+    let source = |ended: Ended| ended.json()["reading"]["source"].clone();
+    assert_eq!(source(report(dir.path(), &["--json"])), "log");
+    assert!(!dir.path().join("lake").exists(), "a question makes nothing");
+    assert_eq!(run(&["jobs", "--data-dir", path(dir.path()), "archive"]).code, Some(0));
+    let mut of_lake = report(dir.path(), &["--json"]).json();
+    assert_eq!(of_lake["reading"]["source"], "lake");
+    of_lake["reading"]["source"] = "log".into();
+    assert_eq!(of_lake, report(dir.path(), &["--json", "--source", "log"]).json());
+    let user = shop(7, 1).user_id(0);
+    assert_eq!(report(dir.path(), &["--json", "--user", &user]).json()["reading"]["source"], "lake");
+}
