@@ -9,11 +9,14 @@ use shoptide_config::{Config, StoreKind};
 use shoptide_jobs::report::{
     Events, LogEvents, Report, ReportContext, Segments, StoredSegments, Why, catalogue_of, report_once, why,
 };
+use shoptide_live::fold::state_of;
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
 use shoptide_models::catalogue::Catalogue;
+use shoptide_models::list::{ListScratch, PARTS, UNNUMBERED, score_parts};
 use shoptide_models::report::{Credit, Dimension, Period, Rate, Rules};
-use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
+use shoptide_schemas::partition::partition_of;
+use shoptide_schemas::{EventMs, ItemId, USER_TOPICS, UserId};
 use shoptide_store::Truth;
 
 use crate::app::Refused;
@@ -39,12 +42,13 @@ pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
     let config = load_config(args.place.config.as_deref())?;
     let data = DataDir::with_log_of(&config, &args.place.data_dir)?;
     // What the API says of one user is asked before the log is opened here.
-    let said = match &user {
+    let mut said = match &user {
         Some(user) => Some(said_of(&config, &data, &args.place, user).await?),
         None => None,
     };
     let log = services::open_log(&config, &data).await?;
-    let (catalogue, truth) = known(&config, &data, &log).await?;
+    let asked = user.as_ref().zip(said.as_mut().map(|(_, list)| list));
+    let (catalogue, truth) = known(&config, &data, &log, asked).await?;
     let context = ReportContext {
         events: events(&args, &config, &data, &log).await?,
         catalogue,
@@ -135,11 +139,12 @@ async fn lake(args: &args::Report, _: &Config, _: &DataDir) -> anyhow::Result<Op
     }
 }
 
-/// What the truth says of items and of groups of users, where there is a truth; else the items that the log's own records make.
+/// What the truth says of items, and of the list of the user who is `asked` for, where there is a truth; else the items that the log's own records make.
 async fn known(
     config: &Config,
     data: &DataDir,
     log: &Arc<dyn Log>,
+    asked: Option<(&UserId, &mut Value)>,
 ) -> anyhow::Result<(Arc<Catalogue>, Option<Arc<dyn Truth>>)> {
     if config.store.kind == StoreKind::Embedded && !data.truth_path().exists() {
         return Ok((Arc::new(catalogue_of(&**log).await?), None));
@@ -148,8 +153,39 @@ async fn known(
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(config), metrics).await?;
     let catalogue = live.catalogue();
+    if let Some((user, list)) = asked {
+        add_parts(config, &*truth, &live, log.partitions(USER_TOPICS[0]), user, list).await?;
+    }
     live.stop();
     Ok((catalogue, Some(truth)))
+}
+
+/// Adds to each place of a list what every source says of it now.
+async fn add_parts(
+    config: &Config,
+    truth: &dyn Truth,
+    live: &Live,
+    partitions: u32,
+    user: &UserId,
+    list: &mut Value,
+) -> anyhow::Result<()> {
+    let shard = partition_of(user.as_bytes(), partitions);
+    let row = truth.users(shard, std::slice::from_ref(user)).await?.into_iter().next();
+    let state = row.map(|row| state_of(&row.parts)).transpose()?.unwrap_or_default();
+    let linked = live.linked();
+    let Some(places) = list.get_mut("items").and_then(Value::as_array_mut) else { return Ok(()) };
+    let number = |place: &Value| {
+        let id = ItemId::parse(place.get("item_id")?.as_str()?).ok()?;
+        linked.catalogue().number(&id)
+    };
+    let numbers: Vec<u32> = places.iter().map(|place| number(place).unwrap_or(UNNUMBERED)).collect();
+    let parts = score_parts(&state, &linked, &numbers, &config.list_params(), &mut ListScratch::default());
+    for (place, parts) in places.iter_mut().zip(parts) {
+        let (Some(place), Some(parts)) = (place.as_object_mut(), parts) else { continue };
+        let named = PARTS.iter().zip(parts).map(|(name, part)| ((*name).to_owned(), Value::from(part)));
+        place.insert("parts".to_owned(), Value::Object(named.collect()));
+    }
+    Ok(())
 }
 
 /// Groups of users, if a run has found any.

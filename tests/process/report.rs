@@ -68,6 +68,9 @@ async fn what_a_list_led_to_is_told_of_the_shop_and_of_one_user() {
         (&user.as_str().into(), false)
     );
     assert!(why["list"]["items"][0]["reason"]["text"].is_string() && why["profile"]["recent"].is_array());
+    let first = &why["list"]["items"][0];
+    let parts: f64 = first["parts"].as_object().unwrap().values().map(|part| part.as_f64().unwrap()).sum();
+    assert!(0.0 < parts, "{first}");
     let what = |n: usize| why["moments"][n]["what"].as_str().unwrap();
     assert_eq!([what(0), what(1), what(2)], ["said", "bought", "clicked"]);
     let one = dir.path().join("one");
