@@ -418,6 +418,30 @@ async fn a_folder_is_a_report_or_what_was_there_before() {
     assert_eq!(std::fs::read_dir(out.parent().unwrap()).unwrap().count(), 1);
 }
 
+#[tokio::test]
+async fn a_scheduled_report_is_of_whole_days_and_the_same_when_made_again() {
+    use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
+
+    let visits = visits(10);
+    let filled = filled(&visits).await;
+    let dir = tempfile::tempdir().unwrap();
+    let truth = SqliteTruth::open(SqliteTruthOptions::new(dir.path().join("truth.db"))).await.unwrap();
+    let (truth, log): (Arc<dyn Truth>, Arc<dyn Log>) = (truth, filled.clone());
+    let catalogue = Arc::new(catalogue_of(&*log).await.unwrap());
+    let folder = dir.path().join("reports");
+    let make = |now_ms| report_of_days(&log, &truth, catalogue.clone(), None, &folder, now_ms);
+    let morning = make(NOW_MS - 3 * DAY_MS).await.unwrap().report;
+    let noon = NOW_MS - NOW_MS.rem_euclid(DAY_MS) - 3 * DAY_MS;
+    assert_eq!(make(noon + DAY_MS - 1).await.unwrap().report, morning, "the same day");
+    assert_eq!(morning.to.as_deref(), Some("2026-05-01T00:00:00.000Z"));
+    let period = Period { from: noon - 30 * DAY_MS, to: noon };
+    let shown = counted(&visits, period, &|_, _| true).0;
+    assert!(morning.of_dimension(Dimension::Total).all(|row| row.click_through.of == shown) && 0 < shown);
+    let made: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(made, ["2026-04-30"]);
+    truth.close().await;
+}
+
 struct Fails;
 
 #[async_trait]
