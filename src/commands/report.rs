@@ -6,12 +6,18 @@ use std::sync::Arc;
 use anyhow::Context;
 use serde_json::Value;
 use shoptide_config::{Config, StoreKind};
-use shoptide_jobs::report::{Events, LogEvents, Report, ReportContext, Why, catalogue_of, report_once, why};
+use shoptide_jobs::report::{
+    Events, LogEvents, Report, ReportContext, Segments, StoredSegments, Why, catalogue_of, report_once, why,
+};
+use shoptide_live::fold::state_of;
 use shoptide_live::{Live, Metrics};
 use shoptide_log::Log;
 use shoptide_models::catalogue::Catalogue;
+use shoptide_models::list::{ListScratch, PARTS, UNNUMBERED, score_parts};
 use shoptide_models::report::{Credit, Dimension, Period, Rate, Rules};
-use shoptide_schemas::{EventMs, UserId};
+use shoptide_schemas::partition::partition_of;
+use shoptide_schemas::{EventMs, ItemId, USER_TOPICS, UserId};
+use shoptide_store::Truth;
 
 use crate::app::Refused;
 use crate::args;
@@ -36,15 +42,17 @@ pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
     let config = load_config(args.place.config.as_deref())?;
     let data = DataDir::with_log_of(&config, &args.place.data_dir)?;
     // What the API says of one user is asked before the log is opened here.
-    let said = match &user {
+    let mut said = match &user {
         Some(user) => Some(said_of(&config, &data, &args.place, user).await?),
         None => None,
     };
     let log = services::open_log(&config, &data).await?;
+    let asked = user.as_ref().zip(said.as_mut().map(|(_, list)| list));
+    let (catalogue, truth) = known(&config, &data, &log, asked).await?;
     let context = ReportContext {
-        events: events(&args, &data, &log).await?,
-        catalogue: catalogue(&config, &data, &log).await?,
-        segments: None,
+        events: events(&args, &config, &data, &log).await?,
+        catalogue,
+        segments: segments(truth.as_ref(), &log).await?,
         rules,
         out: args.out.clone(),
     };
@@ -63,6 +71,9 @@ pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
         }
     }
     log.close().await;
+    if let Some(truth) = truth {
+        truth.close().await;
+    }
     if let (Some(out), false) = (&args.out, args.json) {
         outln!("\n{}", out.join("index.html").display())?;
     }
@@ -85,8 +96,13 @@ async fn said_of(
     Ok((profile.unwrap_or_default(), list.unwrap_or_default()))
 }
 
-async fn events(args: &args::Report, data: &DataDir, log: &Arc<dyn Log>) -> anyhow::Result<Arc<dyn Events>> {
-    match (args.source.as_deref(), lake(args, data).await?) {
+async fn events(
+    args: &args::Report,
+    config: &Config,
+    data: &DataDir,
+    log: &Arc<dyn Log>,
+) -> anyhow::Result<Arc<dyn Events>> {
+    match (args.source.as_deref(), lake(args, config, data).await?) {
         (_, Some(lake)) => Ok(lake),
         (Some("lake"), None) => Err(Refused(format!(
             "--source lake: nothing is archived in {}; run `shoptide jobs archive` first",
@@ -99,40 +115,87 @@ async fn events(args: &args::Report, data: &DataDir, log: &Arc<dyn Log>) -> anyh
 
 /// The lake, if there is one and it is not the log that is asked for.
 #[cfg(feature = "lake")]
-async fn lake(args: &args::Report, data: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
-    let folder = data.path().join("lake");
-    if args.source.as_deref() == Some("log") || !folder.exists() {
+async fn lake(
+    args: &args::Report,
+    config: &Config,
+    data: &DataDir,
+) -> anyhow::Result<Option<Arc<dyn Events>>> {
+    let options = shoptide_lake::LakeOptions::of(&config.lake, data.path());
+    // Opening a folder would make it.
+    let absent = !options.url.contains("://") && !std::path::Path::new(&options.url).exists();
+    if args.source.as_deref() == Some("log") || absent {
         return Ok(None);
     }
-    let lake = shoptide_lake::Lake::open(&shoptide_lake::LakeOptions::local(folder)).await?;
+    let lake = shoptide_lake::Lake::open(&options).await.map_err(crate::commands::lake::told)?;
     let events = shoptide_jobs::report::LakeEvents::open(lake).await?;
     Ok(if events.is_empty() { None } else { Some(Arc::new(events)) })
 }
 
 #[cfg(not(feature = "lake"))]
-async fn lake(args: &args::Report, _: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
+async fn lake(args: &args::Report, _: &Config, _: &DataDir) -> anyhow::Result<Option<Arc<dyn Events>>> {
     match args.source.as_deref() {
-        Some("lake") => {
-            let message = "--source lake needs a binary with the feature lake: cargo build --release";
-            Err(Refused(message.to_owned()).into())
-        }
+        Some("lake") => Err(crate::commands::lake::without("report --source lake")),
         _ => Ok(None),
     }
 }
 
-/// That of the truth, where there is one; else what the log's own records make.
-async fn catalogue(config: &Config, data: &DataDir, log: &Arc<dyn Log>) -> anyhow::Result<Arc<Catalogue>> {
-    let embedded = config.store.kind == StoreKind::Embedded;
-    if embedded && !data.truth_path().exists() {
-        return Ok(Arc::new(catalogue_of(&**log).await?));
+/// What the truth says of items, and of the list of the user who is `asked` for, where there is a truth; else the items that the log's own records make.
+async fn known(
+    config: &Config,
+    data: &DataDir,
+    log: &Arc<dyn Log>,
+    asked: Option<(&UserId, &mut Value)>,
+) -> anyhow::Result<(Arc<Catalogue>, Option<Arc<dyn Truth>>)> {
+    if config.store.kind == StoreKind::Embedded && !data.truth_path().exists() {
+        return Ok((Arc::new(catalogue_of(&**log).await?), None));
     }
     let truth = services::open_truth_to_read(config, data).await?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(config), metrics).await?;
     let catalogue = live.catalogue();
+    if let Some((user, list)) = asked {
+        add_parts(config, &*truth, &live, log.partitions(USER_TOPICS[0]), user, list).await?;
+    }
     live.stop();
-    truth.close().await;
-    Ok(catalogue)
+    Ok((catalogue, Some(truth)))
+}
+
+/// Adds to each place of a list what every source says of it now.
+async fn add_parts(
+    config: &Config,
+    truth: &dyn Truth,
+    live: &Live,
+    partitions: u32,
+    user: &UserId,
+    list: &mut Value,
+) -> anyhow::Result<()> {
+    let shard = partition_of(user.as_bytes(), partitions);
+    let row = truth.users(shard, std::slice::from_ref(user)).await?.into_iter().next();
+    let state = row.map(|row| state_of(&row.parts)).transpose()?.unwrap_or_default();
+    let linked = live.linked();
+    let Some(places) = list.get_mut("items").and_then(Value::as_array_mut) else { return Ok(()) };
+    let number = |place: &Value| {
+        let id = ItemId::parse(place.get("item_id")?.as_str()?).ok()?;
+        linked.catalogue().number(&id)
+    };
+    let numbers: Vec<u32> = places.iter().map(|place| number(place).unwrap_or(UNNUMBERED)).collect();
+    let parts = score_parts(&state, &linked, &numbers, &config.list_params(), &mut ListScratch::default());
+    for (place, parts) in places.iter_mut().zip(parts) {
+        let (Some(place), Some(parts)) = (place.as_object_mut(), parts) else { continue };
+        let named = PARTS.iter().zip(parts).map(|(name, part)| ((*name).to_owned(), Value::from(part)));
+        place.insert("parts".to_owned(), Value::Object(named.collect()));
+    }
+    Ok(())
+}
+
+/// Groups of users, if a run has found any.
+async fn segments(
+    truth: Option<&Arc<dyn Truth>>,
+    log: &Arc<dyn Log>,
+) -> anyhow::Result<Option<Arc<dyn Segments>>> {
+    let Some(truth) = truth else { return Ok(None) };
+    let found = StoredSegments::open(truth.clone(), log.partitions(USER_TOPICS[0])).await?;
+    Ok(found.map(|found| Arc::new(found) as Arc<dyn Segments>))
 }
 
 fn rules(args: &args::Report) -> anyhow::Result<Rules> {

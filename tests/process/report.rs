@@ -68,6 +68,9 @@ async fn what_a_list_led_to_is_told_of_the_shop_and_of_one_user() {
         (&user.as_str().into(), false)
     );
     assert!(why["list"]["items"][0]["reason"]["text"].is_string() && why["profile"]["recent"].is_array());
+    let first = &why["list"]["items"][0];
+    let parts: f64 = first["parts"].as_object().unwrap().values().map(|part| part.as_f64().unwrap()).sum();
+    assert!(0.0 < parts, "{first}");
     let what = |n: usize| why["moments"][n]["what"].as_str().unwrap();
     assert_eq!([what(0), what(1), what(2)], ["said", "bought", "clicked"]);
     let one = dir.path().join("one");
@@ -106,7 +109,7 @@ fn bad_arguments_are_refused() {
         (&["--window", "0d"], "a minute"),
         (&["--window", "7"], "--window is \"7\""),
         (&["--window", "99999999999999999999d"], "--window is"),
-        (&["--window", "-1d"], "--window"),
+        (&["--window=-1d"], "--window"),
         (&["--credit", "luck"], "luck"),
         (&["--source", "crystal"], "crystal"),
         (&["--source", "lake"], "lake"),
@@ -116,4 +119,21 @@ fn bad_arguments_are_refused() {
     ] {
         report(dir.path(), more).refused(&[why]);
     }
+}
+
+#[cfg(feature = "lake")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lake_is_read_once_something_is_archived() {
+    let dir = tempfile::tempdir().unwrap();
+    rested_shop(dir.path()).await;
+    let source = |ended: Ended| ended.json()["reading"]["source"].clone();
+    assert_eq!(source(report(dir.path(), &["--json"])), "log");
+    assert!(!dir.path().join("lake").exists(), "a question makes nothing");
+    assert_eq!(run(&["jobs", "--data-dir", path(dir.path()), "archive"]).code, Some(0));
+    let mut of_lake = report(dir.path(), &["--json"]).json();
+    assert_eq!(of_lake["reading"]["source"], "lake");
+    of_lake["reading"]["source"] = "log".into();
+    assert_eq!(of_lake, report(dir.path(), &["--json", "--source", "log"]).json());
+    let user = shop(7, 1).user_id(0);
+    assert_eq!(report(dir.path(), &["--json", "--user", &user]).json()["reading"]["source"], "lake");
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use shoptide_models::report::{Act, Members, Rules, Shelf, Tallies, attribute};
-use shoptide_schemas::{EventType, UserId};
+use shoptide_schemas::{EventType, TimeVerdict, UserId};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::body::Reading;
@@ -100,11 +100,16 @@ pub(super) async fn collect(
         if !reads.has(seen.at.0) {
             return;
         }
+        let verdict = seen.verdict();
+        if matches!(verdict, TimeVerdict::Future { .. }) {
+            // A dead letter: to the lake it is no event either.
+            return;
+        }
         let Some(act) = Act::of(&seen, shelf) else { return };
         reading.events += 1;
         if seen.is_copy() {
             reading.copies += 1;
-        } else if !seen.in_time() {
+        } else if verdict == TimeVerdict::Late {
             reading.late += 1;
         } else {
             let user = users.entry(UserId::from_trusted(seen.user)).or_default();

@@ -3,6 +3,7 @@
 //! Events are read group by group (all of one user are in one group), as often as it takes to keep what is held within a bound.
 
 mod body;
+mod days;
 mod error;
 #[cfg(feature = "lake")]
 mod from_lake;
@@ -12,6 +13,7 @@ mod html;
 mod page;
 mod rows;
 mod source;
+mod stored;
 mod why;
 mod write;
 
@@ -22,6 +24,7 @@ use shoptide_models::catalogue::Catalogue;
 use shoptide_models::report::{Rules, Shelf};
 
 pub use body::{GroupRow, Reading, Report};
+pub use days::report_of_days;
 pub use error::ReportError;
 #[cfg(feature = "lake")]
 pub use from_lake::LakeEvents;
@@ -30,6 +33,8 @@ pub use gather::{Gathered, gather};
 pub use page::page;
 pub use rows::tables;
 pub use source::{EventGroup, Events, Segments};
+pub use stored::StoredSegments;
+pub use why::{Moment, Why, why};
 pub use write::{File, Folder};
 
 /// What a report is made of.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+use shoptide_models::list::PARTS;
 use shoptide_models::report::{Credit, NO_NUMBER, Shelf, Tag, attribute, decimal};
 use shoptide_schemas::time::DAY_MS;
 use shoptide_schemas::{EventMs, Feedback, UserId};
@@ -37,7 +38,7 @@ pub struct Why {
     pub segment: Option<String>,
     /// As `GET /v1/users/{id}/profile` answers; null if nothing is known.
     pub profile: Value,
-    /// As `GET /v1/users/{id}/recommendations?explain=true` answers.
+    /// As `GET /v1/users/{id}/recommendations?explain=true` answers, with the `parts` of each place's score.
     pub list: Value,
     pub reading: Reading,
     /// The newest first.
@@ -168,14 +169,14 @@ pub fn page(why: &Why, window_ms: i64) -> String {
     ));
     let places = rows(&why.list, "items").map(|place| {
         let reason = place.get("reason").map(|reason| text(reason, "text")).unwrap_or_default();
-        ["rank", "item_id", "title", "price", "source", "score"]
-            .map(|key| text(place, key))
-            .into_iter()
-            .chain([reason])
-            .collect()
+        let parts = place.get("parts").unwrap_or(&Value::Null);
+        let own = ["rank", "item_id", "title", "price", "source", "score"].map(|key| text(place, key));
+        own.into_iter().chain(PARTS.map(|part| text(parts, part))).chain([reason]).collect()
     });
-    let headings = ["#", "item", "title", "price", "source", "score", "why"];
+    let own = ["#", "item", "title", "price", "source", "score"];
+    let headings = [&own[..], &PARTS, &["why"]].concat();
     html.table(&headings, headings.len(), &places.collect::<Vec<_>>());
+    html.note("The score is that of the stored list; behind it, what each source says of the item now, by its weight.");
     html.heading("What is known of him");
     if why.profile.is_null() {
         html.text("Nothing is known of this user.");

@@ -11,13 +11,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::blend::Source;
 
-const SOURCES: [(Source, char); 6] = [
+const SOURCES: [(Source, char); 7] = [
     (Source::Factors, 'f'),
     (Source::ItemItem, 'i'),
     (Source::Popularity, 'p'),
     (Source::Trending, 't'),
     (Source::Session, 's'),
     (Source::Catalogue, 'c'),
+    (Source::Segment, 'g'),
 ];
 /// The only version there is so far.
 const VERSION: &str = "1";

@@ -69,9 +69,9 @@ impl<'a> Seen<'a> {
         self.id.starts_with(OWN_ID_PREFIX.as_bytes())
     }
 
-    /// Whether the stream counts it: neither late nor from the future.
-    pub fn in_time(&self) -> bool {
-        self.at.verdict(self.appended, self.historical) == TimeVerdict::InTime
+    /// What the stream says of its time.
+    pub fn verdict(&self) -> TimeVerdict {
+        self.at.verdict(self.appended, self.historical)
     }
 }
 
