@@ -114,7 +114,24 @@ pub async fn train_once(context: &TrainContext) -> Result<Trained, TrainError> {
 /// [`TrainError`]; [`TrainError::Nothing`] too if only items were to be trained and none was acted on.
 pub async fn train_as(context: &TrainContext, options: TrainOptions) -> Result<Trained, TrainError> {
     let mut trainer = Trainer::load(context.clone()).await?;
-    trainer.tables.advance(&*context.truth).await?;
+    trainer.read().await?;
+    trainer.once(options).await
+}
+
+/// As [`train_as`], from the event lake and what the log has beyond it instead of the truth's parts. The same cut gives the same
+/// bytes either way.
+///
+/// # Errors
+/// [`TrainError`]; [`TrainError::Lake`] if the lake has a gap or a damaged file.
+#[cfg(feature = "lake")]
+pub async fn train_from_lake(
+    context: &TrainContext,
+    lake: &shoptide_lake::Lake,
+    options: TrainOptions,
+) -> Result<Trained, TrainError> {
+    let mut trainer = Trainer::load(context.clone()).await?;
+    trainer.folded = Some(super::lake::fold_lake(context, lake).await?);
+    trainer.read().await?;
     trainer.once(options).await
 }
 
@@ -188,6 +205,9 @@ struct Trainer {
     model: Option<Arc<Snapshot>>,
     /// The published version; without a model its file is gone, and the next one begins a new chain.
     published: u64,
+    /// What was read instead of the truth.
+    #[cfg(feature = "lake")]
+    folded: Option<super::lake::FoldedLake>,
     /// What is said of the full version that the published one is built on.
     root: Report,
     full_at: Instant,
@@ -243,6 +263,8 @@ impl Trainer {
             tables,
             model,
             published: pointer.unwrap_or(0),
+            #[cfg(feature = "lake")]
+            folded: None,
             root,
             full_at: Instant::now(),
             full_deeds: full_deeds.unwrap_or(0),
@@ -250,6 +272,24 @@ impl Trainer {
             deeds_before: 0,
             changed_items: 0,
         })
+    }
+
+    /// Reads what is to be trained on.
+    async fn read(&mut self) -> Result<(), TrainError> {
+        #[cfg(feature = "lake")]
+        if let Some(folded) = &self.folded {
+            return self.tables.fill(&*self.context.truth, &folded.rows, &folded.cut).await;
+        }
+        self.tables.advance(&*self.context.truth).await
+    }
+
+    /// Where it was read.
+    fn source(&self) -> Source {
+        #[cfg(feature = "lake")]
+        if let Some(folded) = &self.folded {
+            return Source::Lake { commit: folded.commit };
+        }
+        Source::Truth
     }
 
     fn wants_full(&mut self) -> bool {
@@ -288,7 +328,7 @@ impl Trainer {
             // The index of the old chain names items that only the erased may have touched; and the first version's must
             // not depend on how often the tables were read before it.
             self.tables = Tables::default();
-            self.tables.advance(&*self.context.truth).await?;
+            self.read().await?;
             self.tables.lost = false;
         }
         let version = self.published + 1;
@@ -322,7 +362,7 @@ impl Trainer {
         let why = if new_chain { Vec::new() } else { self.why_not(options, gate.as_ref()) };
         let report = Report {
             origin: Origin::Trained,
-            source: Source::Truth,
+            source: self.source(),
             mode: if metric(&model, "warm") == 1 { Mode::Warm } else { Mode::Full }.name().to_owned(),
             gate: gate.clone(),
             why: why.clone(),

@@ -31,9 +31,13 @@ pub struct Shop {
 
 impl Shop {
     pub async fn new() -> Self {
+        Self::of(1).await
+    }
+
+    /// A shop whose log has so many partitions.
+    pub async fn of(partitions: u32) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
-        let options =
-            MemoryLogOptions { partitions: 1, clock: Arc::new(|| NOW_MS), queue_records_max: 100_000 };
+        let options = MemoryLogOptions { partitions, clock: Arc::new(|| NOW_MS), queue_records_max: 100_000 };
         let truth = SqliteTruth::open(SqliteTruthOptions::new(dir.path().join("truth.db"))).await.unwrap();
         Self::over(MemoryLog::new(options), truth, dir).await
     }
@@ -104,14 +108,16 @@ impl Shop {
 
     pub async fn fold_topics(&self, topics: &[Topic]) {
         let rows = self.truth.offsets().await.unwrap();
-        let mut until = std::collections::BTreeMap::new();
-        let mut bases = Vec::new();
-        for topic in topics {
-            let row = rows.iter().find(|r| r.topic == *topic && r.shard == 0);
-            bases.push((*topic, row.map_or(0, |r| r.next_off)));
-            until.insert(topic.code(), self.log_end(*topic).await);
+        for shard in 0..self.log.partitions_at(Topic::Browse, 0) {
+            let mut until = std::collections::BTreeMap::new();
+            let mut bases = Vec::new();
+            for topic in topics {
+                let row = rows.iter().find(|r| r.topic == *topic && r.shard == shard);
+                bases.push((*topic, row.map_or(0, |r| r.next_off)));
+                until.insert(topic.code(), self.log.watermarks(*topic, shard).await.unwrap().next);
+            }
+            replay(&*self.log, &*self.truth, shard, &bases, &until, None).await.unwrap();
         }
-        replay(&*self.log, &*self.truth, 0, &bases, &until, None).await.unwrap();
     }
 
     pub async fn log_end(&self, topic: Topic) -> i64 {
