@@ -60,6 +60,8 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// The truth, and the proof of it.
     State(State),
+    /// The event lake, and the proof that it is whole.
+    Lake(Lake),
     /// The shop's questions and answers.
     Faq(Faq),
     /// The shop's tools for an assistant: the Model Context Protocol over standard input and output, until it closes them.
@@ -268,6 +270,9 @@ pub enum Job {
     /// Trains now and publishes, unless it is worse than what is served by the metrics of `[gate]`; then it waits as a candidate, the
     /// exit code is 1, and `shoptide models` has more. Runs beside a shop that streams and trains.
     Train {
+        /// truth: what the stream has folded; lake: the event lake, and what the log has beyond it. The same cut gives the same model.
+        #[arg(long, value_parser = ["truth", "lake"], default_value = "truth")]
+        from: String,
         /// warm: from the factors of what is served, if they are of the same parameters; full: from nothing; items: only those acted
         /// on since the cut of what is served.
         #[arg(long, value_parser = ["warm", "full", "items"], default_value = "warm")]
@@ -297,6 +302,21 @@ pub enum Job {
         #[arg(long, value_name = "OUT.svg")]
         plot: Option<PathBuf>,
         /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Brings what is new in the log into the lake: Parquet files, each record once, whenever it is killed.
+    ///
+    /// Also merges small files, takes out what erased users left, drops days beyond `lake.retention_days` and sweeps what nothing
+    /// names. Any number may run: one wins each step. Exit code 1 if the log has dropped what was not archived.
+    Archive {
+        /// Goes on until Ctrl-C or SIGTERM, looking every `lake.every_s`; otherwise it ends when nothing is new.
+        #[arg(long)]
+        follow: bool,
+        /// Ends when nothing is new, as it does without either.
+        #[arg(long, conflicts_with = "follow")]
+        once: bool,
+        /// One line of JSON for each look that found something, or for the only one.
         #[arg(long)]
         json: bool,
     },
@@ -585,6 +605,26 @@ pub enum DeadLettersWhat {
         /// All letters of this reason, such as `malformed`.
         #[arg(long, conflicts_with = "id")]
         reason: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Lake {
+    #[command(subcommand)]
+    pub what: LakeWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LakeWhat {
+    /// Reads every file and counts every offset: no gap, no repeat, nothing damaged, missing or foreign.
+    ///
+    /// Exit code 1 if anything is wrong; each fault names its file, or its topic and partition. The archiver may run meanwhile.
+    Verify {
+        /// The proof as one line of JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         place: Place,
     },

@@ -5,6 +5,7 @@ mod assistant;
 mod bounds;
 mod error;
 mod gate;
+mod lake;
 mod layers;
 mod nearest;
 mod ranking;
@@ -32,6 +33,7 @@ use shoptide_models::state::TasteParams;
 pub use assistant::AssistantConfig;
 pub use error::{ConfigError, Origin};
 pub use gate::{GateConfig, GateMetric, Promote};
+pub use lake::LakeConfig;
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
 pub use running::{
@@ -68,6 +70,7 @@ pub struct Config {
     pub gate: GateConfig,
     pub serve: ServeConfig,
     pub assistant: AssistantConfig,
+    pub lake: LakeConfig,
     rules_version: u64,
     effective: Effective,
 }
@@ -115,6 +118,7 @@ impl Config {
             gate: GateConfig::try_from(&raw.gate).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
+            lake: LakeConfig::check(&raw.lake, &effective)?,
             rules_version: rules::rules_version(&effective),
             effective,
         };
@@ -194,6 +198,7 @@ impl PartialEq for Config {
             gate,
             serve,
             assistant,
+            lake,
             rules_version: _,
             effective: _,
         } = self;
@@ -201,7 +206,7 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, gate, serve, assistant)
-                == (&other.stream, &other.train, &other.gate, &other.serve, &other.assistant)
+            && (stream, train, gate, serve) == (&other.stream, &other.train, &other.gate, &other.serve)
+            && (assistant, lake) == (&other.assistant, &other.lake)
     }
 }

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::json;
+use shoptide_config::Config;
 use shoptide_jobs::evaluate::OutFile;
-use shoptide_jobs::train::{Mode, Tables, TrainOptions, TuneOptions, held_out, train_as};
+use shoptide_jobs::train::{
+    Mode, Tables, TrainContext, TrainOptions, Trained, TuneOptions, held_out, train_as,
+};
 use shoptide_live::{Live, Metrics};
 use shoptide_store::Truth;
 
 use crate::app::{Roles, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{load_config, models, run, tune};
+use crate::commands::{archive, load_config, models, run, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -23,30 +26,46 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let Some(job) = args.job else {
         return run::run(Run { place: args.place, port: None }, Roles::JOBS).await;
     };
+    if let Job::Archive { follow, once: _, json } = job {
+        return archive::run(args.place, follow, json).await;
+    }
+    if let Job::Train { from, .. } = &job
+        && from == "lake"
+        && !cfg!(feature = "lake")
+    {
+        return Err(super::lake::without("jobs train --from lake"));
+    }
     let config = load_config(args.place.config.as_deref())?;
     let plot = match &job {
         Job::Tune { plot, .. } => plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?,
-        Job::Train { .. } | Job::Evaluate { .. } => None,
+        Job::Train { .. } | Job::Evaluate { .. } | Job::Archive { .. } => None,
     };
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
     let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth: Arc<dyn Truth> = match job {
         Job::Train { .. } => services::open_truth(&config, &data).await?,
-        Job::Evaluate { .. } | Job::Tune { .. } => services::open_truth_to_read(&config, &data).await?,
+        Job::Evaluate { .. } | Job::Tune { .. } | Job::Archive { .. } => {
+            services::open_truth_to_read(&config, &data).await?
+        }
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
     let context = train_context(&config, &data, &log, &truth, &live)?;
     let mut code = ExitCode::SUCCESS;
     match job {
-        Job::Train { mode, candidate, json } => {
+        Job::Archive { .. } => {}
+        Job::Train { from, mode, candidate, json } => {
             let mode = match mode.as_str() {
                 "full" => Mode::Full,
                 "items" => Mode::Items,
                 _ => Mode::Warm,
             };
-            let trained = train_as(&context, TrainOptions { mode, candidate }).await?;
+            let options = TrainOptions { mode, candidate };
+            let trained = match from.as_str() {
+                "lake" => from_lake(&config, &data, &context, options).await?,
+                _ => train_as(&context, options).await?,
+            };
             code = models::trained(&trained, candidate, json)?;
         }
         Job::Tune { trials, budget_s, seed, json, .. } => {
@@ -103,4 +122,26 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     log.close().await;
     truth.close().await;
     Ok(code)
+}
+
+#[cfg(feature = "lake")]
+async fn from_lake(
+    config: &Config,
+    data: &DataDir,
+    context: &TrainContext,
+    options: TrainOptions,
+) -> anyhow::Result<Trained> {
+    use shoptide_jobs::train::{TrainError, train_from_lake};
+    use shoptide_lake::{Lake, LakeOptions};
+
+    let lake = Lake::open(&LakeOptions::of(&config.lake, data.path())).await.map_err(super::lake::told)?;
+    train_from_lake(context, &lake, options).await.map_err(|error| match error {
+        TrainError::Lake(error) => super::lake::told(error),
+        other => other.into(),
+    })
+}
+
+#[cfg(not(feature = "lake"))]
+async fn from_lake(_: &Config, _: &DataDir, _: &TrainContext, _: TrainOptions) -> anyhow::Result<Trained> {
+    Err(super::lake::without("jobs train --from lake"))
 }
