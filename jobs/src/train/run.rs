@@ -10,13 +10,14 @@ use shoptide_models::snapshot::{Lineage, Snapshot};
 use shoptide_schemas::catalogue::WireCatalogue;
 use shoptide_schemas::wire::WireTime;
 use shoptide_schemas::{ItemId, Topic};
+use shoptide_store::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::gate::{self, Served};
 use super::publish::{forget_old, publish, put_candidate, put_links};
 use super::report::{GateReport, Origin, Report, Source, Verdict};
 use super::tables::Tables;
-use super::versions::report_of;
+use super::versions::{RENUMBER_MAX, report_of};
 use super::{Mode, TrainContext, TrainError, TrainOptions, TrainParams, delta, full};
 
 /// Requests for a training that may wait; more is a mistake of the caller.
@@ -210,6 +211,7 @@ struct Trainer {
     folded: Option<super::lake::FoldedLake>,
     /// What is said of the full version that the published one is built on.
     root: Report,
+    root_version: u64,
     full_at: Instant,
     /// Acts counted by the last full training, published or not.
     full_deeds: u64,
@@ -266,6 +268,7 @@ impl Trainer {
             #[cfg(feature = "lake")]
             folded: None,
             root,
+            root_version,
             full_at: Instant::now(),
             full_deeds: full_deeds.unwrap_or(0),
             refused: last.map(|lineage| lineage.config_hash),
@@ -380,15 +383,42 @@ impl Trainer {
             forget_old(&self.context, None, self.tables.tombstones).await?;
             return Ok(Trained { model, seconds, users, outcome: Outcome::Candidate { number, why }, gate });
         }
-        publish(&self.context.shelf(), &model, None, Some(&report)).await?;
+        let model = self.publish_full(model, &report).await?;
+        let version = model.version();
         self.context.live.adopt(model.clone());
         self.tables.take_touched();
         put_links(&self.context, version, links).await?;
         tracing::info!(version, seconds, users, items = model.n_items(), "trained in full");
         (self.model, self.published) = (Some(model.clone()), version);
-        (self.root, self.refused) = (report, None);
+        (self.root, self.root_version, self.refused) = (report, version, None);
         forget_old(&self.context, new_chain.then_some(version), self.tables.tombstones).await?;
         Ok(Trained { model, seconds, users, outcome: Outcome::Published, gate })
+    }
+
+    /// Publishes a full version. A training takes a minute where there is much, and another process may have refreshed items of the
+    /// same chain meanwhile: then it comes behind those. Whatever else was published first wins.
+    async fn publish_full(&self, model: Arc<Snapshot>, report: &Report) -> Result<Arc<Snapshot>, TrainError> {
+        let shelf = self.context.shelf();
+        let mut model = model;
+        for _ in 0..RENUMBER_MAX {
+            let error = match publish(&shelf, &model, None, Some(report)).await {
+                Ok(()) => return Ok(model),
+                Err(error @ TrainError::Store(StoreError::Unusable(_))) => error,
+                Err(error) => return Err(error),
+            };
+            let pointer = shelf.truth.model_pointer().await?;
+            let (root, _) = report_of(&*shelf.truth, pointer).await?;
+            let Some(pointer) =
+                pointer.filter(|p| model.version() <= *p && root == self.root_version && root != 0)
+            else {
+                return Err(error);
+            };
+            let mut parts = model.parts().clone();
+            parts.version = pointer + 1;
+            model = Arc::new(Snapshot::new(parts)?);
+        }
+        let message = "the trainer that runs publishes faster than this training could follow".to_owned();
+        Err(StoreError::Unavailable { store: "the models", reason: message }.into())
     }
 
     /// Why a training that could follow what is served is not published; nothing if it is.
