@@ -318,6 +318,9 @@ pub enum Job {
     /// Trains now and publishes, unless it is worse than what is served by the metrics of `[gate]`; then it waits as a candidate, the
     /// exit code is 1, and `shoptide models` has more. Runs beside a shop that streams and trains.
     Train {
+        /// truth: what the stream has folded; lake: the event lake, and what the log has beyond it. The same cut gives the same model.
+        #[arg(long, value_parser = ["truth", "lake"], default_value = "truth")]
+        from: String,
         /// warm: from the factors of what is served, if they are of the same parameters; full: from nothing; items: only those acted
         /// on since the cut of what is served.
         #[arg(long, value_parser = ["warm", "full", "items"], default_value = "warm")]

@@ -287,3 +287,26 @@ async fn two_models_are_compared_by_what_they_say() {
         compare(&shop.context.shelf(), &shop.context.params, [Name::Version(1), Name::Version(7)]).await;
     assert!(matches!(unknown, Err(VersionError::Unknown(Name::Version(7)))));
 }
+
+#[tokio::test]
+async fn a_long_training_comes_behind_the_refreshes_of_its_chain_and_behind_nothing_else() {
+    let shop = shop().await;
+    train_once(&shop.context).await.unwrap();
+    // A second trainer that stands at version 1 while the first goes on.
+    let mut slow = Shop::beside(&shop).await;
+    let behind = train_support::Blind::at(&shop.truth, 1, 1);
+    slow.context.truth = std::sync::Arc::new(behind);
+    shop.fold(&[view(2_000, "u1", "brand new")]).await;
+    let items = TrainOptions { mode: Mode::Items, candidate: false };
+    assert_eq!(train_as(&shop.context, items).await.unwrap().model.version(), 2);
+    let full = train_once(&slow.context).await.unwrap();
+    assert_eq!((full.outcome, full.model.version(), full.model.parent()), (Outcome::Published, 3, Some(1)));
+    assert_eq!(shop.truth.model_pointer().await.unwrap(), Some(3));
+    // Another full training is not written over.
+    let behind = train_support::Blind::at(&shop.truth, 3, 1);
+    slow.context.truth = std::sync::Arc::new(behind);
+    assert_eq!(train_once(&shop.context).await.unwrap().model.version(), 4);
+    let late = train_once(&slow.context).await;
+    assert!(matches!(late, Err(shoptide_jobs::train::TrainError::Store(_))), "{late:?}");
+    assert_eq!(shop.truth.model_pointer().await.unwrap(), Some(4));
+}

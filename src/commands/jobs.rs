@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::json;
+use shoptide_config::Config;
 use shoptide_jobs::evaluate::OutFile;
 use shoptide_jobs::segments::segment_once;
-use shoptide_jobs::train::{Mode, Tables, TrainOptions, TuneOptions, held_out, train_as};
+use shoptide_jobs::train::{
+    Mode, Tables, TrainContext, TrainOptions, Trained, TuneOptions, held_out, train_as,
+};
 use shoptide_live::{Live, Metrics};
 use shoptide_store::Truth;
 
@@ -32,6 +35,12 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
         Job::Archive { follow, once: _, json } => return archive::run(args.place, follow, json).await,
         job => job,
     };
+    if let Job::Train { from, .. } = &job
+        && from == "lake"
+        && !cfg!(feature = "lake")
+    {
+        return Err(super::lake::without("jobs train --from lake"));
+    }
     let config = load_config(args.place.config.as_deref())?;
     let plot = match &job {
         Job::Tune { plot, .. } => plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?,
@@ -49,13 +58,17 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let context = train_context(&config, &data, &log, &truth, &live)?;
     let mut code = ExitCode::SUCCESS;
     match job {
-        Job::Train { mode, candidate, json } => {
+        Job::Train { from, mode, candidate, json } => {
             let mode = match mode.as_str() {
                 "full" => Mode::Full,
                 "items" => Mode::Items,
                 _ => Mode::Warm,
             };
-            let trained = train_as(&context, TrainOptions { mode, candidate }).await?;
+            let options = TrainOptions { mode, candidate };
+            let trained = match from.as_str() {
+                "lake" => from_lake(&config, &data, &context, options).await?,
+                _ => train_as(&context, options).await?,
+            };
             code = models::trained(&trained, candidate, json)?;
         }
         Job::Segment { k, json } => {
@@ -122,4 +135,26 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     log.close().await;
     truth.close().await;
     Ok(code)
+}
+
+#[cfg(feature = "lake")]
+async fn from_lake(
+    config: &Config,
+    data: &DataDir,
+    context: &TrainContext,
+    options: TrainOptions,
+) -> anyhow::Result<Trained> {
+    use shoptide_jobs::train::{TrainError, train_from_lake};
+    use shoptide_lake::{Lake, LakeOptions};
+
+    let lake = Lake::open(&LakeOptions::of(&config.lake, data.path())).await.map_err(super::lake::told)?;
+    train_from_lake(context, &lake, options).await.map_err(|error| match error {
+        TrainError::Lake(error) => super::lake::told(error),
+        other => other.into(),
+    })
+}
+
+#[cfg(not(feature = "lake"))]
+async fn from_lake(_: &Config, _: &DataDir, _: &TrainContext, _: TrainOptions) -> anyhow::Result<Trained> {
+    Err(super::lake::without("jobs train --from lake"))
 }

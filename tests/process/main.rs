@@ -23,6 +23,7 @@ mod letters;
 mod loading;
 mod machines;
 mod misconfigured;
+mod models;
 mod rated;
 mod real;
 mod report;

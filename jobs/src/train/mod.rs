@@ -11,6 +11,8 @@ mod feedback;
 mod full;
 mod gate;
 mod held_out;
+#[cfg(feature = "lake")]
+mod lake;
 mod publish;
 mod report;
 mod run;
@@ -37,8 +39,12 @@ use shoptide_store::{StoreError, Truth};
 pub use compare::{Comparison, compare};
 pub use feedback::Learned;
 pub use held_out::{HeldOut, held_out};
+#[cfg(feature = "lake")]
+pub use lake::{FoldedLake, fold_lake};
 pub use publish::{Shelf, forget_unneeded};
 pub use report::{Compared, GateReport, Origin, Report, Source, Verdict};
+#[cfg(feature = "lake")]
+pub use run::train_from_lake;
 pub use run::{Outcome, TrainAsker, TrainHandle, Trained, start, train_as, train_once};
 pub use tables::Tables;
 pub use tune::{TuneOptions, TunedBlend, tune_blend, tune_key};
@@ -167,6 +173,9 @@ pub enum TrainError {
     File(#[from] ModelFileError),
     #[error(transparent)]
     Model(#[from] SnapshotError),
+    #[cfg(feature = "lake")]
+    #[error(transparent)]
+    Lake(#[from] shoptide_lake::LakeError),
     #[error("training: {0}")]
     Numbers(String),
     #[error("no events to train on yet")]

@@ -11,13 +11,14 @@ use shoptide_models::snapshot::{Lineage, Snapshot};
 use shoptide_schemas::catalogue::WireCatalogue;
 use shoptide_schemas::wire::WireTime;
 use shoptide_schemas::{ItemId, Topic};
+use shoptide_store::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::gate::{self, Served};
 use super::publish::{forget_old, publish, put_candidate, put_links};
 use super::report::{GateReport, Origin, Report, Source, Verdict};
 use super::tables::Tables;
-use super::versions::report_of;
+use super::versions::{RENUMBER_MAX, report_of};
 use super::{Mode, TrainContext, TrainError, TrainOptions, TrainParams, delta, full};
 use crate::segments;
 
@@ -116,7 +117,24 @@ pub async fn train_once(context: &TrainContext) -> Result<Trained, TrainError> {
 /// [`TrainError`]; [`TrainError::Nothing`] too if only items were to be trained and none was acted on.
 pub async fn train_as(context: &TrainContext, options: TrainOptions) -> Result<Trained, TrainError> {
     let mut trainer = Trainer::load(context.clone()).await?;
-    trainer.tables.advance(&*context.truth).await?;
+    trainer.read().await?;
+    trainer.once(options).await
+}
+
+/// As [`train_as`], from the event lake and what the log has beyond it instead of the truth's parts. The same cut gives the same
+/// bytes either way.
+///
+/// # Errors
+/// [`TrainError`]; [`TrainError::Lake`] if the lake has a gap or a damaged file.
+#[cfg(feature = "lake")]
+pub async fn train_from_lake(
+    context: &TrainContext,
+    lake: &shoptide_lake::Lake,
+    options: TrainOptions,
+) -> Result<Trained, TrainError> {
+    let mut trainer = Trainer::load(context.clone()).await?;
+    trainer.folded = Some(super::lake::fold_lake(context, lake).await?);
+    trainer.read().await?;
     trainer.once(options).await
 }
 
@@ -190,8 +208,12 @@ struct Trainer {
     model: Option<Arc<Snapshot>>,
     /// The published version; without a model its file is gone, and the next one begins a new chain.
     published: u64,
+    /// What was read instead of the truth.
+    #[cfg(feature = "lake")]
+    folded: Option<super::lake::FoldedLake>,
     /// What is said of the full version that the published one is built on.
     root: Report,
+    root_version: u64,
     full_at: Instant,
     /// Acts counted by the last full training, published or not.
     full_deeds: u64,
@@ -245,13 +267,34 @@ impl Trainer {
             tables,
             model,
             published: pointer.unwrap_or(0),
+            #[cfg(feature = "lake")]
+            folded: None,
             root,
+            root_version,
             full_at: Instant::now(),
             full_deeds: full_deeds.unwrap_or(0),
             refused: last.map(|lineage| lineage.config_hash),
             deeds_before: 0,
             changed_items: 0,
         })
+    }
+
+    /// Reads what is to be trained on.
+    async fn read(&mut self) -> Result<(), TrainError> {
+        #[cfg(feature = "lake")]
+        if let Some(folded) = &self.folded {
+            return self.tables.fill(&*self.context.truth, &folded.rows, &folded.cut).await;
+        }
+        self.tables.advance(&*self.context.truth).await
+    }
+
+    /// Where it was read.
+    fn source(&self) -> Source {
+        #[cfg(feature = "lake")]
+        if let Some(folded) = &self.folded {
+            return Source::Lake { commit: folded.commit };
+        }
+        Source::Truth
     }
 
     fn wants_full(&mut self) -> bool {
@@ -290,7 +333,7 @@ impl Trainer {
             // The index of the old chain names items that only the erased may have touched; and the first version's must
             // not depend on how often the tables were read before it.
             self.tables = Tables::default();
-            self.tables.advance(&*self.context.truth).await?;
+            self.read().await?;
             self.tables.lost = false;
         }
         let version = self.published + 1;
@@ -325,7 +368,7 @@ impl Trainer {
         let why = if new_chain { Vec::new() } else { self.why_not(options, gate.as_ref()) };
         let report = Report {
             origin: Origin::Trained,
-            source: Source::Truth,
+            source: self.source(),
             mode: if metric(&model, "warm") == 1 { Mode::Warm } else { Mode::Full }.name().to_owned(),
             gate: gate.clone(),
             why: why.clone(),
@@ -343,15 +386,42 @@ impl Trainer {
             forget_old(&self.context, None, self.tables.tombstones).await?;
             return Ok(Trained { model, seconds, users, outcome: Outcome::Candidate { number, why }, gate });
         }
-        publish(&self.context.shelf(), &model, None, Some(&report)).await?;
+        let model = self.publish_full(model, &report).await?;
+        let version = model.version();
         self.context.live.adopt(model.clone());
         self.tables.take_touched();
         put_links(&self.context, version, links).await?;
         tracing::info!(version, seconds, users, items = model.n_items(), "trained in full");
         (self.model, self.published) = (Some(model.clone()), version);
-        (self.root, self.refused) = (report, None);
+        (self.root, self.root_version, self.refused) = (report, version, None);
         forget_old(&self.context, new_chain.then_some(version), self.tables.tombstones).await?;
         Ok(Trained { model, seconds, users, outcome: Outcome::Published, gate })
+    }
+
+    /// Publishes a full version. A training takes a minute where there is much, and another process may have refreshed items of the
+    /// same chain meanwhile: then it comes behind those. Whatever else was published first wins.
+    async fn publish_full(&self, model: Arc<Snapshot>, report: &Report) -> Result<Arc<Snapshot>, TrainError> {
+        let shelf = self.context.shelf();
+        let mut model = model;
+        for _ in 0..RENUMBER_MAX {
+            let error = match publish(&shelf, &model, None, Some(report)).await {
+                Ok(()) => return Ok(model),
+                Err(error @ TrainError::Store(StoreError::Unusable(_))) => error,
+                Err(error) => return Err(error),
+            };
+            let pointer = shelf.truth.model_pointer().await?;
+            let (root, _) = report_of(&*shelf.truth, pointer).await?;
+            let Some(pointer) =
+                pointer.filter(|p| model.version() <= *p && root == self.root_version && root != 0)
+            else {
+                return Err(error);
+            };
+            let mut parts = model.parts().clone();
+            parts.version = pointer + 1;
+            model = Arc::new(Snapshot::new(parts)?);
+        }
+        let message = "the trainer that runs publishes faster than this training could follow".to_owned();
+        Err(StoreError::Unavailable { store: "the models", reason: message }.into())
     }
 
     /// Why a training that could follow what is served is not published; nothing if it is.

@@ -100,6 +100,32 @@ impl Tables {
         Ok(())
     }
 
+    /// Takes the parts of all users at a cut, in order of shard, user and topic, instead of reading the truth's; of that only its
+    /// erasures are asked for.
+    ///
+    /// # Errors
+    /// As [`Tables::advance`].
+    #[cfg(feature = "lake")]
+    pub(super) async fn fill(
+        &mut self,
+        truth: &dyn Truth,
+        rows: &[PartRow],
+        cut: &Cut,
+    ) -> Result<(), TrainError> {
+        let mut tombstones = 0;
+        truth.dump(FoldedTable::Tombstones, &mut |_| tombstones += 1).await?;
+        let before: BTreeMap<(u32, Topic), i64> = self.cut.iter().map(|(s, t, o)| ((*s, *t), *o)).collect();
+        for row in rows {
+            let from = before.get(&(row.shard, row.topic)).copied().unwrap_or(0);
+            self.take(row, from).map_err(StoreError::Unusable)?;
+        }
+        self.cut.clone_from(cut);
+        self.reads += 1;
+        self.lost |= tombstones != self.tombstones;
+        self.tombstones = tombstones;
+        Ok(())
+    }
+
     /// Replaces what a user's part of one topic says.
     fn take(&mut self, row: &PartRow, touched_from: i64) -> Result<(), String> {
         let part = Part::decode(&row.data).map_err(|e| format!("stored part: {e}"))?;

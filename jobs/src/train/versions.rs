@@ -16,6 +16,10 @@ use super::TrainError;
 use super::publish::{Shelf, publish, tombstones_of};
 use super::report::{Origin, Report, Verdict};
 
+/// Versions of a trainer that runs which may come first, one after the other, before a publish is given up: it makes one in some
+/// seconds at most, a publish takes far less.
+pub(super) const RENUMBER_MAX: u32 = 8;
+
 /// The name of a version (`12`) or of a candidate (`c3`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
@@ -270,12 +274,19 @@ async fn again(
     parent: Option<u64>,
     report: &Report,
 ) -> Result<Arc<Snapshot>, VersionError> {
-    let version = shelf.truth.model_pointer().await?.unwrap_or(0).saturating_add(1);
-    let mut parts = content.parts().clone();
-    (parts.version, parts.parent, parts.kind) = (version, parent, Kind::Full);
-    let model = Arc::new(Snapshot::new(parts).map_err(TrainError::from)?);
-    publish(shelf, &model, None, Some(report)).await?;
-    Ok(model)
+    let mut tries = 0;
+    loop {
+        let version = shelf.truth.model_pointer().await?.unwrap_or(0).saturating_add(1);
+        let mut parts = content.parts().clone();
+        (parts.version, parts.parent, parts.kind) = (version, parent, Kind::Full);
+        let model = Arc::new(Snapshot::new(parts).map_err(TrainError::from)?);
+        match publish(shelf, &model, None, Some(report)).await {
+            Ok(()) => return Ok(model),
+            // A trainer that runs refreshed items meanwhile.
+            Err(TrainError::Store(StoreError::Unusable(_))) if tries < RENUMBER_MAX => tries += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 #[cfg(test)]
