@@ -29,6 +29,7 @@ mod running;
 #[cfg(feature = "search")]
 mod search;
 mod services;
+mod then;
 mod truncated;
 #[cfg(feature = "assistant")]
 mod worded;
