@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde_json::json;
 use shoptide_config::Config;
 use shoptide_jobs::import::{LogSink, Outgoing, Sink};
-use shoptide_jobs::replay::{Cut, Into, Moment, Report};
+use shoptide_jobs::replay::{Archive, Cut, Moment, Rebuild, Report};
 use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
 use shoptide_jobs::skew::{SkewParams, skew};
 use shoptide_jobs::verify::Verify;
@@ -89,12 +89,23 @@ impl Scene {
     }
 
     async fn rebuild(&self, name: &str, truth: &SqliteTruth, moment: Moment, records: usize) -> Report {
+        self.rebuild_with(None, name, truth, moment, records).await
+    }
+
+    async fn rebuild_with(
+        &self,
+        archive: Option<&dyn Archive>,
+        name: &str,
+        truth: &SqliteTruth,
+        moment: Moment,
+        records: usize,
+    ) -> Report {
         let dir = self.dir.path().join(name);
         std::fs::create_dir_all(&dir).unwrap();
         let (files, lists) = (ModelFiles::new(self.dir.path().join("models")), lists());
-        let into = Into {
+        let into = Rebuild {
             log: &*self.log,
-            archive: None,
+            archive,
             truth,
             files: &files,
             lists: &lists,
@@ -238,7 +249,7 @@ async fn what_is_gone_is_said() {
     scene.log.truncate_below(Topic::Browse, 1, 40).await.unwrap();
     let (files, lists) = (ModelFiles::new(scene.dir.path().join("models")), lists());
     let dir = scene.dir.path().join("then");
-    let into = |moment| Into {
+    let into = |moment| Rebuild {
         log: &*scene.log,
         archive: None,
         truth: &*truth,
@@ -304,4 +315,49 @@ async fn a_skewed_shop_stays_exact() {
     then.close().await;
     log.close().await;
     proved(&scene, "then").await;
+}
+
+/// What the log has forgotten is the same from the lake: events by day and type, refused records, the catalogue.
+#[cfg(feature = "lake")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_log_has_forgotten_comes_from_the_lake() {
+    use shoptide_jobs::replay::LakeArchive;
+    use shoptide_lake::{ArchiveLimits, Archiver, Lake, LakeOptions};
+
+    let scene = Scene::generated(14).await;
+    let ends = scene.ends().await;
+    let all = scene.folded("all.db", &ends).await;
+    let expected = dump(&all).await;
+    let at = NOW_MS + 12_500;
+    let middle = scene.rebuild("middle", &all, Moment::Time(at), 1_000).await;
+    let Moment::Cut(cut) = Moment::parse(&middle.cut.to_string()).unwrap() else { panic!() };
+    let was = dump(&scene.folded("middle.db", &cut).await).await;
+    let options = LakeOptions::local(scene.dir.path().join("lake"));
+    let limits =
+        ArchiveLimits { portion_rows: 300, step_records: 700, file_rows: 90, ..ArchiveLimits::default() };
+    let clock: shoptide_log::Clock = Arc::new(|| NOW_MS);
+    let lake = Lake::open(&options).await.unwrap();
+    Archiver { lake, log: scene.log.clone(), clock, limits }.run().await.unwrap();
+    for (topic, partition, next) in ends.iter() {
+        // Some of it, all of it, nothing of it.
+        let gone = [next / 2, next, 0][(partition as usize + usize::from(topic.code())) % 3];
+        scene.log.truncate_below(topic, partition, gone).await.unwrap();
+    }
+    let archive = LakeArchive::open(&options, PARTITIONS).await.unwrap();
+    for (n, (moment, expected, records)) in
+        [(Moment::Time(i64::MAX / 2), &expected, 100), (Moment::Time(at), &was, usize::MAX)]
+            .into_iter()
+            .enumerate()
+    {
+        let name = format!("from-lake-{n}");
+        let report = scene.rebuild_with(Some(&archive), &name, &all, moment, records).await;
+        assert!(0 < report.from.archive && !report.log_copied, "{report:?}");
+        let then = SqliteTruth::open(SqliteTruthOptions::new(scene.dir.path().join(&name).join("truth.db")))
+            .await
+            .unwrap();
+        for ((table, rows), (_, expected)) in dump(&then).await.iter().zip(expected.iter()) {
+            assert!(rows == expected, "{table} of {name}: {} rows, expected {}", rows.len(), expected.len());
+        }
+        then.close().await;
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use shoptide_config::{Config, StoreKind};
-use shoptide_jobs::replay::{Into, Moment, Report};
+use shoptide_config::{Config, LogKind};
+use shoptide_jobs::replay::{Moment, Rebuild, Report};
 use shoptide_live::ModelFiles;
 use shoptide_live::fold::Stretch;
 use shoptide_schemas::USER_TOPICS;
@@ -25,7 +25,7 @@ pub async fn run(args: Replay) -> anyhow::Result<ExitCode> {
     let what = format!("shoptide replay --until {} --into {}", args.until, args.into.display());
     let into = DataDir::rebuilding(&args.into, &what)?;
     let (files, lists) = (data.model_files(&config), config.list_params());
-    let replay = Into {
+    let replay = Rebuild {
         log: &*log,
         archive: lake.as_deref(),
         truth: &*truth,
@@ -85,11 +85,11 @@ fn print(args: &Replay, config: &Config, report: &Report) -> anyhow::Result<()> 
         outln!("  {topic} {offsets}")?;
     }
     let dir = args.into.display();
-    let partitions = config.log.partitions;
-    let how = match config.store.kind {
-        StoreKind::Embedded => String::new(),
-        // Its defaults are those of an embedded shop, but for the partitions.
-        StoreKind::Mysql => format!("SHOPTIDE_LOG__PARTITIONS={partitions} "),
+    let partitions = report.cut.get(USER_TOPICS[0].name()).and_then(|all| all.as_array()).map_or(0, Vec::len);
+    let how = match config.log.kind {
+        LogKind::Embedded => String::new(),
+        // It is an embedded shop by its defaults, but for the partitions.
+        LogKind::Kafka => format!("SHOPTIDE_LOG__PARTITIONS={partitions} "),
     };
     outln!("\n{how}shoptide recommend USER --data-dir {dir}")?;
     outln!("{how}shoptide state verify --data-dir {dir}")

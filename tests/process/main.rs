@@ -35,6 +35,7 @@ mod schedules;
 mod search;
 mod segments;
 mod services;
+mod then;
 mod truncated;
 #[cfg(feature = "assistant")]
 mod worded;

@@ -27,7 +27,7 @@ use super::{
 const COPY_WAITING_MAX: usize = 4;
 
 /// What is rebuilt from what.
-pub struct Into<'a> {
+pub struct Rebuild<'a> {
     pub log: &'a dyn Log,
     pub archive: Option<&'a dyn Archive>,
     /// The shop's truth: where the counting began, who was erased since, and its models.
@@ -77,7 +77,7 @@ pub struct Report {
     pub log_copied: bool,
 }
 
-impl Into<'_> {
+impl Rebuild<'_> {
     /// Rebuilds. The caller marks the folder before and unmarks it afterwards: what is stopped half way is no shop.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Into<'_> {
         let partitions = history.user_partitions();
         let truth = SqliteTruth::open(SqliteTruthOptions::rebuilt(self.truth_path)).await?;
         let began = Instant::now();
-        let (copy, copying) = self.copy(&history, partitions).await?;
+        let Copying { sender: copy, task: copying } = self.copy(&history, partitions).await?;
         let without = Without { feed: &history, forgotten: &forgotten, partitions };
         let feed = Told { feed: &without, history: &history, copy, told: std::sync::Mutex::default() };
         for shard in 0..partitions {
@@ -147,15 +147,8 @@ impl Into<'_> {
         Ok(report)
     }
 
-    /// The task that copies records into the new log. What comes out of an archive cannot be copied: it is no longer what was appended.
-    async fn copy(
-        &self,
-        history: &History<'_>,
-        partitions: u32,
-    ) -> Result<
-        (Option<mpsc::Sender<Vec<Record>>>, tokio::task::JoinHandle<Result<LogCopy, LogError>>),
-        ReplayToError,
-    > {
+    /// Begins to copy records into the new log. What comes out of an archive cannot be copied: it is no longer what was appended.
+    async fn copy(&self, history: &History<'_>, partitions: u32) -> Result<Copying, ReplayToError> {
         let mut copy = LogCopy::create(self.log_path, partitions).await?;
         let (sender, mut waiting) = mpsc::channel::<Vec<Record>>(COPY_WAITING_MAX);
         let archived = history
@@ -167,7 +160,7 @@ impl Into<'_> {
             }
             Ok(copy)
         });
-        Ok(((self.copy_log && !archived).then_some(sender), task))
+        Ok(Copying { sender: (self.copy_log && !archived).then_some(sender), task })
     }
 
     async fn lists(&self, truth: &SqliteTruth, model: &ModelThen) -> Result<u64, ReplayToError> {
@@ -181,6 +174,13 @@ impl Into<'_> {
         let linked = Linked::new(snapshot, std::sync::Arc::new(catalogue), None);
         lists::make_all(truth, &linked, self.lists, self.rules_version).await
     }
+}
+
+/// The new log while records are put into it.
+struct Copying {
+    /// None if they are left out.
+    sender: Option<mpsc::Sender<Vec<Record>>>,
+    task: tokio::task::JoinHandle<Result<LogCopy, LogError>>,
 }
 
 /// A log without records: nothing follows the moment.

@@ -19,7 +19,7 @@ pub use cut::{Cut, cut_of};
 pub use error::ReplayToError;
 pub use forgotten::{Forgotten, forgotten_since};
 pub use history::History;
-pub use into::{Into, Report, SourceCounts};
+pub use into::{Rebuild, Report, SourceCounts};
 #[cfg(feature = "lake")]
 pub use lake::LakeArchive;
 pub use model::{ModelThen, model_then, take_chain};

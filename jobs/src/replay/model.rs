@@ -128,7 +128,7 @@ mod tests {
         let late = model_then(&rows[2..], Some(5), 250);
         assert_eq!((late.version, late.exact), (Some(5), false));
         assert!(late.note.contains("gone"), "{}", late.note);
-        assert_eq!(model_then(&[], None, 1).exact, true);
-        assert_eq!(model_then(&[], Some(3), 1).exact, false);
+        assert!(model_then(&[], None, 1).exact);
+        assert!(!model_then(&[], Some(3), 1).exact);
     }
 }
