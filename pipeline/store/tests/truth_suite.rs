@@ -78,6 +78,7 @@ on_every_truth! {
     reads::models_are_published_in_order,
     reads::parts_of_models_come_and_go_with_their_row,
     reads::a_closed_truth_says_so,
+    walks::pages_hold_every_row_once,
     walks::scans_are_in_order_and_know_what_changed,
     walks::a_scan_sees_one_cut_while_commits_go_on,
     walks::a_walker_who_goes_away_costs_nothing,
