@@ -62,6 +62,8 @@ pub enum Command {
     /// Without a question it asks for one after the other on a terminal (end each with `;`, `\\?` helps), or reads them from
     /// standard input. Tables and functions: docs/sql.md. It needs the feature `lake`, which is in every build but the demo's.
     Sql(Sql),
+    /// The event lake, and the proof that it is whole.
+    Lake(Lake),
     /// The shop's questions and answers.
     Faq(Faq),
     /// The shop's tools for an assistant: the Model Context Protocol over standard input and output, until it closes them.
@@ -244,6 +246,21 @@ pub enum Job {
         #[arg(long, value_name = "OUT.svg")]
         plot: Option<PathBuf>,
         /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Brings what is new in the log into the lake: Parquet files, each record once, whenever it is killed.
+    ///
+    /// Also merges small files, takes out what erased users left, drops days beyond `lake.retention_days` and sweeps what nothing
+    /// names. Any number may run: one wins each step. Exit code 1 if the log has dropped what was not archived.
+    Archive {
+        /// Goes on until Ctrl-C or SIGTERM, looking every `lake.every_s`; otherwise it ends when nothing is new.
+        #[arg(long)]
+        follow: bool,
+        /// Ends when nothing is new, as it does without either.
+        #[arg(long, conflicts_with = "follow")]
+        once: bool,
+        /// One line of JSON for each look that found something, or for the only one.
         #[arg(long)]
         json: bool,
     },
@@ -532,6 +549,26 @@ pub enum DeadLettersWhat {
         /// All letters of this reason, such as `malformed`.
         #[arg(long, conflicts_with = "id")]
         reason: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Lake {
+    #[command(subcommand)]
+    pub what: LakeWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LakeWhat {
+    /// Reads every file and counts every offset: no gap, no repeat, nothing damaged, missing or foreign.
+    ///
+    /// Exit code 1 if anything is wrong; each fault names its file, or its topic and partition. The archiver may run meanwhile.
+    Verify {
+        /// The proof as one line of JSON.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         place: Place,
     },

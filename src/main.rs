@@ -76,6 +76,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,
         Command::Sql(sql) => commands::sql::run(sql).await,
+        Command::Lake(lake) => commands::lake::run(lake).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),

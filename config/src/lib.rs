@@ -4,6 +4,7 @@
 mod assistant;
 mod bounds;
 mod error;
+mod lake;
 mod layers;
 mod nearest;
 mod ranking;
@@ -30,6 +31,7 @@ use shoptide_models::state::TasteParams;
 
 pub use assistant::AssistantConfig;
 pub use error::{ConfigError, Origin};
+pub use lake::LakeConfig;
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
 pub use running::{
@@ -67,6 +69,7 @@ pub struct Config {
     pub serve: ServeConfig,
     pub sql: SqlConfig,
     pub assistant: AssistantConfig,
+    pub lake: LakeConfig,
     rules_version: u64,
     effective: Effective,
 }
@@ -114,6 +117,7 @@ impl Config {
             serve: ServeConfig::check(&raw.serve, &effective)?,
             sql: SqlConfig::try_from(&raw.sql).map_err(blame)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
+            lake: LakeConfig::check(&raw.lake, &effective)?,
             rules_version: rules::rules_version(&effective),
             effective,
         };
@@ -181,6 +185,7 @@ impl PartialEq for Config {
             serve,
             sql,
             assistant,
+            lake,
             rules_version: _,
             effective: _,
         } = self;
@@ -188,7 +193,8 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, serve, sql, assistant)
-                == (&other.stream, &other.train, &other.serve, &other.sql, &other.assistant)
+            && (stream, train, serve, assistant, lake)
+                == (&other.stream, &other.train, &other.serve, &other.assistant, &other.lake)
+            && sql == &other.sql
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct Raw {
     pub serve: RawServe,
     pub sql: RawSql,
     pub assistant: RawAssistant,
+    pub lake: RawLake,
 }
 
 #[derive(Debug, Deserialize)]
@@ -245,4 +246,24 @@ pub(crate) struct RawSql {
     pub spill_dir: String,
     pub threads: i64,
     pub table_rows_max: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLake {
+    pub url: String,
+    pub endpoint: String,
+    pub region: String,
+    pub access_key: String,
+    pub secret_key: Secret,
+    pub secret_key_file: String,
+    pub every_s: i64,
+    pub step_records_max: i64,
+    pub sorted_mib_max: i64,
+    pub file_rows_max: i64,
+    pub file_mib_max: i64,
+    pub compact_below_kib: i64,
+    pub compact_files_min: i64,
+    pub retention_days: i64,
+    pub grace_s: i64,
 }

@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize, Serializer};
 pub const MASK: &str = "***";
 
 /// Keys whose values are secrets.
-pub(crate) const SECRET_KEYS: [&str; 6] = [
+pub(crate) const SECRET_KEYS: [&str; 7] = [
     "serve.write_key",
     "serve.read_key",
     "kafka.password",
     "mysql.password",
     "redis.password",
     "assistant.key",
+    "lake.secret_key",
 ];
 
 /// A key: at least 128 bits if it is hexadecimal and random, at most what fits a header comfortably.

@@ -1,6 +1,8 @@
 //! Everything that runs beside the stream: the generated shop, imports of real data, the trainer, verification,
 //! the growth of the log.
 
+#[cfg(feature = "lake")]
+pub mod archive;
 pub mod evaluate;
 pub mod faq;
 pub mod grow;

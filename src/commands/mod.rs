@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod archive;
 pub mod ask;
 pub mod chat;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod generate;
 pub mod grow;
 pub mod import;
 pub mod jobs;
+pub mod lake;
 pub mod mcp;
 pub mod profile;
 pub mod provide;

@@ -8,6 +8,8 @@ use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
+use shoptide_config::LakeConfig;
+
 use crate::LakeError;
 
 /// Tries of one request: a store that restarts is back within these.
@@ -49,6 +51,18 @@ impl LakeOptions {
     /// A lake in a folder, which is made if it is not there.
     pub fn local(folder: impl AsRef<Path>) -> Self {
         Self { url: folder.as_ref().to_string_lossy().into_owned(), s3: S3Options::default() }
+    }
+
+    /// As `[lake]` says; `data_dir`: where a lake lies for which nothing is said.
+    pub fn of(config: &LakeConfig, data_dir: &Path) -> Self {
+        let folder = || data_dir.join("lake").to_string_lossy().into_owned();
+        let s3 = S3Options {
+            endpoint: config.endpoint.clone(),
+            region: config.region.clone(),
+            access_key: config.access_key.clone(),
+            secret_key: config.secret_key.as_ref().map(|key| key.expose().to_owned()),
+        };
+        Self { url: config.url.clone().unwrap_or_else(folder), s3 }
     }
 
     /// The store rooted at the lake, and the folder if it is a local one.
