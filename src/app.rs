@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shoptide_config::{Config, CorsOrigins};
+use shoptide_jobs::segments::SegmentContext;
 use shoptide_jobs::train::{self, TrainAsker, TrainContext, TrainHandle, TrainParams, Workers};
 use shoptide_live::fold::Inspect;
 use shoptide_live::{Live, Metrics};
@@ -318,6 +319,24 @@ pub fn train_context(
         live: live.clone(),
         files: data.model_files(config),
         params: Arc::new(params),
+        workers: Workers::all_cores()?,
+        clock: system_clock(),
+    })
+}
+
+/// What a run of segments works with, from the configuration.
+pub fn segment_context(
+    config: &Config,
+    truth: &Arc<dyn Truth>,
+    live: &Arc<Live>,
+) -> anyhow::Result<SegmentContext> {
+    Ok(SegmentContext {
+        truth: truth.clone(),
+        catalogue: live.catalogue(),
+        taste: config.tastes.clone(),
+        params: config.segments.params,
+        popular_items: config.segments.popular_items,
+        runs_kept: config.segments.runs_kept,
         workers: Workers::all_cores()?,
         clock: system_clock(),
     })

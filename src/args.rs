@@ -66,6 +66,8 @@ pub enum Command {
     Lake(Lake),
     /// The shop's questions and answers.
     Faq(Faq),
+    /// Groups of users with a like taste: what `jobs segment` found.
+    Segments(Segments),
     /// The shop's tools for an assistant: the Model Context Protocol over standard input and output, until it closes them.
     ///
     /// Reads the files of a shop that runs or rests. HTTP has the same tools at `/mcp`.
@@ -270,6 +272,41 @@ pub enum Job {
         #[arg(long)]
         json: bool,
     },
+    /// Finds the segments of users anew, assigns everybody and publishes.
+    ///
+    /// Lists for users of whom little is known follow with the next model version. The run before counts until this one is whole.
+    Segment {
+        /// How many, instead of `segments.k`.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(2..=32))]
+        k: Option<u32>,
+        /// One line of JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Segments {
+    #[command(subcommand)]
+    pub what: SegmentsWhat,
+    /// One line of JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SegmentsWhat {
+    /// The segments of the run that counts.
+    List,
+    /// One segment: what sets it apart, who is typical, what is popular.
+    Show {
+        /// Its number.
+        segment: u32,
+    },
+    /// What became of the segments and their users, run by run, the newest first.
+    Drift,
 }
 
 #[derive(Debug, clap::Args)]

@@ -77,6 +77,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::State(state) => commands::state::run(state).await,
         Command::Sql(sql) => commands::sql::run(sql).await,
         Command::Lake(lake) => commands::lake::run(lake).await,
+        Command::Segments(segments) => commands::segments::run(segments).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),

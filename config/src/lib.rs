@@ -13,6 +13,7 @@ mod rules;
 mod running;
 mod secret;
 mod secret_source;
+mod segments;
 mod serve;
 mod services;
 mod shown;
@@ -38,6 +39,7 @@ pub use running::{
     CacheKind, LogConfig, LogKind, ShopConfig, StoreConfig, StoreKind, StreamConfig, TrainConfig,
 };
 pub use secret::{MASK, Secret};
+pub use segments::SegmentsConfig;
 pub use serve::{CorsOrigins, ServeConfig};
 pub use services::{KafkaCodec, KafkaConfig, KafkaSasl, KafkaSecurity, MysqlConfig, MysqlTls, RedisConfig};
 pub use shown::{check, process_variables, show};
@@ -66,6 +68,7 @@ pub struct Config {
     pub list: ListRules,
     pub stream: StreamConfig,
     pub train: TrainConfig,
+    pub segments: SegmentsConfig,
     pub serve: ServeConfig,
     pub sql: SqlConfig,
     pub assistant: AssistantConfig,
@@ -114,6 +117,7 @@ impl Config {
             list: ListRules::try_from(&raw.list).map_err(blame)?,
             stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
+            segments: SegmentsConfig::try_from(&raw.segments).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             sql: SqlConfig::try_from(&raw.sql).map_err(blame)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
@@ -182,6 +186,7 @@ impl PartialEq for Config {
             list,
             stream,
             train,
+            segments,
             serve,
             sql,
             assistant,
@@ -193,8 +198,8 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, serve, assistant, lake)
-                == (&other.stream, &other.train, &other.serve, &other.assistant, &other.lake)
-            && sql == &other.sql
+            && (stream, train, segments, serve, assistant)
+                == (&other.stream, &other.train, &other.segments, &other.serve, &other.assistant)
+            && (sql, lake) == (&other.sql, &other.lake)
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Raw {
     pub list: RawList,
     pub stream: RawStream,
     pub train: RawTrain,
+    pub segments: RawSegments,
     pub serve: RawServe,
     pub sql: RawSql,
     pub assistant: RawAssistant,
@@ -149,6 +150,20 @@ pub(crate) struct RawTrain {
     pub first_after_events: i64,
     pub models_kept_min: i64,
     pub full_after_changed_share: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSegments {
+    pub k: i64,
+    pub k_min: i64,
+    pub k_max: i64,
+    pub dims: i64,
+    pub habits_weight: f64,
+    pub sample_users: i64,
+    pub popular_items: i64,
+    pub runs_kept: i64,
+    pub seed: i64,
 }
 
 #[derive(Debug, Deserialize)]

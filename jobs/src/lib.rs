@@ -8,6 +8,7 @@ pub mod faq;
 pub mod grow;
 pub mod import;
 pub mod plot;
+pub mod segments;
 pub mod shop;
 pub mod train;
 pub mod verify;

@@ -116,6 +116,7 @@ fn train_model(train: &[&[Rating]], ids: &[u32]) -> Result<Snapshot, Box<dyn Err
         .filter_map(|r| Some((index(ids, r.item)?, 1.0, (now_s - r.at_s) as f64 / DAY_S)));
     let popularity = PopularityParams::new(36_500.0, 365.0, 5.0)?;
     Ok(Snapshot::new(SnapshotParts {
+        segments: Default::default(),
         version: 1,
         parent: None,
         kind: Kind::Full,

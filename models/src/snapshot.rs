@@ -3,7 +3,9 @@
 use crate::als::ItemSide;
 use crate::item_item::Neighbours;
 use crate::popularity::Popularity;
+use crate::segments::ServedSegments;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How a version was made.
@@ -45,6 +47,8 @@ pub struct SnapshotParts {
     pub side: ItemSide,
     pub neighbours: Neighbours,
     pub popularity: Popularity,
+    /// Of the run of segments that counted when the version was made.
+    pub segments: Arc<ServedSegments>,
 }
 
 /// A checked model version. Each of `side`, `neighbours` and `popularity` knows either all items or none.
@@ -63,6 +67,8 @@ const FREE: u32 = u32::MAX;
 pub enum SnapshotError {
     #[error("the {part} know {found} items, expected {n_items} or none")]
     ItemCount { part: &'static str, found: usize, n_items: usize },
+    #[error("segment {segment} names item {item}, expected below {n_items}")]
+    UnknownItem { segment: u32, item: u32, n_items: usize },
     #[error("items {first} and {second} have the same id")]
     DuplicateId { first: usize, second: usize },
     #[error("the model has {found} items, expected at most 4294967294")]
@@ -102,6 +108,11 @@ impl Snapshot {
                 return Err(SnapshotError::ItemCount { part, found, n_items });
             }
         }
+        for segment in &parts.segments.segments {
+            if let Some((item, _)) = segment.popular.iter().find(|(item, _)| n_items <= *item as usize) {
+                return Err(SnapshotError::UnknownItem { segment: segment.id, item: *item, n_items });
+            }
+        }
         // JSON, in which the lineage is kept, has no other numbers.
         parts.meta.metrics.retain(|_, value| value.is_finite());
         let slots = index(&parts.item_ids)?;
@@ -132,6 +143,9 @@ impl Snapshot {
     }
     pub fn popularity(&self) -> &Popularity {
         &self.parts.popularity
+    }
+    pub fn segments(&self) -> &Arc<ServedSegments> {
+        &self.parts.segments
     }
     pub fn n_items(&self) -> usize {
         self.parts.item_ids.len()
@@ -229,6 +243,7 @@ pub(crate) mod tests {
             side: ItemSide::new(factors.items, params).unwrap(),
             neighbours: Neighbours::fit(&data, &near),
             popularity: Popularity::from_events(n, events, &popularity).unwrap(),
+            segments: Arc::default(),
         }
     }
 

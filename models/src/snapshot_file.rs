@@ -15,6 +15,7 @@ use crate::snapshot::{Snapshot, SnapshotError, SnapshotParts};
 use header::{File, Header};
 use ndarray::Array2;
 use rows::Row;
+use std::sync::Arc;
 
 /// Format written by this program and the newest it reads. A newer one must keep the checksum rule of `seal`.
 pub const FORMAT: u32 = 1;
@@ -44,7 +45,8 @@ pub fn encode_delta(parent: &Snapshot, model: &Snapshot) -> Result<Vec<u8>, Snap
     }
     let items = 0..model.n_items() as u32;
     let changed = items.filter_map(|item| Row::of(model, item).unless_same(&Row::of(parent, item)));
-    rows::write(&Header::of(model, File::Delta), &changed.collect::<Vec<_>>())
+    let header = Header::of(model, File::Delta).without_same_segments(parent);
+    rows::write(&header, &changed.collect::<Vec<_>>())
 }
 
 /// Reads what [`encode`] wrote.
@@ -167,6 +169,7 @@ impl<'a> Build<'a> {
         } else {
             Popularity::empty()
         };
+        let before = self.parent.map(|parent| parent.segments().clone());
         Snapshot::new(SnapshotParts {
             version: header.version(),
             parent: header.parent(),
@@ -176,6 +179,7 @@ impl<'a> Build<'a> {
             side: ItemSide::new(factors, params).map_err(corrupt)?,
             neighbours,
             popularity,
+            segments: header.into_segments().map(Arc::new).or(before).unwrap_or_default(),
         })
         .map_err(corrupt)
     }

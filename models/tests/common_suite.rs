@@ -47,6 +47,7 @@ fn train(n_items: usize, rows: Vec<Vec<(u32, f32)>>) -> Result<Snapshot, MatrixE
     let factors = als::fit(&data, &params, None, &mut |_| ()).unwrap();
     let popularity = PopularityParams::new(30.0, 2.0, 5.0).unwrap();
     Ok(Snapshot::new(SnapshotParts {
+        segments: Default::default(),
         version: 1,
         parent: None,
         kind: Kind::Full,

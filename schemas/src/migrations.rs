@@ -25,6 +25,11 @@ pub const STORE: &[Migration] = &[
         name: "ratings of items",
         sql: include_str!("../migrations/0006_item_rating.sql"),
     },
+    Migration {
+        version: 7,
+        name: "segments of users",
+        sql: include_str!("../migrations/0007_user_segment.sql"),
+    },
 ];
 
 /// The embedded log.

@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::json;
 use shoptide_jobs::evaluate::OutFile;
+use shoptide_jobs::segments::segment_once;
 use shoptide_jobs::train::{Tables, TuneOptions, held_out, train_once};
 use shoptide_live::{Live, Metrics};
 use shoptide_store::Truth;
 
-use crate::app::{Roles, train_context};
+use crate::app::{Roles, segment_context, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{archive, load_config, run, tune};
+use crate::commands::{archive, load_config, run, segments, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -29,13 +30,13 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let config = load_config(args.place.config.as_deref())?;
     let plot = match &job {
         Job::Tune { plot, .. } => plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?,
-        Job::Train { .. } | Job::Evaluate { .. } | Job::Archive { .. } => None,
+        Job::Train { .. } | Job::Evaluate { .. } | Job::Segment { .. } | Job::Archive { .. } => None,
     };
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
     let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth: Arc<dyn Truth> = match job {
-        Job::Train { .. } => services::open_truth(&config, &data).await?,
+        Job::Train { .. } | Job::Segment { .. } => services::open_truth(&config, &data).await?,
         Job::Evaluate { .. } | Job::Tune { .. } | Job::Archive { .. } => {
             services::open_truth_to_read(&config, &data).await?
         }
@@ -60,6 +61,13 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
                     trained.seconds
                 )?;
             }
+        }
+        Job::Segment { k, json } => {
+            let mut context = segment_context(&config, &truth, &live)?;
+            if let Some(k) = k {
+                context.params = context.params.with_k(k as usize)?;
+            }
+            segments::print(&segment_once(&context).await?, json)?;
         }
         Job::Tune { trials, budget_s, seed, json, .. } => {
             let mut tables = Tables::default();

@@ -18,6 +18,7 @@ pub mod profile;
 pub mod provide;
 pub mod run;
 pub mod sql;
+pub mod segments;
 pub mod state;
 pub mod tune;
 

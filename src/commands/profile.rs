@@ -17,7 +17,7 @@ const SECTIONS: [Section; 6] = [
     ("queries", &[("at", "at"), ("text", "text")]),
 ];
 /// Shown above the sections.
-const HEAD: [&str; 4] = ["user_id", "forwarded_to", "last_event_at", "counts"];
+const HEAD: [&str; 5] = ["user_id", "forwarded_to", "last_event_at", "segment", "counts"];
 
 /// The whole page. A field that is not known here is shown at the end as it is.
 pub fn profile_text(profile: &Value) -> String {
@@ -28,6 +28,9 @@ pub fn profile_text(profile: &Value) -> String {
         page += &format!("known as    {}; the rest is that user's\n", text("forwarded_to"));
     }
     page += &format!("last event  {}\n", text("last_event_at"));
+    if let Some(name) = fields.get("segment").and_then(|segment| segment.get("name")) {
+        page += &format!("segment     {}\n", visible(&shown(Some(name))));
+    }
     let counts = fields.get("counts").and_then(Value::as_object).into_iter().flatten();
     let mut counts: Vec<(&String, u64)> = counts.map(|(name, n)| (name, n.as_u64().unwrap_or(0))).collect();
     counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
@@ -67,11 +70,11 @@ mod tests {
     fn the_page_begins_with_the_user_and_ends_with_what_is_new() {
         let profile = serde_json::json!({
             "brands": [{"name": "Acme", "strength": 2.0}], "counts": {"purchase": 1, "view_item": 7}, "last_event_at": "2026-05-04T12:00:00.000Z",
-            "queries": [], "segment": "new", "user_id": "U1\u{1b}[2J", "tastes": [{"hidden": true, "item_id": "A", "strength": 1.5, "title": "手机"}],
+            "loyalty": "new", "queries": [], "segment": {"id": 3, "name": "technology"}, "user_id": "U1\u{1b}[2J", "tastes": [{"hidden": true, "item_id": "A", "strength": 1.5, "title": "手机"}],
         });
-        let expected = "user        U1\u{fffd}[2J\nlast event  2026-05-04T12:00:00.000Z\ndid         view_item 7, purchase 1\n\
+        let expected = "user        U1\u{fffd}[2J\nlast event  2026-05-04T12:00:00.000Z\nsegment     technology\ndid         view_item 7, purchase 1\n\
             \ntastes\nitem  strength  hidden  title\nA     1.5000    yes     手机\n\
-            \nbrands\nbrand  strength\nAcme   2.0000\n\nsegment: new\n";
+            \nbrands\nbrand  strength\nAcme   2.0000\n\nloyalty: new\n";
         assert_eq!(profile_text(&profile), expected);
     }
 }

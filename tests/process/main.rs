@@ -28,6 +28,7 @@ mod roles;
 mod running;
 #[cfg(feature = "search")]
 mod search;
+mod segments;
 mod services;
 mod truncated;
 #[cfg(feature = "assistant")]

@@ -1,11 +1,14 @@
 //! A small new version every few seconds: the items that were acted on since the last cut, solved anew against users
 //! held fixed; everything else is the parent's.
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 use rayon::prelude::*;
 use shoptide_models::als::{FoldScratch, ItemSide, UserSide, gram, refresh_items};
 use shoptide_models::item_item::Neighbours;
 use shoptide_models::matrix::Interactions;
+use shoptide_models::segments::ServedSegments;
 use shoptide_models::snapshot::{Kind, Snapshot, SnapshotParts};
 
 use super::full::lineage;
@@ -20,7 +23,7 @@ const GRAM_USERS: usize = 4_096;
 /// Measurements of the last full training that its deltas carry on.
 const CARRIED: [&str; 2] = ["full_deeds", "tombstones"];
 
-/// Makes version `parent + 1` with the touched items solved anew.
+/// Makes version `parent + 1` with the touched items solved anew, and the segments given.
 ///
 /// # Errors
 /// [`TrainError::Numbers`] or [`TrainError::Model`] if the data cannot be solved.
@@ -29,7 +32,11 @@ pub(super) fn refresh(
     params: &TrainParams,
     parent: &Snapshot,
     touched: &[u32],
+    segments: Arc<ServedSegments>,
 ) -> Result<Snapshot, TrainError> {
+    if touched.is_empty() {
+        return with_segments(parent, segments);
+    }
     let data = tables.interactions(&params.taste)?;
     let numbers = |e: &dyn std::fmt::Display| TrainError::Numbers(e.to_string());
     let n_items = data.n_cols();
@@ -72,6 +79,7 @@ pub(super) fn refresh(
     let mut measured = Measured::new();
     measured.insert("touched".to_owned(), touched.len() as f64);
     measured.insert("items".to_owned(), n_items as f64);
+    measured.insert("segment_run".to_owned(), segments.run as f64);
     let carried = parent.meta().metrics.iter().filter(|(name, _)| CARRIED.contains(&name.as_str()));
     measured.extend(carried.map(|(name, value)| (name.clone(), *value)));
     Ok(Snapshot::new(SnapshotParts {
@@ -83,7 +91,19 @@ pub(super) fn refresh(
         side: ItemSide::new(factors, params.als).map_err(|e| numbers(&e))?,
         neighbours,
         popularity: tables.popularity(&params.taste, &params.popularity)?,
+        segments,
     })?)
+}
+
+/// The parent as it is, with the segments of another run.
+fn with_segments(parent: &Snapshot, segments: Arc<ServedSegments>) -> Result<Snapshot, TrainError> {
+    let mut parts = parent.parts().clone();
+    (parts.parent, parts.kind) = (Some(parts.version), Kind::Delta);
+    parts.version += 1;
+    parts.meta.metrics.insert("segment_run".to_owned(), segments.run as f64);
+    parts.meta.metrics.insert("touched".to_owned(), 0.0);
+    parts.segments = segments;
+    Ok(Snapshot::new(parts)?)
 }
 
 /// Vectors of some users, `(users, rank)`, from the items that the parent knows.

@@ -1,13 +1,17 @@
 //! A full training: all users, all items, warm from the last version's factors.
 
+use std::sync::Arc;
+
 use shoptide_models::als::{self, ItemSide};
 use shoptide_models::item_item::Neighbours;
+use shoptide_models::segments::ServedSegments;
 use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
 
 use super::tables::Tables;
 use super::{Measured, TrainError, TrainParams};
 
-/// Trains version `version` on what the tables hold. `parent`: the version whose factors it starts from, if any.
+/// Trains version `version` on what the tables hold. `parent`: the version whose factors it starts from, if any; `segments`: of the
+/// run that counts, in the index of the tables.
 ///
 /// # Errors
 /// [`TrainError::Nothing`] without a single act; [`TrainError::Numbers`] or [`TrainError::Model`] if the data cannot be
@@ -17,6 +21,7 @@ pub(super) fn train(
     params: &TrainParams,
     version: u64,
     parent: Option<&Snapshot>,
+    segments: Arc<ServedSegments>,
 ) -> Result<Snapshot, TrainError> {
     let data = tables.interactions(&params.taste)?;
     if data.nnz() == 0 {
@@ -32,6 +37,7 @@ pub(super) fn train(
         .map_err(|e| TrainError::Numbers(e.to_string()))?;
     measured.insert("full_deeds".to_owned(), tables.deeds as f64);
     measured.insert("tombstones".to_owned(), tables.tombstones as f64);
+    measured.insert("segment_run".to_owned(), segments.run as f64);
     measured.insert("users".to_owned(), data.n_rows() as f64);
     measured.insert("items".to_owned(), data.n_cols() as f64);
     measured.insert("interactions".to_owned(), data.nnz() as f64);
@@ -44,6 +50,7 @@ pub(super) fn train(
         side: ItemSide::new(factors.items, params.als).map_err(|e| TrainError::Numbers(e.to_string()))?,
         neighbours: Neighbours::fit(&data, &params.item_item),
         popularity: tables.popularity(&params.taste, &params.popularity)?,
+        segments,
     })?)
 }
 

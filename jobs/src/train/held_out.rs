@@ -68,6 +68,7 @@ impl Cut {
         }
         let trending = vec![0_f32; popular.len()];
         let model = Snapshot::new(SnapshotParts {
+            segments: Default::default(),
             version: 1,
             parent: None,
             kind: Kind::Full,

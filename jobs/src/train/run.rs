@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use shoptide_live::{LiveError, load_version};
 use shoptide_log::NewRecord;
+use shoptide_models::segments::ServedSegments;
 use shoptide_models::snapshot::Snapshot;
 use shoptide_schemas::catalogue::WireCatalogue;
 use shoptide_schemas::wire::WireTime;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::publish::{forget_old, publish, put_links};
 use super::tables::Tables;
 use super::{TrainContext, TrainError, delta, full};
+use crate::segments;
 
 /// Requests for a training that may wait; more is a mistake of the caller.
 const ASKS_MAX: usize = 8;
@@ -241,13 +243,14 @@ impl Trainer {
         }
         let version = self.published + 1;
         let parent = self.model.clone().filter(|_| !new_chain);
+        let segments = self.segments(None).await?;
         let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
         // Training is work for the cores, not for the runtime's workers.
         let (mut tables, model, links) = self
             .context
             .workers
             .run(move || {
-                let model = full::train(&tables, &params, version, parent.as_deref());
+                let model = full::train(&tables, &params, version, parent.as_deref(), segments);
                 let links = tables.links();
                 (tables, model, links)
             })
@@ -274,8 +277,9 @@ impl Trainer {
 
     async fn delta(&mut self) -> Result<Option<Trained>, TrainError> {
         let Some(parent) = self.model.clone() else { return Ok(None) };
+        let segments = self.segments(Some(parent.segments())).await?;
         let touched = self.tables.take_touched();
-        if touched.is_empty() {
+        if touched.is_empty() && segments.run == parent.segments().run {
             return Ok(None);
         }
         let began = Instant::now();
@@ -286,7 +290,7 @@ impl Trainer {
             .context
             .workers
             .run(move || {
-                let model = delta::refresh(&tables, &params, &from, &touched);
+                let model = delta::refresh(&tables, &params, &from, &touched, segments);
                 (tables, model)
             })
             .await?;
@@ -299,6 +303,16 @@ impl Trainer {
         (self.model, self.published) = (Some(model.clone()), model.version());
         forget_old(&self.context, None).await?;
         Ok(Some(Trained { model, seconds, users: self.tables.n_users() }))
+    }
+
+    /// The segments of the run that counts, in the index of the tables. `known`: those of the parent, if its index is the same.
+    async fn segments(&self, known: Option<&Arc<ServedSegments>>) -> Result<Arc<ServedSegments>, TrainError> {
+        let run = self.context.truth.segment_run().await?.unwrap_or(0);
+        if let Some(known) = known.filter(|known| known.run == run) {
+            return Ok(known.clone());
+        }
+        let number = |id: &[u8]| self.tables.number_of(id);
+        Ok(Arc::new(segments::served(&*self.context.truth, &number).await?))
     }
 
     /// Tells the catalogue of items that only events have named, so that lists can number them.

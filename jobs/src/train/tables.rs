@@ -152,6 +152,11 @@ impl Tables {
         &self.ids
     }
 
+    /// The index of an item in the next model.
+    pub(super) fn number_of(&self, id: &[u8]) -> Option<u32> {
+        self.numbers.get(id).copied()
+    }
+
     pub fn n_users(&self) -> usize {
         self.users.len()
     }

@@ -37,7 +37,7 @@ impl Workers {
     ///
     /// # Errors
     /// [`TrainError::Numbers`] if it panicked.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, TrainError> {

@@ -18,6 +18,8 @@ pub enum Source {
     Session,
     /// The catalogue's order, for want of anything better.
     Catalogue,
+    /// What users of the same segment like.
+    Segment,
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl Source {
             Self::Trending => "trending",
             Self::Session => "session",
             Self::Catalogue => "catalogue",
+            Self::Segment => "segment",
         }
     }
 
@@ -42,12 +45,13 @@ impl Source {
             Self::Trending => 3,
             Self::Session => 4,
             Self::Catalogue => 5,
+            Self::Segment => 6,
         }
     }
 
     /// The source of a number at rest; an unknown one reads as the catalogue's order.
     pub fn from_code(code: u8) -> Self {
-        [Self::Factors, Self::ItemItem, Self::Popularity, Self::Trending, Self::Session]
+        [Self::Factors, Self::ItemItem, Self::Popularity, Self::Trending, Self::Session, Self::Segment]
             .into_iter()
             .find(|s| s.code() == code)
             .unwrap_or(Self::Catalogue)

@@ -52,7 +52,8 @@ impl ListScratch {
     }
 }
 
-/// Makes a user's list, best first, at most `params.length` places. Empty only if the catalogue has nothing listable.
+/// Makes a user's list, best first, at most `params.length` places: of what the model knows of him, else of his segment, else of
+/// everybody. Empty only if the catalogue has nothing listable.
 pub fn make_list(
     user: &UserState,
     linked: &Linked,
@@ -68,6 +69,9 @@ pub fn make_list(
     }
     let history = history_of(&tastes, linked);
     let mut entries = from_model(&history, linked, params, scratch);
+    if history.is_empty() {
+        entries = segment_first(user, &tastes, entries, linked, params, scratch);
+    }
     if entries.len() < params.length {
         let seen: HashSet<&ItemId> =
             tastes.items.iter().filter(|t| t.hidden || !params.seen_again).map(|t| t.item).collect();
@@ -130,7 +134,7 @@ fn from_model(
     let ListScratch { scorer, excluded, stamp } = scratch;
     let out = |index: u32| excluded.get(index as usize) == Some(stamp) || !linked.listable(index);
     let candidates = Scorer::new(model, &params.blend).candidates(history, params.length, &out, scorer);
-    let categories = category_numbers(&candidates, linked);
+    let categories = category_numbers(candidates.iter().map(|c| linked.number(c.item)), linked);
     let scores: Vec<f32> = candidates.iter().map(|c| c.score).collect();
     let order = rerank_categories(&scores, &categories, params.length, params.mmr);
     order.into_iter().filter_map(|place| candidates.get(place)).map(|c| entry(c, linked)).collect()
@@ -146,10 +150,10 @@ fn entry(candidate: &Candidate, linked: &Linked) -> ListEntry {
 }
 
 /// Small numbers for the categories of a list, 0 for none: comparing strings 5,000 times would cost more than ranking.
-fn category_numbers(candidates: &[Candidate], linked: &Linked) -> Vec<u16> {
+fn category_numbers(numbers: impl Iterator<Item = u32>, linked: &Linked) -> Vec<u16> {
     let mut known: Vec<&str> = Vec::new();
-    let number = |c: &Candidate| {
-        let Some((_, row)) = linked.catalogue().row(linked.number(c.item)) else { return 0 };
+    let number = |number: u32| {
+        let Some((_, row)) = linked.catalogue().row(number) else { return 0 };
         if row.category.is_empty() {
             return 0;
         }
@@ -159,7 +163,42 @@ fn category_numbers(candidates: &[Candidate], linked: &Linked) -> Vec<u16> {
         });
         u16::try_from(place + 1).unwrap_or(0)
     };
-    candidates.iter().map(number).collect()
+    numbers.map(number).collect()
+}
+
+/// The list of a user of whose items the model knows none: what is popular in the segment that his items and searches speak of, then
+/// `entries`, which know nobody.
+fn segment_first(
+    user: &UserState,
+    tastes: &Tastes<'_>,
+    entries: Vec<ListEntry>,
+    linked: &Linked,
+    params: &ListParams,
+    scratch: &ListScratch,
+) -> Vec<ListEntry> {
+    let Some(model) = linked.model() else { return entries };
+    let Some(segment) = model.segments().recognise(user, tastes, linked.catalogue()) else { return entries };
+    let ListScratch { excluded, stamp, .. } = scratch;
+    let out = |index: u32| excluded.get(index as usize) == Some(stamp) || !linked.listable(index);
+    let popular: Vec<(u32, u32)> = segment.popular.iter().copied().filter(|(item, _)| !out(*item)).collect();
+    // Above whatever knows nobody.
+    let base = entries.iter().map(|e| e.score).fold(0.0, f32::max);
+    let scores: Vec<f32> = popular.iter().map(|(_, weight)| base + *weight as f32 / 1e6).collect();
+    let categories = category_numbers(popular.iter().map(|(item, _)| linked.number(*item)), linked);
+    let order = rerank_categories(&scores, &categories, params.length, params.mmr);
+    let places = order.into_iter().filter_map(|at| Some((popular.get(at)?.0, *scores.get(at)?)));
+    let mut list: Vec<ListEntry> = places
+        .map(|(item, score)| ListEntry {
+            item: linked.number(item),
+            score,
+            source: Source::Segment.code(),
+            evidence: segment.id,
+        })
+        .collect();
+    let listed: HashSet<u32> = list.iter().map(|e| e.item).collect();
+    let missing = params.length.saturating_sub(list.len());
+    list.extend(entries.into_iter().filter(|e| !listed.contains(&e.item)).take(missing));
+    list
 }
 
 /// Fills up with catalogue items, the newest first.

@@ -4,6 +4,7 @@ use shoptide_schemas::{EventMs, ItemId};
 
 use crate::blend::Source;
 use crate::catalogue::Catalogue;
+use crate::segments::ServedSegments;
 use crate::state::{Act, UserState};
 
 /// The user's own act that speaks for a place.
@@ -19,7 +20,7 @@ pub struct Evidence {
 /// Why a place is what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// For machines: `like_what_you`, `with_what_you`, `popular`, `trending` or `catalogue`.
+    /// For machines: `like_what_you`, `with_what_you`, `popular_in_segment`, `popular`, `trending` or `catalogue`.
     pub code: &'static str,
     /// For people, in English.
     pub text: String,
@@ -28,15 +29,19 @@ pub struct Reason {
 
 /// Explains a place from the user's present state; the state may have moved since the list was made, then the reason
 /// names the act that is known now.
-/// - `evidence`: catalogue number of the user's item that speaks loudest, if any
+/// - `evidence`: catalogue number of the user's item that speaks loudest, if any; of a place of his segment, the segment
+/// - `segments`: of the model of now
 /// - `recent`: how often users acted on the listed item in the last 7 days, if known
 pub fn explain(
     source: Source,
     evidence: Option<u32>,
     user: &UserState,
     catalogue: &Catalogue,
+    segments: &ServedSegments,
     recent: Option<i64>,
 ) -> Reason {
+    let segment = evidence.filter(|_| source == Source::Segment).and_then(|id| segments.get(id));
+    let evidence = evidence.filter(|_| source != Source::Segment);
     let evidence = evidence.and_then(|number| evidence_of(number, user, catalogue));
     let times = match recent {
         Some(1) => ", once in the last 7 days".to_owned(),
@@ -53,6 +58,14 @@ pub fn explain(
             code: "with_what_you",
             text: format!("often chosen together with what you know: you {}", said(&e)),
             evidence: Some(e),
+        },
+        (Source::Segment, _) => Reason {
+            code: "popular_in_segment",
+            text: match segment {
+                Some(segment) => format!("popular among {} lovers{times}", segment.name),
+                None => format!("popular among shoppers with a like taste{times}"),
+            },
+            evidence: None,
         },
         (Source::Trending, _) => Reason {
             code: "trending",

@@ -2,6 +2,7 @@
 
 use super::corrupt;
 use crate::als::{AlsParams, Solver};
+use crate::segments::{ServedSegment, ServedSegments};
 use crate::snapshot::{Kind, Lineage, Snapshot, SnapshotError};
 use std::collections::BTreeMap;
 
@@ -44,11 +45,21 @@ pub(super) struct Header {
     /// None for the default, so that files without a choice keep their bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     solver: Option<Solver>,
+    /// Of a full file: none where there are none. Of a delta: none where they are its parent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    segments: Option<Segments>,
     cut: Vec<(String, u32, i64)>,
     now_ms: i64,
     config_hash: String,
     code_version: String,
     metrics: BTreeMap<String, String>,
+}
+
+/// Segments as they rest: whole numbers and text.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Segments {
+    run: u64,
+    segments: Vec<ServedSegment>,
 }
 
 fn number(text: &str) -> Result<f64, SnapshotError> {
@@ -77,12 +88,28 @@ impl Header {
             reg_exponent: als.reg_exponent().to_string(),
             seed: als.seed(),
             solver: Some(als.solver()).filter(|s| *s != Solver::default()),
+            segments: Some(model.segments())
+                .filter(|s| s.run != 0 || !s.is_empty())
+                .map(|s| Segments { run: s.run, segments: s.segments.clone() }),
             cut: meta.cut.clone(),
             now_ms: meta.now_ms,
             config_hash: meta.config_hash.clone(),
             code_version: meta.code_version.clone(),
             metrics: meta.metrics.iter().map(|(name, x)| (name.clone(), x.to_string())).collect(),
         }
+    }
+
+    /// Leaves out what a delta's parent has as well; says that there are none where the parent has some.
+    pub(super) fn without_same_segments(mut self, parent: &Snapshot) -> Self {
+        let ours = self.segments.take().unwrap_or(Segments { run: 0, segments: Vec::new() });
+        let theirs = parent.segments();
+        let same = ours.run == theirs.run && ours.segments == theirs.segments;
+        self.segments = (!same).then_some(ours);
+        self
+    }
+
+    pub(super) fn into_segments(self) -> Option<ServedSegments> {
+        self.segments.map(|Segments { run, segments }| ServedSegments { run, segments })
     }
 
     pub(super) fn expect(&self, expected: File) -> Result<(), SnapshotError> {

@@ -191,3 +191,36 @@ fn ids_that_look_like_the_seal_are_kept() {
     let odd = Snapshot::new(parts).unwrap();
     assert_eq!(decode_full(&encode(&odd).unwrap()).unwrap(), odd);
 }
+
+#[test]
+fn segments_are_in_a_full_file_and_in_the_delta_that_changes_them() {
+    use crate::segments::{ServedSegment, ServedSegments};
+    let segments = |run, name: &str, item| {
+        let terms = vec![("csports".to_owned(), 600_000)];
+        let popular = vec![(item, 1_000_000), (2, 5)];
+        Arc::new(ServedSegments {
+            run,
+            segments: vec![ServedSegment { id: 4, name: name.to_owned(), terms, popular }],
+        })
+    };
+    let with = |mut parts: SnapshotParts, segments: &Arc<ServedSegments>| {
+        parts.segments = segments.clone();
+        Snapshot::new(parts).unwrap()
+    };
+    let (plain, first, second) =
+        (Arc::default(), segments(1, "sports", 3), segments(2, "sports, hiking", 31));
+    for (before, after) in [(&plain, &first), (&first, &second), (&second, &plain), (&first, &first)] {
+        let parent = with(trained(32), before);
+        assert_eq!(decode_full(&encode(&parent).unwrap()).unwrap(), parent);
+        let mut parts = trained(32);
+        (parts.version, parts.parent, parts.kind) = (8, Some(7), Kind::Delta);
+        let child = with(parts, after);
+        let bytes = encode_delta(&parent, &child).unwrap();
+        assert_eq!(apply_delta(&parent, &bytes).unwrap(), child);
+        assert_eq!(bytes.windows(6).any(|w| w == b"sports"), before != after && after.run != 0);
+    }
+    let mut parts = trained(10);
+    parts.segments = second;
+    let error = Snapshot::new(parts).unwrap_err();
+    assert_eq!(error.to_string(), "segment 4 names item 31, expected below 10");
+}

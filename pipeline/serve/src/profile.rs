@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shoptide_models::catalogue::{Catalogue, CatalogueItem};
 use shoptide_models::state::{Tastes, UserState};
-use shoptide_schemas::{EventMs, ItemId, Micros};
+use shoptide_schemas::{EventMs, ItemId, Micros, UserId};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -30,6 +30,9 @@ pub(crate) struct Profile {
     pub forwarded_to: Option<String>,
     /// RFC 3339, UTC: "now" of the decays below.
     pub last_event_at: Option<String>,
+    /// The group of users with a like taste that he is in; absent before there are any, and for who came since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub segment: Option<SegmentBody>,
     /// Strongest first.
     pub tastes: Vec<TasteBody>,
     /// Sums of the positive tastes, strongest first.
@@ -53,6 +56,14 @@ pub(crate) struct TasteBody {
     pub strength: f32,
     /// Bought lately, in the cart, or refused: not recommended.
     pub hidden: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SegmentBody {
+    /// Stays when the segment is found again.
+    pub id: u32,
+    /// Such as `technology`.
+    pub name: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,10 +124,12 @@ pub(crate) async fn profile(
     let catalogue = app.context.live.catalogue();
     let tastes = state.tastes(&app.context.lists.taste);
     let counts = counts(&state);
+    let segment = segment_of(&app, &user).await;
     let profile = Profile {
         user_id: text_of(asked.as_bytes()).into_owned(),
         forwarded_to: (user != asked).then(|| text_of(user.as_bytes()).into_owned()),
         last_event_at: state.last_ms().map(|ms| EventMs(ms).to_rfc3339()),
+        segment,
         categories: weights(&tastes, &catalogue, |item| &item.category),
         brands: weights(&tastes, &catalogue, |item| &item.brand),
         tastes: strongest(&tastes, &catalogue),
@@ -126,6 +139,22 @@ pub(crate) async fn profile(
         counts,
     };
     Ok(axum::Json(profile).into_response())
+}
+
+/// As the run that counts has him; nothing when the store is silent.
+async fn segment_of(app: &Arc<App>, user: &UserId) -> Option<SegmentBody> {
+    let (truth, shard, user) = (app.context.truth.clone(), app.shard_of(user), user.clone());
+    let found = app
+        .ask(app.context.options.request_timeout, async move {
+            let id =
+                truth.user_segments(shard, std::slice::from_ref(&user)).await?.into_iter().flatten().next();
+            let Some(id) = id else { return Ok(None) };
+            let named =
+                truth.segments(None).await?.and_then(|(_, rows)| rows.into_iter().find(|r| r.segment == id));
+            Ok(named.map(|row| SegmentBody { id, name: row.name }))
+        })
+        .await;
+    found.ok().flatten()
 }
 
 fn row<'a>(catalogue: &'a Catalogue, item: &ItemId) -> Option<&'a CatalogueItem> {

@@ -8,6 +8,7 @@ mod health;
 #[cfg(feature = "redis")]
 mod redis;
 mod rows;
+mod segments;
 mod sql;
 
 use async_trait::async_trait;
@@ -20,6 +21,7 @@ pub use health::{CacheFailures, CacheHealth, CacheState, Connections};
 #[cfg(feature = "redis")]
 pub use redis::{RedisCache, RedisCacheOptions, RedisPassword, RedisReport, RedisState};
 pub use rows::*;
+pub use segments::*;
 #[cfg(feature = "mysql")]
 pub use sql::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions};
 pub use sql::{SqliteTruth, SqliteTruthOptions};
@@ -333,6 +335,74 @@ pub trait Truth: Send + Sync {
         Ok(None)
     }
 
+    /// Takes the number of a run of segments for whoever brings this token; `false` if somebody else has it.
+    async fn claim_segments(&self, run: u64, token: i64) -> Result<bool, StoreError> {
+        let _ = (run, token);
+        Err(no_segments())
+    }
+
+    /// Notes users of a run that is on its way; of a user who was erased meanwhile nothing stays.
+    async fn put_user_segments(
+        &self,
+        run: u64,
+        shard: u32,
+        rows: Vec<(UserId, u32)>,
+    ) -> Result<(), StoreError> {
+        let _ = (run, shard, rows);
+        Err(no_segments())
+    }
+
+    /// The run counts from now on, whole. Runs before [`PublishSegments::kept_from`] are forgotten, but for rows of users:
+    /// [`Truth::forget_user_segments`].
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if its parent is not the run that counts, or its number is another's.
+    async fn publish_segments(&self, publish: PublishSegments) -> Result<(), StoreError> {
+        let _ = publish;
+        Err(no_segments())
+    }
+
+    /// The run that counts, if there is one.
+    async fn segment_run(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
+    /// A run with its segments by number, of one consistent read: the one that counts, or one that is still kept.
+    async fn segments(
+        &self,
+        run: Option<u64>,
+    ) -> Result<Option<(SegmentRunRow, Vec<SegmentRow>)>, StoreError> {
+        let _ = run;
+        Ok(None)
+    }
+
+    /// Runs that are kept, the newest first.
+    async fn segment_runs(&self) -> Result<Vec<SegmentRunRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// The segment of each of these users in the run that counts, in the order asked.
+    async fn user_segments(&self, shard: u32, users: &[UserId]) -> Result<Vec<Option<u32>>, StoreError> {
+        let _ = shard;
+        Ok(vec![None; users.len()])
+    }
+
+    /// Users of the run that counts in order of (shard, id), at most `limit` after `after`.
+    async fn user_segments_after(
+        &self,
+        after: Option<(u32, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<(u32, UserId, u32)>, StoreError> {
+        let _ = (after, limit);
+        Ok(Vec::new())
+    }
+
+    /// Takes away some `limit` rows of users of runs before one, the oldest first, and says how many there were.
+    async fn forget_user_segments(&self, before: u64, limit: usize) -> Result<usize, StoreError> {
+        let _ = (before, limit);
+        Ok(0)
+    }
+
     /// The generation of topics that is folded, from 1.
     async fn generation(&self) -> Result<u32, StoreError> {
         Ok(1)
@@ -376,6 +446,10 @@ pub trait Truth: Send + Sync {
         Connections::default()
     }
     async fn close(&self);
+}
+
+fn no_segments() -> StoreError {
+    StoreError::Unusable("this store keeps no segments".to_owned())
 }
 
 fn no_chats() -> StoreError {

@@ -5,6 +5,7 @@ use shoptide_models::chat::{Conditions, Phrase, Sort};
 use shoptide_models::content::levels;
 use shoptide_models::list::explain;
 use shoptide_models::product_score::{PartKind, Rating, Reason, ScorePart};
+use shoptide_models::segments::ServedSegments;
 
 use super::answer::{Act, Why};
 use super::find::Shown;
@@ -106,8 +107,15 @@ fn liked(scene: &Scene<'_>, shown: &Shown) -> Option<Why> {
     };
     let (number, ..) =
         *scene.tastes.iter().find(|(number, strength, _)| 0.0 < *strength && alike(*number))?;
-    let evidence =
-        explain(Source::Factors, Some(number), &scene.shopper.state, scene.catalogue(), None).evidence?;
+    let evidence = explain(
+        Source::Factors,
+        Some(number),
+        &scene.shopper.state,
+        scene.catalogue(),
+        &ServedSegments::default(),
+        None,
+    )
+    .evidence?;
     let at = evidence.at.to_rfc3339();
     let verb = match evidence.act.name() {
         "view_item" | "view_item_list" | "recommendation_clicked" | "search" => Phrase::DidView,

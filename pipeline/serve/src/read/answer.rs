@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
+use shoptide_models::blend::Source;
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::list::session_list;
 use shoptide_models::state::UserState;
@@ -47,7 +48,8 @@ pub(crate) struct ListAnswer<'a> {
     pub partition: Option<u32>,
     /// 0 before the first model.
     pub model_version: u64,
-    /// `personal`, `session`, or `fallback` when nothing is known of the user.
+    /// `personal`, `session`, `segment` for what is popular among users of a like taste, or `fallback` when nothing is known of the
+    /// user.
     pub made_from: &'static str,
     /// Absent if the places are within what is left of the user's month. When the store is silent: `last_known` if they
     /// are within what was left of it when last asked, `unknown` if the budget or what was spent of it was never asked.
@@ -139,11 +141,12 @@ pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<
     };
     let nobody = UserState::default();
     let known = state.as_deref().unwrap_or(&nobody);
+    let segments = app.context.live.model().map(|model| model.segments().clone()).unwrap_or_default();
     let places = picks.iter().enumerate().filter_map(|(place, pick)| {
         let mut shown = Place::new(place + 1, pick, catalogue)?;
         if ask.explain {
             let times = catalogue.row(pick.item).and_then(|(id, _)| counts.get(id)).copied();
-            shown.reason = Some(reason(pick, known, catalogue, times));
+            shown.reason = Some(reason(pick, known, catalogue, &segments, times));
         }
         Some(shown)
     });
@@ -157,7 +160,7 @@ pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<
         as_of: list.as_ref().map(|list| as_of(list)).unwrap_or_default(),
         partition: Some(*shard),
         model_version: *model_version,
-        made_from: if *personal { "personal" } else { "fallback" },
+        made_from: made_from(*personal, picks),
         budget: match budget {
             Certainty::Sure => None,
             Certainty::LastKnown => Some("last_known"),
@@ -175,6 +178,15 @@ pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<
         }
     }
     Ok(bytes)
+}
+
+/// Which step of the way from his own list to everybody's gave the first place.
+fn made_from(personal: bool, picks: &[Pick]) -> &'static str {
+    match picks.first() {
+        Some(first) if first.source == Source::Segment => "segment",
+        _ if personal => "personal",
+        _ => "fallback",
+    }
 }
 
 fn note_age(app: &App, as_of_ms: i64) {
@@ -226,9 +238,9 @@ pub(crate) fn session_answer(app: &App, session: &[ItemId], ask: &Ask) -> Result
     if picks.len() < ask.n {
         let seen: HashSet<&ItemId> = session.iter().collect();
         let shared = app.shared_lists();
-        fill(&mut picks, ask.n, &rules, &shared, &|id| seen.contains(id));
+        fill(&mut picks, ask.n, &rules, &shared, &[], &|id| seen.contains(id));
         if picks.is_empty() {
-            fill(&mut picks, ask.n, &rules, &shared, &|_| false);
+            fill(&mut picks, ask.n, &rules, &shared, &[], &|_| false);
         }
     }
     let mut name = Vec::new();
@@ -248,7 +260,7 @@ pub(crate) fn trending_answer(app: &App, ask: &Ask) -> Result<Vec<u8>, serde_jso
     let shared = app.shared_lists();
     let mut picks: Vec<Pick> =
         shared.trending.iter().filter(|p| rules.allowed(p.item).is_some()).take(ask.n).copied().collect();
-    fill(&mut picks, ask.n, &rules, &shared, &|_| false);
+    fill(&mut picks, ask.n, &rules, &shared, &[], &|_| false);
     let id = format!("t-{}-{}", shared.model_version(), catalogue.offset());
     shared_answer(id, "fallback", shared.model_version(), &picks, &catalogue)
 }

@@ -86,11 +86,12 @@ fn fill_for(
     let tastes = state.map(|s| s.tastes(&lists.taste)).unwrap_or_default();
     let hidden: HashSet<&ItemId> = tastes.items.iter().filter(|t| t.hidden).map(|t| t.item).collect();
     let seen: HashSet<&ItemId> = tastes.items.iter().filter(|_| !lists.seen_again).map(|t| t.item).collect();
-    fill(picks, n, rules, shared, &|id| hidden.contains(id) || seen.contains(id));
+    let segment = state.map(|state| shared.segment_of(state, &tastes)).unwrap_or_default();
+    fill(picks, n, rules, shared, &segment, &|id| hidden.contains(id) || seen.contains(id));
     if picks.is_empty() && !seen.is_empty() {
-        fill(picks, n, rules, shared, &|id| hidden.contains(id));
+        fill(picks, n, rules, shared, &segment, &|id| hidden.contains(id));
     }
     if picks.is_empty() && !hidden.is_empty() {
-        fill(picks, n, rules, shared, &|_| false);
+        fill(picks, n, rules, shared, &segment, &|_| false);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::list::{Evidence, explain};
+use shoptide_models::segments::ServedSegments;
 use shoptide_models::state::{Act, UserState};
 use shoptide_schemas::{EventType, ItemId};
 use utoipa::ToSchema;
@@ -17,7 +18,7 @@ const RECENT_DAYS: u32 = 6;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReasonBody {
-    /// `like_what_you`, `with_what_you`, `popular`, `trending` or `catalogue`.
+    /// `like_what_you`, `with_what_you`, `popular_in_segment`, `popular`, `trending` or `catalogue`.
     pub code: &'static str,
     /// For people, in English.
     pub text: String,
@@ -63,8 +64,9 @@ pub(crate) fn reason(
     pick: &Pick,
     user: &UserState,
     catalogue: &Catalogue,
+    segments: &ServedSegments,
     recent: Option<i64>,
 ) -> ReasonBody {
-    let reason = explain(pick.source, pick.evidence, user, catalogue, recent);
+    let reason = explain(pick.source, pick.evidence, user, catalogue, segments, recent);
     ReasonBody { code: reason.code, text: reason.text, evidence: reason.evidence.map(EvidenceBody::from) }
 }

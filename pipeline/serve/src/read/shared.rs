@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use shoptide_models::blend::Source;
 use shoptide_models::list::{Linked, ListParams, ListScratch, UNNUMBERED, session_list};
+use shoptide_models::state::{Tastes, UserState};
 use shoptide_schemas::{ItemId, ListEntry};
 
 use super::rules::{Pick, Rules};
@@ -38,6 +39,20 @@ impl SharedLists {
     pub fn model_version(&self) -> u64 {
         self.linked.model_version()
     }
+
+    /// What is popular in the segment that a user's items and searches speak of; nothing if they speak of none.
+    pub fn segment_of(&self, user: &UserState, tastes: &Tastes<'_>) -> Vec<Pick> {
+        let Some(model) = self.linked.model() else { return Vec::new() };
+        let Some(segment) = model.segments().recognise(user, tastes, self.linked.catalogue()) else {
+            return Vec::new();
+        };
+        let numbered = segment.popular.iter().map(|(index, weight)| (self.linked.number(*index), *weight));
+        let pick = |(item, weight): (u32, u32)| {
+            let score = weight as f32 / 1e6;
+            Pick { item, score, source: Source::Segment, evidence: Some(segment.id) }
+        };
+        numbered.filter(|(number, _)| *number != UNNUMBERED).map(pick).collect()
+    }
 }
 
 fn trending(linked: &Linked) -> Vec<Pick> {
@@ -66,12 +81,13 @@ fn trending(linked: &Linked) -> Vec<Pick> {
     order.into_iter().map(pick).collect()
 }
 
-/// Fills up to `n` places: the blend for nobody, then trending, popular, and the catalogue, newest first.
+/// Fills up to `n` places: what his segment likes, the blend for nobody, then trending, popular, and the catalogue, newest first.
 pub(crate) fn fill(
     picks: &mut Vec<Pick>,
     n: usize,
     rules: &Rules<'_>,
     shared: &SharedLists,
+    segment: &[Pick],
     avoided: &dyn Fn(&ItemId) -> bool,
 ) {
     let mut taken: HashSet<u32> = picks.iter().map(|p| p.item).collect();
@@ -79,7 +95,7 @@ pub(crate) fn fill(
     let newest = newest.map(|item| Pick { item, score: 0.0, source: Source::Catalogue, evidence: None });
     // Without a model the list for nobody is the catalogue as it was; the live one is newer.
     let nobody = shared.nobody.iter().map(Pick::from).filter(|p| p.source != Source::Catalogue);
-    for pick in nobody.chain(shared.trending.iter().copied()).chain(newest) {
+    for pick in segment.iter().copied().chain(nobody).chain(shared.trending.iter().copied()).chain(newest) {
         if n <= picks.len() {
             break;
         }

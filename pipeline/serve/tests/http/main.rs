@@ -19,6 +19,7 @@ mod rated;
 mod reading;
 #[cfg(feature = "search")]
 mod searching;
+mod segments;
 mod sockets;
 mod stalling;
 mod transport;

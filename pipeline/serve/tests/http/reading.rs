@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use shoptide_models::als::{AlsParams, ItemSide};
 use shoptide_models::item_item::Neighbours;
 use shoptide_models::popularity::Popularity;
+use shoptide_models::segments::ServedSegments;
 use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
 use shoptide_schemas::{StoredList, UserId};
 use shoptide_store::{Cache, CacheEntry, ITEM_LISTS, Truth};
@@ -16,6 +17,11 @@ use crate::common::{NOW_MS, Shop, ids, view};
 
 /// A model of `T1`..`T6` that finds `T6` trending, `T5` popular, and `T1` next to `T2`.
 pub fn publish_model(shop: &Shop) {
+    publish_model_with(shop, Arc::default());
+}
+
+/// The same with segments.
+pub fn publish_model_with(shop: &Shop, segments: Arc<ServedSegments>) {
     let zeros = vec![0.0; 6];
     let mut factors = Vec::new();
     for item in 0..6 {
@@ -26,6 +32,7 @@ pub fn publish_model(shop: &Shop) {
     let mut trend = zeros.clone();
     trend[5] = 2.0;
     let parts = SnapshotParts {
+        segments,
         version: 1,
         parent: None,
         kind: Kind::Full,

@@ -30,6 +30,8 @@ pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<
     for table in chats::TABLES {
         erase::users(conn, commit.shard, table, &commit.chats_gone).await?;
     }
+    // As with chats: after the mark of the erasure.
+    erase::users(conn, commit.shard, "user_segment", &commit.chats_gone).await?;
     erase::users(conn, commit.shard, "list_todo", &commit.todo_done).await?;
     erase::users(conn, commit.shard, "list_owed", &commit.owed_done).await?;
     parts(conn, commit).await?;

@@ -24,19 +24,20 @@ const GENERATION: &[u8] = b"generation";
 const ENDED: &str = "ended:";
 /// Tables keyed by shard and user. Those that readers ask come last: they miss them for the shortest time. A dialogue comes after its
 /// messages, so that whoever finds it finds them.
-const BY_USER: [&str; 9] = [
+const BY_USER: [&str; 10] = [
     "user_part",
     "order_line",
     "list_todo",
     "list_owed",
     "user_list",
+    "user_segment",
     "chat_record",
     "chat_message",
     "chat_session",
     "user_budget",
 ];
 /// Of those, the first that readers write to, in the shard of before for as long as they have not heard of the new generation.
-const FIRST_OF_READERS: usize = 5;
+const FIRST_OF_READERS: usize = 6;
 
 /// One transaction of the way, done only while the epoch of the mover stands.
 #[derive(Debug)]
@@ -196,7 +197,9 @@ async fn move_users<C: SqlConn>(
             users = keep;
         }
         // Derived: what was left there by an attempt that was given up is made again.
-        "user_list" | "list_todo" | "list_owed" => super::erase::users(conn, to, table, &users).await?,
+        "user_list" | "list_todo" | "list_owed" | "user_segment" => {
+            super::erase::users(conn, to, table, &users).await?
+        }
         _ => {}
     }
     let head = format!("UPDATE {table} SET shard = ? WHERE shard = ? AND");

@@ -21,6 +21,7 @@ mod reads;
 mod reports;
 mod scan;
 mod schema;
+mod segments;
 mod sqlite;
 mod tables;
 mod truth;

@@ -92,5 +92,11 @@ pub(super) const POINTER: Target = target("pointer", &["name", "value"], 1, Repl
 pub(super) const POINTER_ONCE: Target = target("pointer", &["name", "value"], 1, Keep);
 /// The same table, for pointers that count.
 pub(super) const POINTER_COUNT: Target = target("pointer", &["name", "value"], 1, Add);
+pub(super) const SEGMENT_RUN: Target =
+    target("segment_run", &["run", "parent", "created_ms", "data"], 1, Replace);
+pub(super) const SEGMENT: Target =
+    target("segment", &["run", "segment", "name", "users", "data"], 2, Replace);
+pub(super) const USER_SEGMENT: Target =
+    target("user_segment", &["shard", "user_id", "run", "segment"], 3, Replace);
 pub(super) const FAQ: Target = target("faq", &["entry_id", "data"], 1, Replace);
 pub(super) const ITEM_LINKS: Target = target("item_links", &["item_id", "version", "data"], 1, Replace);

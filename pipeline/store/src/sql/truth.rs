@@ -10,12 +10,12 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{chats, faq, grow, item_links, model_files, pages, ratings, reads, reports, tables};
+use super::{chats, faq, grow, item_links, model_files, pages, ratings, reads, reports, segments, tables};
 use crate::{
     Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
-    CountPlace, CountRow, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount,
-    ItemLinksRow, ItemRating, ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow,
-    OutboxRow, PartRow, RatingsPage, RatingsSeen, StoreError, Truth, UserRow,
+    CountPlace, CountRow, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRating,
+    ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow,
+    PublishSegments, RatingsPage, RatingsSeen, SegmentRow, SegmentRunRow, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -371,6 +371,67 @@ impl<B: Backend> Truth for B {
     async fn item_links(&self, item: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
         let item = item.clone();
         self.readers().read(move |c| Box::pin(async move { item_links::of(c, &item).await })).await
+    }
+
+    async fn claim_segments(&self, run: u64, token: i64) -> Result<bool, StoreError> {
+        self.write(Write::ClaimSegments { run, token }).await?;
+        self.readers().read(move |c| Box::pin(segments::claimed(c, run, token))).await
+    }
+
+    async fn put_user_segments(
+        &self,
+        run: u64,
+        shard: u32,
+        rows: Vec<(UserId, u32)>,
+    ) -> Result<(), StoreError> {
+        self.write(Write::UserSegments { run, shard, rows }).await.map(drop)
+    }
+
+    async fn publish_segments(&self, publish: PublishSegments) -> Result<(), StoreError> {
+        self.write(Write::PublishSegments(Box::new(publish))).await.map(drop)
+    }
+
+    async fn segment_run(&self) -> Result<Option<u64>, StoreError> {
+        self.readers().read(|c| Box::pin(segments::pointer(c, false))).await
+    }
+
+    async fn segments(
+        &self,
+        run: Option<u64>,
+    ) -> Result<Option<(SegmentRunRow, Vec<SegmentRow>)>, StoreError> {
+        self.readers().consistent(move |c| Box::pin(segments::of_run(c, run))).await
+    }
+
+    async fn segment_runs(&self) -> Result<Vec<SegmentRunRow>, StoreError> {
+        self.readers().read(|c| Box::pin(segments::runs(c))).await
+    }
+
+    async fn user_segments(&self, shard: u32, users: &[UserId]) -> Result<Vec<Option<u32>>, StoreError> {
+        let users = users.to_vec();
+        self.readers()
+            .consistent(move |c| Box::pin(async move { segments::of_users(c, shard, &users).await }))
+            .await
+    }
+
+    async fn user_segments_after(
+        &self,
+        after: Option<(u32, UserId)>,
+        limit: usize,
+    ) -> Result<Vec<(u32, UserId, u32)>, StoreError> {
+        self.readers()
+            .consistent(move |c| {
+                Box::pin(async move { segments::users_after(c, after.as_ref(), limit).await })
+            })
+            .await
+    }
+
+    async fn forget_user_segments(&self, before: u64, limit: usize) -> Result<usize, StoreError> {
+        let rows = self.readers().read(move |c| Box::pin(segments::stale(c, before, limit))).await?;
+        let found = rows.len();
+        if 0 < found {
+            self.write(Write::ForgetUserSegments { rows }).await?;
+        }
+        Ok(found)
     }
 
     async fn generation(&self) -> Result<u32, StoreError> {

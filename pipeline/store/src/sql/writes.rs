@@ -8,10 +8,10 @@ use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::grow::{self, Move};
 use super::value::Value;
-use super::{chats, erase, faq, item_links, model_files, ratings, reads, tables};
+use super::{chats, erase, faq, item_links, model_files, ratings, reads, segments, tables};
 use crate::{
     Budget, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, ModelPart, ModelRow,
-    OffsetRow, StoreError,
+    OffsetRow, PublishSegments, StoreError,
 };
 
 /// The pointer that a publish flips.
@@ -35,6 +35,10 @@ pub enum Write {
     Faq(Box<FaqChange>),
     ItemLinks { version: u64, rows: Vec<ItemLinksRow> },
     ForgetItemLinks { before: u64 },
+    ClaimSegments { run: u64, token: i64 },
+    UserSegments { run: u64, shard: u32, rows: Vec<(UserId, u32)> },
+    PublishSegments(Box<PublishSegments>),
+    ForgetUserSegments { rows: Vec<(u32, UserId, u64)> },
 }
 
 /// What it gives back: the offset rows of an assignment, else nothing.
@@ -72,6 +76,10 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         Write::Faq(change) => faq::change(conn, change).await?,
         Write::ItemLinks { version, rows } => item_links::put(conn, *version, rows).await?,
         Write::ForgetItemLinks { before } => item_links::drop_before(conn, *before).await?,
+        Write::ClaimSegments { run, token } => segments::claim(conn, *run, *token).await?,
+        Write::UserSegments { run, shard, rows } => segments::put_users(conn, *run, *shard, rows).await?,
+        Write::PublishSegments(publish) => segments::publish(conn, publish).await?,
+        Write::ForgetUserSegments { rows } => segments::forget_users(conn, rows).await?,
     }
     Ok(Vec::new())
 }

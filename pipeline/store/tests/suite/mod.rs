@@ -8,4 +8,5 @@ pub mod growth;
 pub mod ids;
 pub mod ratings;
 pub mod reads;
+pub mod segments;
 pub mod walks;

@@ -261,6 +261,7 @@ pub fn model(version: u64, items: usize, kind: Kind) -> Arc<Snapshot> {
         ndarray::Array2::from_shape_fn((items, 2), |(i, f)| (i * 2 + f) as f32 / items as f32 + 0.1);
     let seen = Interactions::from_rows(items, (0..items).map(|i| vec![(i as u32, 1.0)])).unwrap();
     let parts = SnapshotParts {
+        segments: Default::default(),
         version,
         parent: (kind == Kind::Delta).then(|| version - 1),
         kind,
