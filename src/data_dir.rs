@@ -116,6 +116,12 @@ impl DataDir {
         Err(Refused(message).into())
     }
 
+    /// Takes a folder as it is, whatever it holds.
+    #[cfg(feature = "lake")]
+    pub fn unchecked(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// Takes a folder that must hold a truth.
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
         let dir = Self(path.to_owned());

@@ -138,6 +138,8 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[assistant]\nbase_url = \"https://user:pass@x/v1\"", &["assistant.base_url is"], Some("assistant.base_url")),
     ("[assistant]\nbase_url = \"http://far.example/v1\"\nkey = \"canary-0123456789abcdef\"", &["assistant.key and assistant.base_url cannot go together", "line 3", "line 2"], Some("assistant.key")),
     ("[assistant]\ntimeout_ms = 60001", &["assistant.timeout_ms is 60001, expected 100 to 60000"], Some("assistant.timeout_ms")),
+    ("[sql]\nmemory_mib = 31", &["sql.memory_mib is 31, expected 32 to 16777216"], Some("sql.memory_mib")),
+    ("[sql]\nthreads = -1", &["sql.threads is -1, expected 0 to 1024"], Some("sql.threads")),
     ("[assistant]\nturns_max = 0", &["assistant.turns_max is 0, expected 1 to 10000"], Some("assistant.turns_max")),
     ("[assistant]\nmillion_in_cost = \"-1\"", &["assistant.million_in_cost is \"-1\", expected a decimal"], Some("assistant.million_in_cost")),
     ("[assistant]\nmillion_out_cost = 3", &["assistant.million_out_cost is an integer, expected a string"], Some("assistant.million_out_cost")),

@@ -13,6 +13,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use object_store::ObjectStore;
+use shoptide_lake::{Lake, Snapshot};
 use shoptide_models::state::TasteParams;
 use shoptide_schemas::Currency;
 use shoptide_store::Truth;
@@ -49,6 +50,14 @@ pub struct LakeSource {
     pub store: Arc<dyn ObjectStore>,
     pub events: Vec<LakePart>,
     pub records: Vec<LakePart>,
+}
+
+impl LakeSource {
+    /// The lake as a snapshot has it.
+    pub fn of(lake: &Lake, snapshot: &Snapshot) -> Self {
+        let parts = |kind| LakePart::of(snapshot, kind);
+        Self { store: lake.store(), events: parts(LakeKind::Events), records: parts(LakeKind::Records) }
+    }
 }
 
 /// The truth, and what it takes to read its states.

@@ -82,6 +82,7 @@ on_every_truth! {
     reads::models_are_published_in_order,
     reads::parts_of_models_come_and_go_with_their_row,
     reads::a_closed_truth_says_so,
+    walks::pages_hold_every_row_once,
     segments::a_run_is_seen_whole_or_not_at_all,
     segments::an_erased_user_is_in_no_segment,
     segments::segments_move_with_their_user,

@@ -3,35 +3,57 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shoptide_config::{Config, StoreKind};
+use shoptide_config::Config;
+use shoptide_lake::{Lake, LakeOptions};
 use shoptide_live::ModelFiles;
 use shoptide_models::snapshot::Snapshot;
-use shoptide_query::{ModelSource, QueryError, SessionOptions, Shop, Sources, TruthSource};
+use shoptide_query::{LakeSource, ModelSource, QueryError, SessionOptions, Shop, Sources, TruthSource};
 use shoptide_store::Truth;
 
 use crate::args::Place;
 use crate::data_dir::DataDir;
 use crate::services;
 
-/// Opens whatever there is of a shop to be asked. The truth is left out where it is embedded and nobody has begun one.
+/// Opens whatever there is of a shop to be asked: a lake alone will do.
 ///
 /// # Errors
-/// What is there and cannot be opened.
+/// What is there and cannot be opened, or a folder that holds neither.
 pub async fn open_shop(config: &Config, place: &Place) -> anyhow::Result<Shop> {
-    let data = match config.store.kind {
-        StoreKind::Embedded => DataDir::existing(&place.data_dir)?,
-        StoreKind::Mysql => DataDir::create(&place.data_dir)?,
+    let folder = DataDir::unchecked(&place.data_dir);
+    let lake = lake(&folder).await?;
+    let data = match DataDir::with_truth_of(config, &place.data_dir) {
+        Ok(data) => Some(data),
+        Err(_) if lake.is_some() => None,
+        Err(error) => return Err(error),
     };
-    let truth = services::open_truth_to_read(config, &data).await?;
+    let truth = match data {
+        Some(data) => Some(truth(config, &data).await?),
+        None => None,
+    };
+    Ok(shoptide_query::open(&SessionOptions::from(&config.sql), Sources { lake, truth })?)
+}
+
+async fn truth(config: &Config, data: &DataDir) -> anyhow::Result<TruthSource> {
+    let truth = services::open_truth_to_read(config, data).await?;
     let models = ServedModel { truth: truth.clone(), files: data.model_files(config) };
-    let truth = TruthSource {
+    Ok(TruthSource {
         truth,
         models: Arc::new(models),
         tastes: config.tastes.clone(),
         currency: config.shop.currency,
-    };
-    let sources = Sources { lake: None, truth: Some(truth) };
-    Ok(shoptide_query::open(&SessionOptions::from(&config.sql), sources)?)
+    })
+}
+
+/// The lake's newest commit; none where nothing was archived yet.
+async fn lake(data: &DataDir) -> anyhow::Result<Option<LakeSource>> {
+    let folder = data.path().join("lake");
+    // Opening would make it.
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let lake = Lake::open(&LakeOptions::local(folder)).await?;
+    let snapshot = lake.snapshot().await?;
+    Ok((0 < snapshot.commit).then(|| LakeSource::of(&lake, &snapshot)))
 }
 
 /// The model that the store's pointer names.

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -18,6 +18,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use shoptide_lake::{FileKind, LakeFile, Snapshot};
 use shoptide_schemas::EventType;
 use shoptide_schemas::arrow::event_schema;
 
@@ -62,10 +63,6 @@ pub struct LakeTable {
     opened: Arc<Opened>,
 }
 
-fn utc_ms() -> DataType {
-    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
-}
-
 /// Views of bytes and texts: grouped and compared without being copied.
 fn as_view(field: &FieldRef) -> FieldRef {
     let data_type = match field.data_type() {
@@ -76,24 +73,11 @@ fn as_view(field: &FieldRef) -> FieldRef {
     Arc::new(Field::new(field.name(), data_type, field.is_nullable()))
 }
 
-/// The columns of a file that is no events' file.
-pub(super) fn record_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("topic", DataType::Utf8, false),
-        Field::new("partition", DataType::UInt32, false),
-        Field::new("offset", DataType::Int64, false),
-        Field::new("appended_at", utc_ms(), false),
-        Field::new("key", DataType::Binary, true),
-        Field::new("value", DataType::Binary, true),
-        Field::new("reason", DataType::Utf8, true),
-    ]))
-}
-
 /// The columns as files have them.
 pub(super) fn written(kind: LakeKind) -> SchemaRef {
     match kind {
         LakeKind::Events => event_schema(),
-        LakeKind::Records => record_schema(),
+        LakeKind::Records => shoptide_lake::record_schema(),
     }
 }
 
@@ -301,4 +285,38 @@ fn grouped(mut parts: Vec<&LakePart>, groups: usize) -> Vec<Vec<&LakePart>> {
         }
     }
     out.into_iter().map(|(_, group)| group).collect()
+}
+
+impl LakePart {
+    /// The files of one kind that a snapshot of the lake names.
+    pub fn of(snapshot: &Snapshot, kind: LakeKind) -> Vec<LakePart> {
+        let wanted = match kind {
+            LakeKind::Events => FileKind::Events,
+            LakeKind::Records => FileKind::Records,
+        };
+        snapshot.files.iter().filter(|file| file.kind == wanted).map(LakePart::from).collect()
+    }
+}
+
+impl From<&LakeFile> for LakePart {
+    fn from(file: &LakeFile) -> Self {
+        Self {
+            path: file.path.clone(),
+            bytes: file.bytes,
+            rows: file.rows,
+            topic: file.topic.name(),
+            partition: file.partition,
+            offsets: (file.first, file.next),
+            day: day_of(&file.date),
+            event_type: file.event_type,
+        }
+    }
+}
+
+/// Days since 1970 of `YYYY-MM-DD`.
+fn day_of(date: &str) -> Option<i32> {
+    match ScalarValue::try_from_string(date.to_owned(), &DataType::Date32) {
+        Ok(ScalarValue::Date32(day)) if !date.is_empty() => day,
+        _ => None,
+    }
 }

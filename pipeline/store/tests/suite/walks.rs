@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use shoptide_schemas::Topic;
-use shoptide_store::{PartRow, Truth};
+use shoptide_schemas::{Topic, UserId};
+use shoptide_store::{CountPlace, CountRow, DeadLetter, ItemRow, PartRow, Truth};
 
 use crate::rows::*;
 
@@ -84,5 +84,82 @@ pub async fn a_walker_who_goes_away_costs_nothing(truth: Arc<dyn Truth>) {
         tokio::select! { biased; () = tokio::task::yield_now() => {}, _ = walk => {} }
         truth.scan_parts(&[], &mut |_| rows += 1).await.unwrap();
         assert_eq!(rows, 3000);
+    }
+}
+
+/// Pages of any size hold the same rows, each once and in order.
+pub async fn pages_hold_every_row_once(truth: Arc<dyn Truth>) {
+    for shard in [1_u32, 4] {
+        let topics = [(Topic::Browse, 0), (Topic::Order, 0)];
+        let epoch = truth.assign(shard, &topics).await.unwrap()[0].epoch;
+        let mut next = commit(epoch, &[step(Topic::Browse, 0, 9), step(Topic::Order, 0, 9)]);
+        next.shard = shard;
+        next.lists = (0..9).map(|n| list(&user(format!("u{n}")), n, 1)).collect();
+        next.counts = (0..9).map(|n| count(&format!("i{}", n % 3), 10 + n as u32 / 5, 1 + n)).collect();
+        next.counts.extend((0..3).map(|kind| {
+            let mut row = count("i1", 10, 50);
+            row.kind = 2 + kind;
+            row
+        }));
+        let key = user("u1");
+        next.dead =
+            (0..5).flat_map(|n| [dead(Topic::Browse, n, &key), dead(Topic::Order, n, &key)]).collect();
+        next.dead.iter_mut().for_each(|letter| letter.shard = shard);
+        if shard == 1 {
+            let row =
+                |num| ItemRow { num, item: item(format!("i{num}")), from_off: 1, data: vec![num as u8] };
+            next.items = (0..9).map(row).collect();
+        }
+        truth.commit(next).await.unwrap();
+    }
+    let mut whole: Option<(Vec<_>, Vec<_>, Vec<_>, Vec<_>)> = None;
+    for limit in [100, 1, 2, 7] {
+        let (mut items, mut lists, mut letters, mut counts) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        loop {
+            let page = truth.items_after(items.last().map(|row: &ItemRow| row.num), limit).await.unwrap();
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            items.extend(page);
+        }
+        loop {
+            let after = lists.last().map(|(shard, user, _): &(u32, UserId, Vec<u8>)| (*shard, user.clone()));
+            let page = truth.stored_lists_after(after, limit).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            lists.extend(page);
+        }
+        loop {
+            let after = letters.last().map(|l: &DeadLetter| (l.shard, l.topic, l.offset));
+            let page = truth.dead_letters_after(after, limit).await.unwrap();
+            if page.is_empty() {
+                break;
+            }
+            letters.extend(page);
+        }
+        loop {
+            let after = counts.last().map(|(shard, row): &(u32, CountRow)| CountPlace {
+                shard: *shard,
+                item: row.item.clone(),
+                day: row.day,
+                kind: row.kind,
+            });
+            let page = truth.item_counts_after(after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            counts.extend(page);
+        }
+        let found = (items, lists, letters, counts);
+        let sizes = (found.0.len(), found.1.len(), found.2.len(), found.3.len());
+        assert_eq!(sizes, (9, 18, 20, 18), "pages of {limit}");
+        match &whole {
+            Some(whole) => assert!(*whole == found, "pages of {limit}"),
+            None => whole = Some(found),
+        }
     }
 }
