@@ -11,13 +11,13 @@ use shoptide_benches::figure::{Row, markdown};
 use shoptide_benches::machine::{Machine, load};
 use shoptide_benches::produce::Ask;
 use shoptide_benches::rows::{
-    cached, chat, demo, exact, held_out, one_user, online_retail, quality, replay, retailrocket, search,
-    skew, sustained, training,
+    archive, cached, chat, demo, exact, held_out, one_user, online_retail, quality, replay, retailrocket,
+    search, skew, sustained, training,
 };
 use shoptide_benches::server::build_shoptide;
 
 /// The rows, in the order of the table.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "demo",
     "training",
     "retailrocket",
@@ -31,6 +31,7 @@ const NAMES: [&str; 15] = [
     "held-out",
     "quality-generated",
     "quality-movielens",
+    "archive",
     "replay",
     "skew",
 ];
@@ -61,23 +62,31 @@ enum Part {
     /// The producer that a row starts as a process of its own.
     #[command(hide = true)]
     Produce(Ask),
+    /// The archiver that a row starts as a process of its own.
+    #[command(hide = true)]
+    Archive(archive::Archive),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let mut runtime = match &args.part {
         // One thread: the producer's share of the measured cores should be small.
-        Some(_) => tokio::runtime::Builder::new_current_thread(),
-        None => tokio::runtime::Builder::new_multi_thread(),
+        Some(Part::Produce(_)) => tokio::runtime::Builder::new_current_thread(),
+        Some(Part::Archive(_)) | None => tokio::runtime::Builder::new_multi_thread(),
     };
     runtime.enable_all().build().context("the runtime")?.block_on(run(args))
 }
 
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    if let Some(Part::Produce(ask)) = &args.part {
-        println!("{}", ask.run().await?);
-        return Ok(ExitCode::SUCCESS);
+    match &args.part {
+        Some(Part::Produce(ask)) => println!("{}", ask.run().await?),
+        Some(Part::Archive(archive)) => println!("{}", archive.run().await?),
+        None => return measure(args).await,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(unknown) = args.only.iter().find(|n| !NAMES.contains(&n.as_str())) {
         eprintln!("figures: {unknown} is no row; expected one of {}", NAMES.join(", "));
         return Ok(ExitCode::from(2));
@@ -109,6 +118,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "fold-in" => exact::row(set).map(|r| vec![r]),
             "held-out" => held_out::row(set).map(|r| vec![r]),
             "quality-generated" => quality::generated::row(set).await.map(|r| vec![r]),
+            "archive" => archive::row(set).await.map(|r| vec![r]),
             _ => quality::movielens::row(set).await.map(|r| vec![r]),
         };
         match measured {

@@ -1,5 +1,6 @@
 //! One file a row of the table. Each says in `how` what one must know to measure it again.
 
+pub mod archive;
 pub mod cached;
 pub mod chat;
 pub mod demo;
