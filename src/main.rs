@@ -76,6 +76,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,
         Command::Sql(sql) => commands::sql::run(sql).await,
+        Command::Scheduler(scheduler) => commands::cluster::scheduler(scheduler).await,
+        Command::Executor(executor) => commands::cluster::executor(executor).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),

@@ -14,7 +14,7 @@ use shoptide_store::Truth;
 
 use crate::app::{Roles, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{load_config, run, tune};
+use crate::commands::{cluster, load_config, run, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -23,17 +23,22 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let Some(job) = args.job else {
         return run::run(Run { place: args.place, port: None }, Roles::JOBS).await;
     };
+    if let Job::Als(als) = job {
+        return cluster::als(als).await;
+    }
     let config = load_config(args.place.config.as_deref())?;
     let plot = match &job {
         Job::Tune { plot, .. } => plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?,
-        Job::Train { .. } | Job::Evaluate { .. } => None,
+        Job::Train { .. } | Job::Evaluate { .. } | Job::Als(_) => None,
     };
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
     let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth: Arc<dyn Truth> = match job {
         Job::Train { .. } => services::open_truth(&config, &data).await?,
-        Job::Evaluate { .. } | Job::Tune { .. } => services::open_truth_to_read(&config, &data).await?,
+        Job::Evaluate { .. } | Job::Tune { .. } | Job::Als(_) => {
+            services::open_truth_to_read(&config, &data).await?
+        }
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
@@ -71,6 +76,8 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             }
             tune::print(&tuned, json)?;
         }
+        // Reads the lake, and none of what was opened here: done above.
+        Job::Als(_) => {}
         Job::Evaluate { json } => {
             let mut tables = Tables::default();
             tables.advance(&*truth).await?;

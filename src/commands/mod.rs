@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod chat;
+pub mod cluster;
 pub mod config;
 pub mod dead_letters;
 pub mod evaluate;

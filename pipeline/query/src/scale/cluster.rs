@@ -65,8 +65,8 @@ impl Cluster {
 
     /// `spill`: where queries may put what does not fit in memory, and how much.
     pub(super) fn runtime(&self, spill: Option<(&Path, u64)>) -> Result<Arc<RuntimeEnv>> {
-        let mut builder = RuntimeEnvBuilder::new()
-            .with_object_store_registry(Arc::new(OnlyTheLake(self.store.clone())));
+        let mut builder =
+            RuntimeEnvBuilder::new().with_object_store_registry(Arc::new(OnlyTheLake(self.store.clone())));
         if let Some((path, bytes_max)) = spill {
             builder = builder.with_temp_file_path(path).with_max_temp_directory_size(bytes_max);
         }

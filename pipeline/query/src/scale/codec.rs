@@ -83,7 +83,9 @@ fn same_version(name: &str, found: &[u8]) -> Result<()> {
         return Ok(());
     }
     let found = String::from_utf8_lossy(found);
-    exec_err!("the function {name} comes from version {found:?} of shoptide, here is {VERSION}: run one version everywhere")
+    exec_err!(
+        "the function {name} comes from version {found:?} of shoptide, here is {VERSION}: run one version everywhere"
+    )
 }
 
 #[derive(Debug)]

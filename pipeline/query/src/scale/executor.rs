@@ -1,6 +1,6 @@
 //! The process that carries out the parts of queries.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -73,7 +73,9 @@ impl Executor {
     pub async fn start(cluster: &Cluster, options: &ExecutorOptions) -> Result<Self, ScaleError> {
         let at = SchedulerAt::parse(&options.scheduler)?;
         if options.vcores == 0 || options.memory_bytes < options.vcores as u64 {
-            return Err(ScaleError::Refused("an executor needs at least one vcore and memory for it".to_owned()));
+            return Err(ScaleError::Refused(
+                "an executor needs at least one vcore and memory for it".to_owned(),
+            ));
         }
         wait_for(&at, options.patience).await?;
         let listener = create_grpc_server_incoming(options.bind, &GrpcServerConfig::default())
@@ -82,6 +84,10 @@ impl Executor {
             .local_addr()
             .map_err(|e| ScaleError::Refused(format!("cannot listen on {}: {e}", options.bind)))?;
 
+        let host = match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
         let defaults = ExecutorProcessConfig::default();
         let work = Arc::new(WorkDir::claim(&options.work_dir, &defaults.executor_id)?);
         let folder = work
@@ -94,21 +100,27 @@ impl Executor {
         let flight: Arc<ArrowFlightServerProvider> = Arc::new(move |folder, _, mut stop, config| {
             let listener = listener.lock().ok().and_then(|mut listener| listener.take());
             tokio::spawn(async move {
-                let listener =
-                    listener.ok_or_else(|| BallistaError::Internal("served twice".to_owned()))?;
+                let listener = listener.ok_or_else(|| BallistaError::Internal("served twice".to_owned()))?;
                 let service = FlightServiceServer::new(BallistaFlightService::new(folder))
                     .max_decoding_message_size(MESSAGE_BYTES_MAX)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
                 let server = create_grpc_server(&config).add_service(service);
-                Ok(server.serve_with_incoming_shutdown(listener, stop.recv()).await?)
+                server
+                    .serve_with_incoming_shutdown(listener, stop.recv())
+                    .await
+                    .map_err(BallistaError::TonicError)
             })
         });
 
         let (own, runtime) = (cluster.clone(), cluster.runtime(Some((work.path(), options.work_bytes_max)))?);
         let health = ExecutorHealth::new();
         let config = ExecutorProcessConfig {
-            bind_host: address.ip().to_string(),
-            external_host: Some(options.host.clone().unwrap_or_else(|| address.ip().to_string())),
+            bind_host: host.clone(),
+            // Without a name, and listening everywhere, it is known by the address that the scheduler sees.
+            external_host: options
+                .host
+                .clone()
+                .or_else(|| (!address.ip().is_unspecified()).then(|| host.clone())),
             port: address.port(),
             scheduler_host: at.host,
             scheduler_port: at.port,
@@ -178,7 +190,11 @@ async fn too_long_away(health: &ExecutorHealth, patience: Duration) {
         let now_away = !health.is_ready();
         if now_away != away {
             away = now_away;
-            if away { tracing::warn!("the scheduler does not answer") } else { tracing::info!("the scheduler answers") }
+            if away {
+                tracing::warn!("the scheduler does not answer")
+            } else {
+                tracing::info!("the scheduler answers")
+            }
         }
     }
 }

@@ -50,8 +50,7 @@ impl SchedulerAt {
     async fn status(&self, path: &str) -> Result<u16, ScaleError> {
         let asked = async {
             let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-            let request =
-                format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.host);
+            let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.host);
             stream.write_all(request.as_bytes()).await?;
             let mut answer = Vec::new();
             stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
@@ -64,7 +63,8 @@ impl SchedulerAt {
         };
         let answer = String::from_utf8_lossy(&answer);
         let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-        status.ok_or_else(|| ScaleError::Refused(format!("http://{}:{} is no scheduler", self.host, self.port)))
+        status
+            .ok_or_else(|| ScaleError::Refused(format!("http://{}:{} is no scheduler", self.host, self.port)))
     }
 }
 
@@ -74,7 +74,9 @@ pub(super) async fn wait_for(at: &SchedulerAt, patience: Duration) -> Result<(),
     loop {
         match at.status("/healthz").await {
             Ok(200) => return Ok(()),
-            Ok(_) => return Err(ScaleError::Refused(format!("http://{}:{} is no scheduler", at.host, at.port))),
+            Ok(_) => {
+                return Err(ScaleError::Refused(format!("http://{}:{} is no scheduler", at.host, at.port)));
+            }
             Err(error @ ScaleError::Refused(_)) => return Err(error),
             Err(error) if end <= Instant::now() => return Err(error),
             Err(_) => sleep(RETRY_EVERY).await,
@@ -88,11 +90,7 @@ pub(super) async fn wait_for(at: &SchedulerAt, patience: Duration) -> Result<(),
 ///
 /// # Errors
 /// [`ScaleError::Away`] if there is no scheduler, or it has no executor.
-pub async fn connect(
-    cluster: &Cluster,
-    url: &str,
-    patience: Duration,
-) -> Result<SessionContext, ScaleError> {
+pub async fn connect(cluster: &Cluster, url: &str, patience: Duration) -> Result<SessionContext, ScaleError> {
     let at = SchedulerAt::parse(url)?;
     let end = Instant::now() + patience;
     wait_for(&at, patience).await?;
@@ -132,9 +130,6 @@ pub fn refuse_other_tables(
     if others.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = others.into_iter().collect();
-    Err(ScaleError::Refused(format!(
-        "a cluster reads the lake only, and the query also names {}: run it without --scheduler",
-        names.join(", ")
-    )))
+    let names: Vec<&str> = others.iter().map(String::as_str).collect();
+    Err(ScaleError::Refused(super::shop::not_here(&names)))
 }

@@ -63,15 +63,17 @@ impl Scheduler {
             grpc_server_max_encoding_message_size: message_bytes_max,
             grpc_client_max_message_size: message_bytes_max,
             override_config_producer: Some(Arc::new(move || own.config())),
-            override_session_builder: Some(Arc::new(move |config| Ok(sessions.state(config, runtime.clone())))),
+            override_session_builder: Some(Arc::new(move |config| {
+                Ok(sessions.state(config, runtime.clone()))
+            })),
             override_logical_codec: Some(cluster.logical_codec()),
             override_physical_codec: Some(cluster.physical_codec()),
             ..SchedulerConfig::default()
         };
         let ballista = BallistaCluster::new_from_config(&config).await?;
-        let server = create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(ballista, Arc::new(config)).await?;
-        let task =
-            tokio::spawn(async move { Ok(start_grpc_service_with_listener(listener, server).await?) });
+        let server =
+            create_scheduler::<LogicalPlanNode, PhysicalPlanNode>(ballista, Arc::new(config)).await?;
+        let task = tokio::spawn(async move { Ok(start_grpc_service_with_listener(listener, server).await?) });
         Ok(Self { address, task })
     }
 

@@ -20,7 +20,8 @@ impl WorkDir {
     /// # Errors
     /// [`ScaleError::Refused`] naming the folder if it cannot be used.
     pub fn claim(parent: &Path, id: &str) -> Result<Self, ScaleError> {
-        let refused = |e| ScaleError::Refused(format!("work folder {} cannot be used: {e}", parent.display()));
+        let refused =
+            |e| ScaleError::Refused(format!("work folder {} cannot be used: {e}", parent.display()));
         fs::create_dir_all(parent).map_err(refused)?;
         for entry in fs::read_dir(parent).map_err(refused)?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(NAME) && left_behind(&entry.path()) {

@@ -42,7 +42,8 @@ async fn write(lake: &std::path::Path, rows: &Strengths) {
         let item: ArrayRef = Arc::new(BinaryArray::from_iter_values(some.iter().map(|r| &r.1)));
         let strength: ArrayRef = Arc::new(Float32Array::from_iter_values(some.iter().map(|r| r.2)));
         let batch =
-            RecordBatch::try_from_iter([("user_id", user), ("item_id", item), ("strength", strength)]).unwrap();
+            RecordBatch::try_from_iter([("user_id", user), ("item_id", item), ("strength", strength)])
+                .unwrap();
         let path = lake.join(format!("likings/{i}.parquet"));
         let frame = session.read_batch(batch).unwrap();
         frame.write_parquet(path.to_str().unwrap(), DataFrameWriteOptions::new(), None).await.unwrap();
@@ -131,7 +132,8 @@ async fn factors_of_a_cluster_are_the_local_trainers() {
     let path = running.lake.path().join(&report.items.path);
     std::fs::copy(running.lake.path().join(&report.users.path), &path).unwrap();
     let empty = job("none", params);
-    let empty = AlsJob { interactions_sql: format!("{} WHERE strength < 0", empty.interactions_sql), ..empty };
+    let empty =
+        AlsJob { interactions_sql: format!("{} WHERE strength < 0", empty.interactions_sql), ..empty };
     let nothing = run(&running.cluster, &session, &empty, &mut |_, _| ()).await.unwrap_err();
     assert!(nothing.to_string().contains("no interactions"), "{nothing}");
 }

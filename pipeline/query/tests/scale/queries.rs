@@ -9,7 +9,8 @@ use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use shoptide_query::scale::{
-    Executor, ExecutorOptions, ScaleError, Scheduler, SchedulerOptions, connect, lake_url, refuse_other_tables,
+    Executor, ExecutorOptions, ScaleError, Scheduler, SchedulerOptions, connect, lake_url,
+    refuse_other_tables,
 };
 
 use crate::cluster::{PATIENCE, cluster_of, start};
@@ -116,7 +117,8 @@ async fn what_is_away_is_said_within_the_bound() {
     let scheduler = Scheduler::start(&cluster, &bind).await.unwrap();
     let lonely = connect(&cluster, &scheduler.url(), brief).await.err().unwrap();
     assert!(lonely.to_string().contains("has no executor"), "{lonely}");
-    let taken = Scheduler::start(&cluster, &SchedulerOptions { bind: scheduler.address() }).await.err().unwrap();
+    let taken =
+        Scheduler::start(&cluster, &SchedulerOptions { bind: scheduler.address() }).await.err().unwrap();
     assert!(matches!(taken, ScaleError::Refused(_)), "{taken}");
 
     // An executor whose scheduler goes says so and ends.

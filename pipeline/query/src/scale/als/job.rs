@@ -124,8 +124,8 @@ pub async fn run(
     let number_s = began.elapsed().as_secs_f64();
     observe("numbers for ids", number_s);
 
-    let start = initial_items(n_items as usize, &job.params, None)
-        .map_err(|e| ScaleError::Refused(e.to_string()))?;
+    let start =
+        initial_items(n_items as usize, &job.params, None).map_err(|e| ScaleError::Refused(e.to_string()))?;
     let mut items = held::write(store, &driver.side_path(Side::Items, 0), &start, &job.params).await?;
     drop(start);
     let mut sweeps = Vec::with_capacity(job.params.sweeps());

@@ -195,7 +195,8 @@ impl Rows {
     }
 
     fn merge_state(&mut self, group: usize, state: &[u8]) -> Result<()> {
-        let (tag, rest) = state.split_first().ok_or_else(|| exec_datafusion_err!("als_row: an empty state"))?;
+        let (tag, rest) =
+            state.split_first().ok_or_else(|| exec_datafusion_err!("als_row: an empty state"))?;
         match *tag {
             FEW => {
                 let (entries, rest) = rest.as_chunks::<ENTRY_BYTES>();

@@ -40,7 +40,8 @@ impl Sides {
     /// The side, read and turned into its eigenbasis if nobody did so before. Blocks until it is there.
     pub fn get(&self, side: &HeldRef) -> Result<Arc<HeldSide>> {
         let slot = {
-            let mut held = self.held.lock().map_err(|_| exec_datafusion_err!("a reader of factors panicked"))?;
+            let mut held =
+                self.held.lock().map_err(|_| exec_datafusion_err!("a reader of factors panicked"))?;
             match held.iter().find(|(of, _)| of == side) {
                 Some((_, slot)) => slot.clone(),
                 None => {
@@ -81,8 +82,8 @@ impl Sides {
         });
         let factors = read.recv().map_err(|_| ScaleError::Failed("the process is ending".to_owned()))??;
         let shape = (side.rows as usize, side.params.rank());
-        let factors = ndarray::Array2::from_shape_vec(shape, factors)
-            .map_err(|e| ScaleError::Failed(e.to_string()))?;
+        let factors =
+            ndarray::Array2::from_shape_vec(shape, factors).map_err(|e| ScaleError::Failed(e.to_string()))?;
         HeldSide::new(factors.view(), side.params).map_err(|e| ScaleError::Failed(e.to_string()))
     }
 }
