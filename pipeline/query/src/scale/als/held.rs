@@ -99,8 +99,11 @@ pub(super) async fn write(
     Ok(held)
 }
 
-/// Reads what [`write`] wrote, `(rows, rank)`.
-pub(super) async fn read(store: &Arc<dyn ObjectStore>, held: &HeldRef) -> Result<Vec<f32>, ScaleError> {
+/// Reads factors, `(rows, rank)` row by row, if they are what the reference says.
+///
+/// # Errors
+/// [`ScaleError::Failed`] naming the file if its columns, rows or content are others.
+pub async fn read(store: &Arc<dyn ObjectStore>, held: &HeldRef) -> Result<Vec<f32>, ScaleError> {
     let rank = held.params.rank();
     let wrong =
         |what: &str| ScaleError::Failed(format!("{} is not the side that was meant: {what}", held.path));
