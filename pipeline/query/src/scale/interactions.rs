@@ -28,7 +28,7 @@ pub fn interactions_sql(taste: &TasteParams) -> String {
     let mut half_lives = String::new();
     for topic in USER_TOPICS {
         let _ =
-            write!(half_lives, " WHEN '{}' THEN {:?}", topic.name(), f64::from(taste.half_life_days(*topic)));
+            write!(half_lives, " WHEN '{}' THEN {:?}", topic.name(), f64::from(taste.half_life_days(topic)));
     }
     let (identify, erased, absorbed, rate) = (
         EventType::Identify.name(),

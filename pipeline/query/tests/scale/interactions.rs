@@ -120,7 +120,7 @@ pub fn records() -> Vec<Record> {
             for topic in shoptide_schemas::USER_TOPICS {
                 let offset = offsets.entry(topic.code()).or_default();
                 made.push(Record {
-                    topic: *topic,
+                    topic,
                     offset: *offset,
                     appended,
                     event: event.clone(),
