@@ -61,8 +61,7 @@ pub struct Executor {
     patience: Duration,
     scheduler: String,
     task: JoinHandle<Result<(), ScaleError>>,
-    // Last, so that it goes when nobody writes into it any more.
-    _work: Arc<WorkDir>,
+    work: Arc<WorkDir>,
 }
 
 impl Executor {
@@ -148,7 +147,7 @@ impl Executor {
         };
         let task = tokio::spawn(async move { Ok(start_executor_process(Arc::new(config)).await?) });
         let scheduler = options.scheduler.clone();
-        Ok(Self { address, health, patience: options.patience, scheduler, task, _work: work })
+        Ok(Self { address, health, patience: options.patience, scheduler, task, work })
     }
 
     /// Where others fetch from it.
@@ -176,6 +175,8 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         self.task.abort();
+        // Tasks of its own that end with the process hold on to the folder.
+        self.work.remove();
     }
 }
 

@@ -45,6 +45,12 @@ impl WorkDir {
         &self.path
     }
 
+    /// Removes it, whoever else still knows of it.
+    pub fn remove(&self) {
+        let _ = fs::remove_dir_all(&self.path);
+        let _ = fs::remove_file(self.path.with_extension("lock"));
+    }
+
     /// Bytes of all files in it.
     pub fn bytes(&self) -> u64 {
         bytes_of(&self.path)
@@ -53,8 +59,7 @@ impl WorkDir {
 
 impl Drop for WorkDir {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
-        let _ = fs::remove_file(self.path.with_extension("lock"));
+        self.remove();
     }
 }
 
