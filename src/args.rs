@@ -76,6 +76,14 @@ pub enum Command {
     /// Without a question it asks for one after the other on a terminal (end each with `;`, `\\?` helps), or reads them from
     /// standard input. Tables and functions: docs/sql.md. It needs the feature `lake`, which is in every build but the demo's.
     Sql(Sql),
+    /// Hands out queries over the lake, and trainings on it, to executors on many machines. Needs the feature `scale`.
+    ///
+    /// Prints where it listens. There is no authentication: it belongs into a network of its own. docs/scale.md
+    Scheduler(Scheduler),
+    /// Carries out parts of what a scheduler hands out. Needs the feature `scale`.
+    ///
+    /// Prints where it listens. It reads the lake and nothing else of its machine. docs/scale.md
+    Executor(Executor),
     /// The event lake, and the proof that it is whole.
     Lake(Lake),
     /// The shop's questions and answers.
@@ -386,6 +394,10 @@ pub enum Job {
         #[arg(long)]
         json: bool,
     },
+    /// Factors of all users and items from the lake, on a cluster: interactions by SQL, half-steps by executors.
+    ///
+    /// Writes them into the lake's store, below `scale/`; it publishes no model. Needs the feature `scale`.
+    Als(Als),
     /// Finds the segments of users anew, assigns everybody and publishes.
     ///
     /// Lists for users of whom little is known follow with the next model version. The run before counts until this one is whole.
@@ -806,6 +818,73 @@ pub enum StateWhat {
     },
 }
 
+/// Which lake a cluster reads.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LakeAt {
+    /// A folder or `s3://bucket/prefix`, reached by every process of the cluster; without it the data directory's.
+    #[arg(long, value_name = "URL")]
+    pub lake: Option<String>,
+    /// MiB of factors that a process holds fixed in a half-step; 8 bytes a factor, 12 while they are read.
+    #[arg(long, value_name = "MIB", default_value_t = 8_192, value_parser = clap::value_parser!(u64).range(1..=16_777_216))]
+    pub held_mib: u64,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Scheduler {
+    /// Address and port to listen at; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50050")]
+    pub bind: std::net::SocketAddr,
+    #[command(flatten)]
+    pub lake: LakeAt,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Executor {
+    /// The scheduler, such as http://10.0.0.1:50050.
+    #[arg(long, value_name = "URL")]
+    pub scheduler: String,
+    /// Address and port that others fetch from; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub bind: std::net::SocketAddr,
+    /// The name under which others reach it, if not by the address.
+    #[arg(long)]
+    pub host: Option<String>,
+    /// Parts at a time; 0 is one a core.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1024))]
+    pub vcores: u16,
+    /// MiB for sorting, joining and grouping, shared by all parts; what needs more spills.
+    #[arg(long, value_name = "MIB", default_value_t = 2_048, value_parser = clap::value_parser!(u64).range(16..=16_777_216))]
+    pub memory_mib: u64,
+    /// Folder for what passes between parts, and for what spills; the system's for temporary files without it.
+    #[arg(long, value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
+    /// MiB in that folder above which no further part is begun.
+    #[arg(long, value_name = "MIB", default_value_t = 20_480, value_parser = clap::value_parser!(u64).range(16..=1_073_741_824))]
+    pub work_mib: u64,
+    /// Seconds that the scheduler may be away, at the start and later.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub patience_s: u64,
+    #[command(flatten)]
+    pub lake: LakeAt,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Als {
+    /// The scheduler, such as http://10.0.0.1:50050.
+    #[arg(long, value_name = "URL")]
+    pub scheduler: String,
+    /// Seconds to wait for the scheduler and a first executor.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub patience_s: u64,
+    /// The report as one line of JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub lake: LakeAt,
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Sql {
     /// One question, or several with `;` between them.
@@ -829,6 +908,12 @@ pub struct Sql {
     /// Replaces what is there.
     #[arg(long, requires = "output")]
     pub force: bool,
+    /// Asks a cluster, which reads the lake only: the scheduler, such as http://10.0.0.1:50050. Needs the feature `scale`.
+    #[arg(long, value_name = "URL")]
+    pub scheduler: Option<String>,
+    /// The lake that the cluster reads, if not the data directory's.
+    #[arg(long, value_name = "URL", requires = "scheduler")]
+    pub lake: Option<String>,
     #[command(flatten)]
     pub place: Place,
 }

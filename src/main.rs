@@ -82,6 +82,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Segments(segments) => commands::segments::run(segments).await,
         Command::Replay(replay) => commands::replay::run(replay).await,
         Command::Sql(sql) => commands::sql::run(sql).await,
+        Command::Scheduler(scheduler) => commands::cluster::scheduler(scheduler).await,
+        Command::Executor(executor) => commands::cluster::executor(executor).await,
         Command::Lake(lake) => commands::lake::run(lake).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,

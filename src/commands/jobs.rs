@@ -18,7 +18,7 @@ use shoptide_store::Truth;
 
 use crate::app::{Roles, segment_context, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{archive, load_config, models, run, schedules, segments, skew, tune};
+use crate::commands::{archive, cluster, load_config, models, run, schedules, segments, skew, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -33,6 +33,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
         Job::Run { name, json } => return schedules::run(&args.place, &name, json).await,
         Job::Skew { n, keys, json } => return skew::run(&args.place, n as usize, keys as usize, json).await,
         Job::Archive { follow, once: _, json } => return archive::run(args.place, follow, json).await,
+        Job::Als(als) => return cluster::als(als).await,
         job => job,
     };
     if let Job::Train { from, .. } = &job
@@ -95,8 +96,12 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             tune::print(&tuned, json)?;
         }
         // Seen to before anything was opened.
-        Job::List { .. } | Job::Run { .. } | Job::History { .. } | Job::Skew { .. } | Job::Archive { .. } => {
-        }
+        Job::List { .. }
+        | Job::Run { .. }
+        | Job::History { .. }
+        | Job::Skew { .. }
+        | Job::Archive { .. }
+        | Job::Als(_) => {}
         Job::Evaluate { json } => {
             let mut tables = Tables::default();
             tables.advance(&*truth).await?;

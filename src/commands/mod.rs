@@ -4,6 +4,7 @@ pub mod archive;
 pub mod ask;
 pub mod at;
 pub mod chat;
+pub mod cluster;
 pub mod config;
 pub mod dead_letters;
 pub mod evaluate;

@@ -1,6 +1,6 @@
 //! The process that carries out the parts of queries.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -61,8 +61,7 @@ pub struct Executor {
     patience: Duration,
     scheduler: String,
     task: JoinHandle<Result<(), ScaleError>>,
-    // Last, so that it goes when nobody writes into it any more.
-    _work: Arc<WorkDir>,
+    work: Arc<WorkDir>,
 }
 
 impl Executor {
@@ -84,6 +83,10 @@ impl Executor {
             .local_addr()
             .map_err(|e| ScaleError::Refused(format!("cannot listen on {}: {e}", options.bind)))?;
 
+        let host = match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
         let defaults = ExecutorProcessConfig::default();
         let work = Arc::new(WorkDir::claim(&options.work_dir, &defaults.executor_id)?);
         let folder = work
@@ -101,15 +104,22 @@ impl Executor {
                     .max_decoding_message_size(MESSAGE_BYTES_MAX)
                     .max_encoding_message_size(MESSAGE_BYTES_MAX);
                 let server = create_grpc_server(&config).add_service(service);
-                Ok(server.serve_with_incoming_shutdown(listener, stop.recv()).await?)
+                server
+                    .serve_with_incoming_shutdown(listener, stop.recv())
+                    .await
+                    .map_err(BallistaError::TonicError)
             })
         });
 
         let (own, runtime) = (cluster.clone(), cluster.runtime(Some((work.path(), options.work_bytes_max)))?);
         let health = ExecutorHealth::new();
         let config = ExecutorProcessConfig {
-            bind_host: address.ip().to_string(),
-            external_host: Some(options.host.clone().unwrap_or_else(|| address.ip().to_string())),
+            bind_host: host.clone(),
+            // Without a name, and listening everywhere, it is known by the address that the scheduler sees.
+            external_host: options
+                .host
+                .clone()
+                .or_else(|| (!address.ip().is_unspecified()).then(|| host.clone())),
             port: address.port(),
             scheduler_host: at.host,
             scheduler_port: at.port,
@@ -137,7 +147,7 @@ impl Executor {
         };
         let task = tokio::spawn(async move { Ok(start_executor_process(Arc::new(config)).await?) });
         let scheduler = options.scheduler.clone();
-        Ok(Self { address, health, patience: options.patience, scheduler, task, _work: work })
+        Ok(Self { address, health, patience: options.patience, scheduler, task, work })
     }
 
     /// Where others fetch from it.
@@ -165,6 +175,8 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         self.task.abort();
+        // Tasks of its own that end with the process hold on to the folder.
+        self.work.remove();
     }
 }
 

@@ -1,11 +1,11 @@
 //! How much each user likes each item, from events, as SQL: what the fold and the trainer make of the same events.
 //!
-//! As there: a repeated event counts once, late and future ones do not, an erased user is gone, what an anonymous user did is
+//! As there: a repeated event or order line counts once, late and future ones do not, an erased user is gone, what an anonymous user did is
 //! the known user's, each act is worth its weight, halved with every half-life of its topic before the user's last event,
 //! a rating is scaled by the last rating of the item, and only what remains above 0 counts.
 //!
 //! Unlike there nothing is forgotten: the fold keeps a user's last 256 items a topic and 24 (act, day) an item, and knows
-//! the last 256 event ids. A repeat is one with the same id and content; the fold ignores a second content too.
+//! the last 256 event ids.
 
 use std::fmt::Write;
 
@@ -28,7 +28,7 @@ pub fn interactions_sql(taste: &TasteParams) -> String {
     let mut half_lives = String::new();
     for topic in USER_TOPICS {
         let _ =
-            write!(half_lives, " WHEN '{}' THEN {:?}", topic.name(), f64::from(taste.half_life_days(*topic)));
+            write!(half_lives, " WHEN '{}' THEN {:?}", topic.name(), f64::from(taste.half_life_days(topic)));
     }
     let (identify, erased, absorbed, rate) = (
         EventType::Identify.name(),
@@ -50,17 +50,28 @@ known AS (
     first_value(known_user_id ORDER BY "offset") AS known_user_id
   FROM in_time WHERE type = '{identify}' GROUP BY topic, user_id
 ),
-acts AS (
-  SELECT e.topic, coalesce(k.known_user_id, e.user_id) AS user_id, e.event_id, e.item_id,
-    coalesce('feedback_' || e.feedback, e.type) AS act,
-    arrow_cast(e.occurred_at, 'Int64') AS at_ms,
-    min(e."offset") AS "offset",
-    min(e.rating_hundredths) AS rating
-  FROM in_time e LEFT JOIN known k ON e.topic = k.topic AND e.user_id = k.user_id
+once AS (
+  SELECT e.*, k.known_user_id AS known_as,
+    row_number() OVER (PARTITION BY e.topic, e.user_id, e.event_id ORDER BY e."offset") AS nth
+  FROM in_time e
+  LEFT JOIN known k ON e.topic = k.topic AND e.user_id = k.user_id
+  LEFT JOIN gone g ON e.user_id = g.user_id
   WHERE e.type NOT IN ('{erased}', '{identify}', '{absorbed}')
     AND (k.left_at IS NULL OR e."offset" < k.left_at)
-    AND e.user_id NOT IN (SELECT user_id FROM gone)
-  GROUP BY 1, 2, 3, 4, 5, 6
+    AND g.user_id IS NULL
+),
+lines AS (
+  SELECT *, row_number() OVER (
+    PARTITION BY topic, user_id, type, order_id, order_line ORDER BY "offset") AS nth_line
+  FROM once WHERE nth = 1 AND order_id IS NOT NULL
+),
+acts AS (
+  SELECT topic, coalesce(known_as, user_id) AS user_id, item_id, coalesce('feedback_' || feedback, type) AS act,
+    arrow_cast(occurred_at, 'Int64') AS at_ms, "offset", arrow_cast(rating_hundredths, 'Int64') AS rating
+  FROM once WHERE nth = 1 AND order_id IS NULL
+  UNION ALL
+  SELECT topic, coalesce(known_as, user_id), item_id, type, arrow_cast(occurred_at, 'Int64'), "offset", NULL
+  FROM lines WHERE nth_line = 1
 ),
 last AS (SELECT user_id, max(at_ms) / {DAY_MS} AS day FROM acts GROUP BY user_id),
 counted AS (
@@ -75,8 +86,8 @@ worth AS (
   SELECT c.user_id, c.item_id,
     c.n * (CASE c.act{weights} ELSE 0.0 END)
     * (CASE WHEN c.act <> '{rate}' THEN 1.0
-       WHEN r.rating < {neutral} THEN (r.rating - {neutral}) / {below}
-       ELSE (r.rating - {neutral}) / {above} END)
+       WHEN r.rating < {neutral:?} THEN (r.rating - {neutral:?}) / {below:?}
+       ELSE (r.rating - {neutral:?}) / {above:?} END)
     * power(2.0, -(greatest(l.day - c.day, 0) / (CASE c.topic{half_lives} END))) AS strength
   FROM counted c JOIN last l ON c.user_id = l.user_id
   LEFT JOIN rated r ON c.user_id = r.user_id AND c.item_id = r.item_id

@@ -130,9 +130,6 @@ pub fn refuse_other_tables(
     if others.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = others.into_iter().collect();
-    Err(ScaleError::Refused(format!(
-        "a cluster reads the lake only, and the query also names {}: run it without --scheduler",
-        names.join(", ")
-    )))
+    let names: Vec<&str> = others.iter().map(String::as_str).collect();
+    Err(ScaleError::Refused(super::shop::not_here(&names)))
 }

@@ -54,7 +54,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Arc<dyn TableProvider>> {
     let bad = |what: String| exec_datafusion_err!("a table of the lake: {what}");
     let wire: Wire = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
     let part = |WirePart(path, bytes, rows, topic, partition, first, next, day, event_type): WirePart| {
-        let topic = Topic::from_code(topic).ok_or_else(|| bad(format!("topic {topic}")))?;
+        let topic = Topic::from_code(i64::from(topic)).ok_or_else(|| bad(format!("topic {topic}")))?;
         let event_type = match event_type {
             Some(name) => Some(EventType::from_name(&name).ok_or_else(|| bad(format!("type {name:?}")))?),
             None => None,

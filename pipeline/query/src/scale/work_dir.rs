@@ -24,25 +24,31 @@ impl WorkDir {
             |e| ScaleError::Refused(format!("work folder {} cannot be used: {e}", parent.display()));
         fs::create_dir_all(parent).map_err(refused)?;
         for entry in fs::read_dir(parent).map_err(refused)?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(NAME) && left_behind(&entry.path()) {
+            let is_ours = entry.file_name().to_string_lossy().starts_with(NAME);
+            if is_ours && entry.path().is_dir() && left_behind(&entry.path()) {
                 let removed = fs::remove_dir_all(entry.path());
                 tracing::info!(folder = %entry.path().display(), ok = removed.is_ok(), "left by an executor that is gone");
             }
         }
         let path = parent.join(format!("{NAME}{id}"));
-        fs::create_dir(&path).map_err(refused)?;
-        // Beside the folder's content, which a query's end sweeps.
-        let lock = File::create(path.with_extension("lock"));
-        let lock = lock.map_err(refused)?;
+        // Beside the folder, whose content a query's end sweeps; and before it, so that nobody finds it without its lock.
+        let lock = File::create(path.with_extension("lock")).map_err(refused)?;
         lock.try_lock().map_err(|e| match e {
             TryLockError::Error(e) => refused(e),
             TryLockError::WouldBlock => ScaleError::Refused(format!("{} is in use", path.display())),
         })?;
+        fs::create_dir(&path).map_err(refused)?;
         Ok(Self { path, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes it, whoever else still knows of it.
+    pub fn remove(&self) {
+        let _ = fs::remove_dir_all(&self.path);
+        let _ = fs::remove_file(self.path.with_extension("lock"));
     }
 
     /// Bytes of all files in it.
@@ -53,8 +59,7 @@ impl WorkDir {
 
 impl Drop for WorkDir {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
-        let _ = fs::remove_file(self.path.with_extension("lock"));
+        self.remove();
     }
 }
 
@@ -63,7 +68,7 @@ fn left_behind(path: &Path) -> bool {
     let lock = path.with_extension("lock");
     match File::open(&lock) {
         Ok(file) if file.try_lock().is_ok() => fs::remove_file(&lock).is_ok(),
-        // Without a lock it is being made, or never was one.
+        // Without a lock it never was one.
         _ => false,
     }
 }

@@ -1,14 +1,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, UInt32Type};
 use arrow_array::{ArrayRef, BinaryArray, Float32Array, RecordBatch};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use object_store::ObjectStore;
 use shoptide_models::als::{AlsParams, Training, train};
 use shoptide_models::matrix::Interactions;
-use shoptide_query::scale::als::{AlsJob, AlsReport, HeldRef, run};
+use shoptide_query::scale::als::{AlsJob, AlsReport, HeldRef, read_side, run};
 use shoptide_query::scale::lake_url;
 
 use crate::cluster::start;
@@ -50,17 +49,9 @@ async fn write(lake: &std::path::Path, rows: &Strengths) {
     }
 }
 
-/// A side from its file, as anything else would read it.
-async fn factors(session: &SessionContext, side: &HeldRef) -> Vec<Vec<f32>> {
-    let frame = session.read_parquet(lake_url(&side.path), ParquetReadOptions::default()).await.unwrap();
-    let mut rows = vec![Vec::new(); side.rows as usize];
-    for batch in frame.collect().await.unwrap() {
-        let lists = batch.column(1).as_fixed_size_list();
-        for (i, row) in batch.column(0).as_primitive::<UInt32Type>().values().iter().enumerate() {
-            rows[*row as usize] = lists.value(i).as_primitive::<Float32Type>().values().to_vec();
-        }
-    }
-    rows
+async fn factors(store: &Arc<dyn ObjectStore>, side: &HeldRef) -> Vec<Vec<f32>> {
+    let factors = read_side(store, side).await.unwrap();
+    factors.chunks(side.params.rank()).map(<[f32]>::to_vec).collect()
 }
 
 fn local(rows: &Strengths, params: &AlsParams) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
@@ -114,8 +105,8 @@ async fn factors_of_a_cluster_are_the_local_trainers() {
 
     let (users, items) = local(&rows, &params);
     let apart = (
-        largest_relative_difference(&factors(&session, &report.users).await, &users),
-        largest_relative_difference(&factors(&session, &report.items).await, &items),
+        largest_relative_difference(&factors(running.cluster.store(), &report.users).await, &users),
+        largest_relative_difference(&factors(running.cluster.store(), &report.items).await, &items),
     );
     println!("largest relative differences: users {}, items {}", apart.0, apart.1);
     assert!(apart.0 < 1e-4 && apart.1 < 1e-4, "{apart:?}");
@@ -128,9 +119,13 @@ async fn factors_of_a_cluster_are_the_local_trainers() {
     assert_eq!(names, ["items-0004.parquet", "users-0005.parquet"]);
     run(&running.cluster, &session, &job("one", params), &mut |_, _| ()).await.unwrap_err();
 
-    // A side that is not what the query says is not used.
-    let path = running.lake.path().join(&report.items.path);
-    std::fs::copy(running.lake.path().join(&report.users.path), &path).unwrap();
+    // A side that is not what the reference says is not used.
+    let store = running.cluster.store();
+    let other = HeldRef { path: report.users.path.clone(), ..report.items.clone() };
+    let wrong = read_side(store, &other).await.unwrap_err().to_string();
+    assert!(wrong.contains("is not the side that was meant"), "{wrong}");
+    let changed = HeldRef { hash: report.items.hash ^ 1, ..report.items.clone() };
+    assert!(read_side(store, &changed).await.unwrap_err().to_string().contains("its content"));
     let empty = job("none", params);
     let empty =
         AlsJob { interactions_sql: format!("{} WHERE strength < 0", empty.interactions_sql), ..empty };

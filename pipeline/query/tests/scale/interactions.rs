@@ -1,6 +1,6 @@
 //! Strengths by SQL against the fold and the trainer's formula.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float32Type;
@@ -36,14 +36,15 @@ fn taste() -> TasteParams {
     TasteParams::new(&weights, [30.0, 45.0, 180.0, 60.0, 120.0], 2.0, 30.0).unwrap()
 }
 
-struct Record {
-    topic: Topic,
-    offset: i64,
-    appended: i64,
-    event: ShopEvent,
+pub struct Record {
+    pub topic: Topic,
+    pub offset: i64,
+    pub appended: i64,
+    pub event: ShopEvent,
+    pub json: String,
 }
 
-fn records() -> Vec<Record> {
+pub fn records() -> Vec<Record> {
     let mut state = 11u64;
     let mut dice = |n: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -80,7 +81,9 @@ fn records() -> Vec<Record> {
         });
         match kind {
             "purchase" | "refund" => {
-                wire["order_id"] = json!(format!("o{i}"));
+                // Some lines are sent again under another id.
+                wire["order_id"] = json!(format!("o{}", dice(30)));
+                wire["order_line"] = json!("1");
                 wire["quantity"] = json!(1);
             }
             "rate_item" => wire["rating"] = json!(dice(11) as f64 / 2.0),
@@ -100,7 +103,13 @@ fn records() -> Vec<Record> {
         let repeats = 1 + u64::from(dice(15) == 0);
         for _ in 0..repeats {
             let offset = offsets.entry(topic.code()).or_default();
-            made.push(Record { topic, offset: *offset, appended, event: event.clone() });
+            made.push(Record {
+                topic,
+                offset: *offset,
+                appended,
+                event: event.clone(),
+                json: wire.to_string(),
+            });
             *offset += 1;
         }
         // Half way, one user is erased.
@@ -110,7 +119,13 @@ fn records() -> Vec<Record> {
             let event = wire::decode(erased.to_string().as_bytes()).unwrap();
             for topic in shoptide_schemas::USER_TOPICS {
                 let offset = offsets.entry(topic.code()).or_default();
-                made.push(Record { topic: *topic, offset: *offset, appended, event: event.clone() });
+                made.push(Record {
+                    topic,
+                    offset: *offset,
+                    appended,
+                    event: event.clone(),
+                    json: erased.to_string(),
+                });
                 *offset += 1;
             }
         }
@@ -121,6 +136,7 @@ fn records() -> Vec<Record> {
 fn folded(records: &[Record], taste: &TasteParams) -> BTreeMap<(Vec<u8>, Vec<u8>), f32> {
     let mut users: BTreeMap<UserId, UserState> = BTreeMap::new();
     let mut erased: Vec<(UserId, Topic)> = Vec::new();
+    let mut lines = HashSet::new();
     for record in records {
         let user = users.entry(record.event.user.clone()).or_default();
         let part: &mut Part = &mut user.parts[usize::from(record.topic.code())];
@@ -131,9 +147,11 @@ fn folded(records: &[Record], taste: &TasteParams) -> BTreeMap<(Vec<u8>, Vec<u8>
             appended: EventMs(record.appended),
         };
         let gone = erased.contains(&(record.event.user.clone(), record.topic));
-        if let Decision::Apply(change) =
-            decide(part, &record.event, at, Facts { line_known: false, erased: gone })
-        {
+        let event = &record.event;
+        let line = event.order_line().map(|line| (event.user.clone(), event.event_type as u8, line.clone()));
+        let known = line.as_ref().is_some_and(|line| lines.contains(&format!("{line:?}")));
+        if let Decision::Apply(change) = decide(part, event, at, Facts { line_known: known, erased: gone }) {
+            lines.extend(line.map(|line| format!("{line:?}")));
             if change == Change::Erase {
                 erased.push((record.event.user.clone(), record.topic));
             }

@@ -6,3 +6,4 @@ mod als;
 mod cluster;
 mod interactions;
 mod queries;
+mod ready;

@@ -17,7 +17,7 @@ use crate::cluster::{PATIENCE, cluster_of, start};
 
 /// A function that no library has.
 fn thrice() -> Arc<ScalarUDF> {
-    let run = |args: &[ColumnarValue]| {
+    let run = |args: &[ColumnarValue]| -> datafusion::error::Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(args)?;
         let x = arrays[0].as_primitive::<Float64Type>();
         let made: ArrayRef = Arc::new(x.iter().map(|x| x.map(|x| 3.0 * x)).collect::<Float64Array>());

@@ -8,9 +8,9 @@ use arrow_array::{Array, FixedSizeListArray, Float32Array, RecordBatch, UInt32Ar
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
 use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
-use parquet::arrow::async_writer::AsyncArrowWriter;
+use parquet::arrow::async_writer::{AsyncArrowWriter, ParquetObjectWriter};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
 use shoptide_models::als::AlsParams;
@@ -75,7 +75,7 @@ pub(super) async fn write(
     let held = HeldRef { path: path.to_owned(), rows, hash: hash(factors), params: *params };
     // The name is taken first: a run that goes on writing after another took its place is told.
     let once = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    store.put_opts(&Path::from(format!("{path}.begun")), Vec::new().into(), once).await?;
+    store.put_opts(&Path::from(format!("{path}.begun")), PutPayload::new(), once).await?;
     // Factors are noise to a compressor: as they are, they are read at the speed of the store.
     let properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
@@ -83,7 +83,7 @@ pub(super) async fn write(
         .set_encoding(Encoding::PLAIN)
         .build();
     let schema = schema(rank);
-    let sink = parquet::arrow::async_writer::ParquetObjectWriter::new(store.clone(), Path::from(path));
+    let sink = ParquetObjectWriter::new(store.clone(), Path::from(path));
     let mut writer = AsyncArrowWriter::try_new(sink, schema.clone(), Some(properties))?;
     for (i, some) in factors.chunks(BATCH_ROWS * rank).enumerate() {
         let from = (i * BATCH_ROWS) as u32;
@@ -99,8 +99,11 @@ pub(super) async fn write(
     Ok(held)
 }
 
-/// Reads what [`write`] wrote, `(rows, rank)`.
-pub(super) async fn read(store: &Arc<dyn ObjectStore>, held: &HeldRef) -> Result<Vec<f32>, ScaleError> {
+/// Reads factors, `(rows, rank)` row by row, if they are what the reference says.
+///
+/// # Errors
+/// [`ScaleError::Failed`] naming the file if its columns, rows or content are others.
+pub async fn read(store: &Arc<dyn ObjectStore>, held: &HeldRef) -> Result<Vec<f32>, ScaleError> {
     let rank = held.params.rank();
     let wrong =
         |what: &str| ScaleError::Failed(format!("{} is not the side that was meant: {what}", held.path));

@@ -10,7 +10,7 @@ mod job;
 mod row;
 mod sides;
 
-pub use held::HeldRef;
+pub use held::{HeldRef, read as read_side};
 pub use job::{AlsJob, AlsReport, Side, SweepReport, run};
 pub(super) use row::AlsRow;
 pub(super) use sides::Sides;
