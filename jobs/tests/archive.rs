@@ -14,6 +14,7 @@ use shoptide_log::{Clock, Log, MemoryLog, MemoryLogOptions};
 
 /// 2026-05-03T00:00:00Z.
 const END_MS: i64 = 1_777_766_400_000;
+/// Of one day: a file describes itself in 2 KiB, which is much for a day of a few events.
 const EVENTS: u64 = 60_000;
 /// The bar, with `event_id` aside: producers choose it, and it is random as a rule.
 const BYTES_MAX: f64 = 25.0;
@@ -27,8 +28,11 @@ async fn a_round_archives_merges_and_an_event_takes_few_bytes() {
     let options = MemoryLogOptions { partitions: 4, clock: Arc::clone(&clock), queue_records_max: 20_000 };
     let log: Arc<dyn Log> = MemoryLog::new(options);
     let demo = ShopOptions::demo(7, END_MS);
-    let shop = Shop::new(ShopParams::new(ShopOptions { events: EVENTS, ..demo }).unwrap());
+    let shop = Shop::new(
+        ShopParams::new(ShopOptions { events: EVENTS, span_days: 1, late_per_mille: 0, ..demo }).unwrap(),
+    );
     let mut sink = LogSink::new(log.clone());
+    // Nothing late: each day that only a few events fall on has files of its own.
     let all: Vec<Outgoing> =
         shop.catalogue().map(Outgoing::Item).chain(shop.events().map(Outgoing::Event)).collect();
     let mut rest = all.into_iter().peekable();

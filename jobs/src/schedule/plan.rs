@@ -91,14 +91,13 @@ pub fn step(view: &View<'_>, moment: &Moment) -> Option<Step> {
     let newest = view.cron.until(now_ms).filter(|newest| after < *newest);
     let rules = &view.schedule.rules;
     // What is newer replaces another attempt, unless each instant counts.
-    if newest.is_none() || rules.missed == Missed::CatchUp {
-        if let Some(last) = view.last.filter(|last| wants_another(last, view, known)) {
-            let pause = ms(pause_before(last.key.attempt, rules.retry_first));
-            // Ended in the future: the clock was set back, and nobody knows how long ago it was.
-            let due = now_ms < last.ended_ms || pause <= now_ms.saturating_sub(last.ended_ms);
-            let (scheduled_ms, attempt) = (last.key.scheduled_ms, last.key.attempt + 1);
-            return due.then_some(Step::Start { scheduled_ms, attempt, let_go: 0 });
-        }
+    let again = newest.is_none() || rules.missed == Missed::CatchUp;
+    if let Some(last) = view.last.filter(|last| again && wants_another(last, view, known)) {
+        let pause = ms(pause_before(last.key.attempt, rules.retry_first));
+        // Ended in the future: the clock was set back, and nobody knows how long ago it was.
+        let due = now_ms < last.ended_ms || pause <= now_ms.saturating_sub(last.ended_ms);
+        let (scheduled_ms, attempt) = (last.key.scheduled_ms, last.key.attempt + 1);
+        return due.then_some(Step::Start { scheduled_ms, attempt, let_go: 0 });
     }
     let newest = newest?;
     let start = |scheduled_ms| Step::Start {

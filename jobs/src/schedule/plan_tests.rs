@@ -202,7 +202,7 @@ fn there_is_room_for_some_and_who_waits_longest_is_first() {
         admit(steps, &busy, room).into_iter().map(|(s, step)| (s.job.clone(), step.due())).collect()
     };
     let none = ("busy".to_owned(), None);
-    assert_eq!(jobs(0), [none.clone()]);
+    assert_eq!(jobs(0), vec![none.clone()]);
     assert_eq!(jobs(1), [none.clone(), ("two".to_owned(), Some(T0 + 1))]);
     assert_eq!(jobs(9), [none, ("two".to_owned(), Some(T0 + 1)), ("one".to_owned(), Some(T0 + 3))]);
 }

@@ -1,22 +1,22 @@
 //! The shell around the plan: it reads what is known, asks what is due, and carries it out under the lease.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod leading;
+mod starting;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use shoptide_config::{JobsConfig, ScheduleConfig};
 use shoptide_live::Metrics;
-use shoptide_store::{
-    Fence, JobRun, JobWrite, Lease, RunKey, RunPage, RunStatus, ScheduleRow, StoreError, Truth,
-};
+use shoptide_store::{Fence, JobRun, JobWrite, RunStatus, StoreError, Truth};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::clocks::Clocks;
-use super::lease::{Act, Watch};
-use super::plan::{self, Moment, Step, View};
-use super::run::{Ended, attempt};
-use super::{HAND, LEADER, Progress, Registry};
+use super::lease::Watch;
+use super::run::Ended;
+use super::{LEADER, Progress, Registry};
 
 /// Between two looks: instants are whole seconds.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -167,77 +167,6 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
         self.parts.metrics.jobs.leader.set(0);
     }
 
-    /// Takes, keeps or loses the lease.
-    async fn lead(&mut self, leases: &[Lease]) -> Result<(), StoreError> {
-        let (row, now) = (leases.iter().find(|lease| lease.name == LEADER), (self.parts.steady)());
-        let (write, taken) = match self.watch.look(row, now) {
-            Act::Nothing => return Ok(()),
-            Act::Lost => {
-                self.stand_down();
-                return Ok(());
-            }
-            Act::Take { epoch, beat } => (self.parts.take(LEADER, epoch, beat), Some(epoch + 1)),
-            Act::Renew => {
-                let fence = fence(self.watch.epoch().unwrap_or(0));
-                (JobWrite::Renew { fence, until_ms: self.parts.until_ms() }, None)
-            }
-        };
-        match (self.parts.truth.job_write(write).await, taken) {
-            (Ok(()), Some(epoch)) => {
-                self.watch.taken(epoch, now);
-                tracing::info!(epoch, holder = self.parts.holder, "this process runs the schedules now");
-                self.parts.metrics.jobs.leader.set(1);
-                self.tell_monitors().await?;
-            }
-            (Ok(()), None) => self.watch.renewed(now),
-            // Another was faster.
-            (Err(StoreError::Changed { .. }), Some(_)) => {}
-            (Err(StoreError::Changed { .. }), None) => {
-                self.watch.lost();
-                self.stand_down();
-            }
-            (Err(error), _) => return Err(error),
-        }
-        Ok(())
-    }
-
-    /// Another leads: what runs here can be recorded by nobody, and is stopped.
-    fn stand_down(&mut self) {
-        tracing::warn!(
-            running = self.running.len(),
-            "another process runs the schedules now, what ran here is stopped"
-        );
-        for (_, running) in std::mem::take(&mut self.running) {
-            running.progress.stop();
-            running.abort.abort();
-        }
-        self.ending.clear();
-        self.parts.metrics.jobs.stand_down();
-    }
-
-    /// What monitors compare with the time: when each schedule last succeeded, and how long it may take until the next.
-    async fn tell_monitors(&self) -> Result<(), StoreError> {
-        let (truth, metrics) = (&self.parts.truth, &self.parts.metrics.jobs);
-        let known = truth.job_schedules().await?;
-        let now_ms = (self.parts.clock)();
-        for schedule in &self.parts.schedules {
-            let page = RunPage {
-                schedule: Some(schedule.name.clone()),
-                status: Some(RunStatus::Ok),
-                limit: 1,
-                ..RunPage::default()
-            };
-            let last = truth.job_runs(page).await?.first().map_or(i64::MIN, |run| run.ended_ms);
-            // With another expression it begins anew.
-            let rule = schedule.cron.as_ref().map_or("", |cron| cron.as_str());
-            let met = known.iter().find(|row| row.name == schedule.name && row.rule == rule);
-            metrics.succeeded(&schedule.name, last.max(met.map_or(now_ms, |row| row.since_ms)));
-            let pause = schedule.cron.as_ref().and_then(|cron| cron.longest_pause_ms(now_ms));
-            metrics.period(&schedule.name, pause.unwrap_or(0));
-        }
-        Ok(())
-    }
-
     /// Takes note of the tasks that have ended.
     fn collect(&mut self) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
@@ -299,137 +228,8 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
         }
         self.parts.metrics.jobs.ran(schedule, job, run.status.name(), seconds, run.ended_ms);
     }
-
-    /// A process that ran a job by hand may have died: its run is lost, and the job free again.
-    async fn bury(&mut self, leases: &[Lease]) -> Result<(), StoreError> {
-        let length = self.parts.jobs.lease;
-        for lease in leases.iter().filter(|lease| lease.name.starts_with(HAND) && lease.until_ms != 0) {
-            let watch = self.hands.entry(lease.name.clone()).or_insert_with(|| Watch::new(length));
-            let Act::Take { epoch, beat } = watch.look(Some(lease), (self.parts.steady)()) else { continue };
-            let fence = Fence { lease: lease.name.clone(), epoch: epoch + 1 };
-            let taken = self.parts.truth.job_write(self.parts.take(&lease.name, epoch, beat)).await;
-            match taken {
-                Ok(()) => self.parts.truth.job_write(JobWrite::Release { fence }).await?,
-                Err(StoreError::Changed { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    async fn start_what_is_due(&mut self, epoch: i64, leases: &[Lease]) -> Result<(), StoreError> {
-        let moment = Moment::new((self.parts.clock)(), epoch, self.parts.jobs.lease);
-        let known = self.parts.truth.job_schedules().await?;
-        let mut steps = Vec::new();
-        for schedule in &self.parts.schedules {
-            let Some(cron) = &schedule.cron else { continue };
-            let page = RunPage {
-                schedule: Some(schedule.name.clone()),
-                by_hand: Some(false),
-                due_until_ms: Some(moment.now_ms),
-                limit: 1,
-                ..RunPage::default()
-            };
-            let last = self.parts.truth.job_runs(page).await?;
-            let name = &schedule.name;
-            let ending = self.ending.iter().any(|run| run.key.schedule == *name);
-            let view = View {
-                schedule,
-                cron,
-                known: known.iter().find(|row| row.name == *name),
-                last: last.first(),
-                running: ending || self.running.contains_key(name),
-            };
-            steps.extend(plan::step(&view, &moment).map(|step| (schedule, step)));
-        }
-        let mut busy: BTreeSet<String> = self.running.values().map(|r| r.run.job.clone()).collect();
-        busy.extend(self.ending.iter().map(|run| run.job.clone()));
-        let by_hand = leases.iter().filter(|lease| lease.until_ms != 0);
-        busy.extend(by_hand.filter_map(|lease| lease.name.strip_prefix(HAND).map(str::to_owned)));
-        let room = self.parts.jobs.running_max.saturating_sub(self.running.len() + self.ending.len());
-        let steps: Vec<(ScheduleConfig, Step)> = plan::admit(steps, &busy, room)
-            .into_iter()
-            .map(|(schedule, step)| (schedule.clone(), step))
-            .collect();
-        for (schedule, step) in steps {
-            match self.carry_out(&schedule, step, &moment).await {
-                // The lease or the run is another's: the next look sees it.
-                Err(StoreError::Changed { .. }) => return Ok(()),
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn carry_out(
-        &mut self,
-        schedule: &ScheduleConfig,
-        step: Step,
-        moment: &Moment,
-    ) -> Result<(), StoreError> {
-        let new = |scheduled_ms, attempt, status| JobRun {
-            key: RunKey { schedule: schedule.name.clone(), by_hand: false, scheduled_ms, attempt },
-            job: schedule.job.clone(),
-            status,
-            started_ms: moment.now_ms,
-            ended_ms: if status == RunStatus::Running { 0 } else { moment.now_ms.max(1) },
-            rows: 0,
-            note: String::new(),
-            error: String::new(),
-            fence: fence(moment.epoch),
-            holder: self.parts.holder.clone(),
-        };
-        let write = match step {
-            Step::Know { since_ms, floor_ms } => {
-                let rule = schedule.cron.as_ref().map_or(String::new(), ToString::to_string);
-                let row = ScheduleRow { name: schedule.name.clone(), rule, since_ms, floor_ms };
-                JobWrite::Know { fence: fence(moment.epoch), row }
-            }
-            Step::Abandon(key) => {
-                let run = JobRun { key, ..new(0, 1, RunStatus::Running) };
-                let ended = Ended::failed(RunStatus::Lost, "its start was never confirmed");
-                JobWrite::End(ended.of(run, moment.now_ms))
-            }
-            Step::Skip { scheduled_ms, let_go } => {
-                let run = JobRun { note: let_go_note(let_go), ..new(scheduled_ms, 1, RunStatus::Skipped) };
-                tracing::warn!(schedule = schedule.name, note = run.note, "instants were missed");
-                self.parts.metrics.jobs.runs.with_label_values(&[&schedule.job, run.status.name()]).inc();
-                JobWrite::Start(run)
-            }
-            Step::Start { scheduled_ms, attempt, let_go } => {
-                let note = if let_go == 0 { String::new() } else { let_go_note(let_go) };
-                let run = JobRun { note, ..new(scheduled_ms, attempt, RunStatus::Running) };
-                return self.start(schedule, run).await;
-            }
-        };
-        self.parts.truth.job_write(write).await
-    }
-
-    /// Begins a run: in the store first, so that whoever takes over knows of it.
-    async fn start(&mut self, schedule: &ScheduleConfig, run: JobRun) -> Result<(), StoreError> {
-        let Some(job) = self.parts.registry.find(&schedule.job).cloned() else {
-            let error = format!("there is no job {}", schedule.job);
-            return Err(StoreError::Unusable(error));
-        };
-        self.parts.truth.job_write(JobWrite::Start(run.clone())).await?;
-        let progress = Arc::new(Progress::default());
-        let context = self.parts.context.clone();
-        let clock = self.parts.clock.clone();
-        let work = attempt(job, context, progress.clone(), schedule.rules.timeout);
-        let abort = self.tasks.spawn(async move {
-            let ended = work.await;
-            (ended, clock())
-        });
-        self.running.insert(schedule.name.clone(), Running { run, progress, abort });
-        Ok(())
-    }
 }
 
 fn fence(epoch: i64) -> Fence {
     Fence { lease: LEADER.to_owned(), epoch }
-}
-
-fn let_go_note(let_go: u64) -> String {
-    let least = if plan::COUNTED_MAX <= let_go { "at least " } else { "" };
-    format!("{least}{let_go} missed and let go")
 }
