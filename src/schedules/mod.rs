@@ -1,5 +1,7 @@
 //! The jobs that this program has, and what they work with. A job that needs more than the crate of jobs is added here: one entry.
 
+mod jobs;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +14,7 @@ use crate::data_dir::{DataDir, system_clock};
 
 /// Every job of this build.
 pub fn registry() -> Registry {
-    Registry::builtin()
+    jobs::with_jobs(Registry::builtin())
 }
 
 /// Everything that runs them needs.
