@@ -17,8 +17,8 @@ pub mod mcp;
 pub mod profile;
 pub mod provide;
 pub mod run;
-pub mod sql;
 pub mod segments;
+pub mod sql;
 pub mod state;
 pub mod tune;
 

@@ -93,7 +93,12 @@ async fn make(args: &Args, dir: &Path, lake: &Lake) -> anyhow::Result<()> {
     let archiver =
         Archiver { lake: lake.clone(), log: log.clone(), clock: clock(), limits: ArchiveLimits::default() };
     let archived = archiver.run().await?;
-    println!("{} rows, {} bytes in the lake after {:.0} s", archived.rows, archived.bytes, began.elapsed().as_secs_f64());
+    println!(
+        "{} rows, {} bytes in the lake after {:.0} s",
+        archived.rows,
+        archived.bytes,
+        began.elapsed().as_secs_f64()
+    );
     log.close().await;
     Ok(())
 }

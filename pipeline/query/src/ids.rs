@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn what_is_shown_is_read_back() {
         let bytes: Vec<Vec<u8>> = vec![vec![], vec![0], vec![0xff], vec![0xc3, 0x28], b"u 1 ".to_vec()];
-        let texts = ["0x", "0xff", "0xfg", "0xf", "0X11", "üser", "x0x", "0x0x"].map(|t| t.as_bytes().to_vec());
+        let texts =
+            ["0x", "0xff", "0xfg", "0xf", "0X11", "üser", "x0x", "0x0x"].map(|t| t.as_bytes().to_vec());
         let all: Vec<Vec<u8>> = bytes.into_iter().chain(texts).collect();
         for id in &all {
             assert_eq!(&parsed(&shown(id)), id);

@@ -24,7 +24,10 @@ async fn unknown_names_are_told_with_those_that_there_are() {
     let lake = lake(21, 100);
     let error = refused(&lake.shop, "SELECT * FROM event").await;
     let QueryError::NoTable { name, have } = &error else { panic!("{error:?}") };
-    assert_eq!((name.as_str(), have.as_slice()), ("event", ["events".to_owned(), "records".to_owned()].as_slice()));
+    assert_eq!(
+        (name.as_str(), have.as_slice()),
+        ("event", ["events".to_owned(), "records".to_owned()].as_slice())
+    );
     let error = refused(&lake.shop, "SELECT usr_id FROM events").await;
     let QueryError::NoColumn { name, have } = &error else { panic!("{error:?}") };
     assert_eq!(name, "usr_id");
@@ -82,9 +85,17 @@ async fn a_file_that_is_cut_short_is_named() {
     let path = lake.path(7);
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    is_of(&refused(&lake.shop, "SELECT max(user_id) FROM events").await, &lake.parts[7].path, "cannot be read");
+    is_of(
+        &refused(&lake.shop, "SELECT max(user_id) FROM events").await,
+        &lake.parts[7].path,
+        "cannot be read",
+    );
     std::fs::remove_file(&path).unwrap();
-    is_of(&refused(&lake.shop, "SELECT max(user_id) FROM events").await, &lake.parts[7].path, "cannot be read");
+    is_of(
+        &refused(&lake.shop, "SELECT max(user_id) FROM events").await,
+        &lake.parts[7].path,
+        "cannot be read",
+    );
 }
 
 #[tokio::test]

@@ -23,7 +23,9 @@ const MANY: &str = "SELECT md5n AS text, n FROM (SELECT lpad(CAST(value * 7919 %
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sort_beyond_memory_goes_to_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let sql = format!("SELECT count(*), min(n), max(place) FROM (SELECT n, row_number() OVER (ORDER BY text, n) AS place FROM ({MANY}))");
+    let sql = format!(
+        "SELECT count(*), min(n), max(place) FROM (SELECT n, row_number() OVER (ORDER BY text, n) AS place FROM ({MANY}))"
+    );
     let small = shop(24 * MIB, 4 << 30, &dir);
     assert_eq!(rows(&small, &sql).await, [["2000000", "1", "2000000"]]);
     let plan = rows(&small, &format!("EXPLAIN ANALYZE {sql}")).await.concat().concat();
@@ -58,7 +60,8 @@ fn left_in(dir: &tempfile::TempDir) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_aggregation_beyond_memory_goes_to_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let sql = format!("SELECT count(*), sum(k) FROM (SELECT text, count(*) AS k FROM ({MANY}) GROUP BY text)");
+    let sql =
+        format!("SELECT count(*), sum(k) FROM (SELECT text, count(*) AS k FROM ({MANY}) GROUP BY text)");
     let whole = rows(&shop(2048 * MIB, 0, &dir), &sql).await;
     assert_eq!(whole, [["2000000", "2000000"]]);
     assert_eq!(rows(&shop(48 * MIB, 4 << 30, &dir), &sql).await, whole);
@@ -69,7 +72,9 @@ async fn an_aggregation_beyond_memory_goes_to_the_disk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_spill_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let sql = format!("SELECT max(place) FROM (SELECT row_number() OVER (ORDER BY text, n) AS place FROM ({MANY}))");
+    let sql = format!(
+        "SELECT max(place) FROM (SELECT row_number() OVER (ORDER BY text, n) AS place FROM ({MANY}))"
+    );
     let error = refused(&shop(24 * MIB, 8 * MIB as u64, &dir), &sql).await;
     assert!(matches!(error, QueryError::TooMuch { .. }), "{error:?}");
     assert_eq!(left_in(&dir), 0);
@@ -80,7 +85,8 @@ async fn a_cross_join_that_would_need_a_hundred_gigabytes_is_ended() {
     let dir = tempfile::tempdir().unwrap();
     let small = shop(32 * MIB, 64 * MIB as u64, &dir);
     // 4 * 10^12 rows, to be sorted.
-    let sql = format!("SELECT a.text, b.text FROM ({MANY}) AS a CROSS JOIN ({MANY}) AS b ORDER BY b.text, a.text");
+    let sql =
+        format!("SELECT a.text, b.text FROM ({MANY}) AS a CROSS JOIN ({MANY}) AS b ORDER BY b.text, a.text");
     let error = refused(&small, &sql).await;
     assert!(matches!(error, QueryError::TooMuch { .. }), "{error:?}");
     assert_eq!(left_in(&dir), 0);

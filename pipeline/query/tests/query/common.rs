@@ -81,7 +81,10 @@ pub fn events(seed: u64, n: u64) -> Vec<Logged> {
                 let paid = Some((shoptide_schemas::Micros(9_900_000), Currency(*b"CNY")));
                 (EventType::Purchase, EventKind::Purchase { item, quantity: 1, paid, order: Some(order) })
             }
-            _ => (EventType::Search, EventKind::Search { query: format!("query {}", dice.below(5)), item: None }),
+            _ => (
+                EventType::Search,
+                EventKind::Search { query: format!("query {}", dice.below(5)), item: None },
+            ),
         };
         let event = ShopEvent {
             id: EventId::from_trusted(format!("e{number}").as_bytes()),

@@ -14,7 +14,8 @@ async fn every_event_is_there_once_for_each_time_it_was_logged() {
     .await;
     let mut by_hand = std::collections::BTreeMap::new();
     for event in &lake.events {
-        let entry = by_hand.entry((event.topic.name().to_owned(), event.partition)).or_insert((0, i64::MAX, 0));
+        let entry =
+            by_hand.entry((event.topic.name().to_owned(), event.partition)).or_insert((0, i64::MAX, 0));
         *entry = (entry.0 + 1, entry.1.min(event.offset), entry.2.max(event.offset));
     }
     let by_hand: Vec<Vec<String>> = by_hand
@@ -75,10 +76,18 @@ async fn what_files_names_say_opens_no_others() {
         files(&lake, "date >= '2026-01-08' AND type IN ('purchase', 'search')").await,
         of(&|p| p.day >= Some(day as i32) && ["purchase", "search"].contains(&p.event_type.unwrap().name()))
     );
-    assert_eq!(files(&lake, "topic = 'shop.cart' AND \"partition\" = 1").await, of(&|p| p.topic == "shop.cart" && p.partition == 1));
+    assert_eq!(
+        files(&lake, "topic = 'shop.cart' AND \"partition\" = 1").await,
+        of(&|p| p.topic == "shop.cart" && p.partition == 1)
+    );
     assert_eq!(files(&lake, "type = 'refund'").await, 0);
-    let found = rows(&lake.shop, "SELECT count(event_id) FROM events WHERE date = '2026-01-08' AND type = 'purchase'").await;
-    let by_hand = lake.events.iter().filter(|e| e.day() == day && e.event.event_type.name() == "purchase").count();
+    let found = rows(
+        &lake.shop,
+        "SELECT count(event_id) FROM events WHERE date = '2026-01-08' AND type = 'purchase'",
+    )
+    .await;
+    let by_hand =
+        lake.events.iter().filter(|e| e.day() == day && e.event.event_type.name() == "purchase").count();
     assert_eq!(found, [[by_hand.to_string()]]);
 }
 

@@ -7,8 +7,8 @@ use shoptide_models::state::{Act, ActCount, ItemEntry, Part, Spend};
 use shoptide_query::{Shop, Sources, open};
 use shoptide_schemas::{Currency, ItemId, ListEntry, Micros, StoredList, Topic, UserId};
 use shoptide_store::{
-    Commit, CountRow, DeadLetter, ItemRow, ListRow, OffsetMove, PartRow, SqliteTruth, SqliteTruthOptions,
-    Tally, Truth,
+    Commit, CountRow, DeadLetter, ItemRow, ListRow, OffsetMove, PartRow, PublishSegments, SegmentRow,
+    SegmentRunRow, SqliteTruth, SqliteTruthOptions, Tally, Truth,
 };
 
 use crate::common::*;
@@ -45,8 +45,12 @@ async fn filled(dir: &tempfile::TempDir) -> Arc<dyn Truth> {
         let epoch = truth.assign(shard, &[(Topic::Browse, 0), (Topic::Order, 0)]).await.unwrap()[0].epoch;
         let tally = Tally { logged: 1, applied: 1, ..Tally::default() };
         let step = |topic| OffsetMove { topic, from: 0, to: 1, append_ms: 7, tally };
-        let mut commit =
-            Commit { shard, epoch, offsets: vec![step(Topic::Browse), step(Topic::Order)], ..Commit::default() };
+        let mut commit = Commit {
+            shard,
+            epoch,
+            offsets: vec![step(Topic::Browse), step(Topic::Order)],
+            ..Commit::default()
+        };
         for n in (0..USERS).filter(|n| n % 2 == shard) {
             let viewed = Part {
                 last_ms: FIRST_DAY * DAY_MS,
@@ -61,7 +65,8 @@ async fn filled(dir: &tempfile::TempDir) -> Arc<dyn Truth> {
                 spend: vec![spend, foreign],
                 ..Part::default()
             };
-            let row = |topic, part: &Part| PartRow { shard, user: user(n), topic, upto: 0, data: part.encode() };
+            let row =
+                |topic, part: &Part| PartRow { shard, user: user(n), topic, upto: 0, data: part.encode() };
             commit.parts.extend([row(Topic::Browse, &viewed), row(Topic::Order, &bought)]);
             let place = |item| ListEntry { item, score: 0.5, source: 1, evidence: 7 };
             let list = StoredList {
@@ -121,7 +126,10 @@ async fn every_row_of_every_table_comes_once() {
     let dir = tempfile::tempdir().unwrap();
     let shop = shop(&dir).await;
     for (sql, expected) in [
-        ("SELECT count(*), count(DISTINCT item_id), max(item_number) FROM catalogue", vec!["1500", "1500", "1499"]),
+        (
+            "SELECT count(*), count(DISTINCT item_id), max(item_number) FROM catalogue",
+            vec!["1500", "1500", "1499"],
+        ),
         ("SELECT count(*), count(DISTINCT user_id) FROM profiles", vec!["600", "600"]),
         ("SELECT count(*), count(DISTINCT user_id), max(place) FROM lists", vec!["1800", "600", "3"]),
         ("SELECT count(*), sum(n) FROM item_counts", vec!["6000", "12000"]),
@@ -142,14 +150,47 @@ async fn profiles_sum_up_what_is_known() {
     let shop = shop(&dir).await;
     let sql = "SELECT user_id, acts, items, views, purchases, spent_micros, segment, tastes[1]['item_id'], last_at, erased \
                FROM profiles WHERE user_id = 'u0008'";
-    let expected =
-        ["u0008", "4", "2", "3", "1", "8", "", "i7", "2026-01-05T00:00:00.001Z", "false"];
+    let expected = ["u0008", "4", "2", "3", "1", "8", "", "i7", "2026-01-05T00:00:00.001Z", "false"];
     assert_eq!(rows(&shop, sql).await, [expected]);
     let plan = rows(&shop, &format!("EXPLAIN {sql}")).await.concat().concat();
     assert!(plan.contains("profiles of one user"), "{plan}");
     let spent = rows(&shop, "SELECT sum(spent_micros) FROM profiles").await;
     assert_eq!(spent, [[(0..USERS).sum::<u32>().to_string()]]);
     assert_eq!(rows(&shop, "SELECT count(*) FROM profiles WHERE segment(user_id) IS NULL").await, [["600"]]);
+}
+
+#[tokio::test]
+async fn segments_are_those_of_the_run_that_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let truth = filled(&dir).await;
+    let shop = {
+        let source = truth_source(truth.clone(), Arc::new(NoModel));
+        open(&options(), Sources { lake: None, truth: Some(source) }).unwrap()
+    };
+    assert_eq!(rows(&shop, "SELECT count(*) FROM segments").await, [["0"]]);
+    assert!(truth.claim_segments(1, 5).await.unwrap());
+    for shard in 0..2 {
+        // A third of the users has none.
+        let users = (0..USERS).filter(|n| n % 2 == shard && n % 3 != 2).map(|n| (user(n), 10 + n % 3));
+        truth.put_user_segments(1, shard, users.collect()).await.unwrap();
+    }
+    let row =
+        |segment, name: &str| SegmentRow { segment, name: name.into(), users: 200, data: b"{}".to_vec() };
+    let run = SegmentRunRow { run: 1, parent: None, created_ms: 5, data: b"{}".to_vec() };
+    let segments = vec![row(10, "sports"), row(11, "technology")];
+    truth.publish_segments(PublishSegments { run, segments, token: 5, kept_from: 0 }).await.unwrap();
+    let expected = [["", "200"], ["sports", "200"], ["technology", "200"]];
+    let by = "FROM profiles GROUP BY 1 ORDER BY 1 NULLS FIRST";
+    assert_eq!(rows(&shop, &format!("SELECT segment(user_id), count(*) {by}")).await, expected);
+    assert_eq!(rows(&shop, &format!("SELECT segment, count(*) {by}")).await, expected);
+    assert_eq!(
+        rows(&shop, "SELECT name, run FROM segments ORDER BY segment").await,
+        [["sports", "1"], ["technology", "1"]]
+    );
+    assert_eq!(
+        rows(&shop, "SELECT segment('u0001'), segment('u0002'), segment('nobody')").await,
+        [["technology", "", ""]]
+    );
 }
 
 #[tokio::test]
@@ -177,7 +218,8 @@ async fn dead_letters_are_counted_by_reason() {
     let shop = shop(&dir).await;
     let sql = shoptide_query::ready::Ready::named("dead_letters_by_reason").unwrap().sql;
     let found = rows(&shop, sql).await;
-    let (malformed, long) = ((0..700).filter(|n| n % 3 == 0).count() * 2, (0..700).filter(|n| n % 3 != 0).count() * 2);
+    let (malformed, long) =
+        ((0..700).filter(|n| n % 3 == 0).count() * 2, (0..700).filter(|n| n % 3 != 0).count() * 2);
     let shown: Vec<Vec<&str>> = found.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
     let (first, last) = ("1970-01-01T00:00:01", "1970-01-01T00:00:01.69");
     assert_eq!(shown[0][..4], ["too_long", "body", "shop.browse", &long.to_string()]);

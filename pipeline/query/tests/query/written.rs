@@ -58,7 +58,8 @@ async fn csv_has_a_header_and_quotes() {
 async fn json_is_an_object_a_line() {
     let lake = lake(32, 800);
     let text = String::from_utf8(written(&lake, SQL, Format::Json).await).unwrap();
-    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["user_id"], "0xff0075");
     assert_eq!(lines[0]["both"], serde_json::json!(["0xff0075", "a\"b"]));
@@ -68,7 +69,8 @@ async fn json_is_an_object_a_line() {
 #[tokio::test]
 async fn parquet_keeps_bytes_as_bytes() {
     let lake = lake(33, 800);
-    let bytes = written(&lake, "SELECT user_id, type FROM events ORDER BY user_id DESC", Format::Parquet).await;
+    let bytes =
+        written(&lake, "SELECT user_id, type FROM events ORDER BY user_id DESC", Format::Parquet).await;
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap();
     let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
     assert_eq!(batches.iter().map(|b| b.num_rows()).sum::<usize>(), lake.events.len());

@@ -13,9 +13,10 @@ use super::writes::{Write, Written};
 use super::{chats, faq, grow, item_links, model_files, pages, ratings, reads, reports, segments, tables};
 use crate::{
     Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
-    CountPlace, CountRow, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount, ItemLinksRow, ItemRating,
-    ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow,
-    PublishSegments, RatingsPage, RatingsSeen, SegmentRow, SegmentRunRow, StoreError, Truth, UserRow,
+    CountPlace, CountRow, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount,
+    ItemLinksRow, ItemRating, ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow,
+    OutboxRow, PartRow, PublishSegments, RatingsPage, RatingsSeen, SegmentRow, SegmentRunRow, StoreError,
+    Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.

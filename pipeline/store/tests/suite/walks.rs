@@ -102,17 +102,20 @@ pub async fn pages_hold_every_row_once(truth: Arc<dyn Truth>) {
             row
         }));
         let key = user("u1");
-        next.dead = (0..5).flat_map(|n| [dead(Topic::Browse, n, &key), dead(Topic::Order, n, &key)]).collect();
+        next.dead =
+            (0..5).flat_map(|n| [dead(Topic::Browse, n, &key), dead(Topic::Order, n, &key)]).collect();
         next.dead.iter_mut().for_each(|letter| letter.shard = shard);
         if shard == 1 {
-            let row = |num| ItemRow { num, item: item(format!("i{num}")), from_off: 1, data: vec![num as u8] };
+            let row =
+                |num| ItemRow { num, item: item(format!("i{num}")), from_off: 1, data: vec![num as u8] };
             next.items = (0..9).map(row).collect();
         }
         truth.commit(next).await.unwrap();
     }
     let mut whole: Option<(Vec<_>, Vec<_>, Vec<_>, Vec<_>)> = None;
     for limit in [100, 1, 2, 7] {
-        let (mut items, mut lists, mut letters, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut items, mut lists, mut letters, mut counts) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         loop {
             let page = truth.items_after(items.last().map(|row: &ItemRow| row.num), limit).await.unwrap();
             assert!(page.len() <= limit);
