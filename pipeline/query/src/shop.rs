@@ -7,6 +7,7 @@ use arrow_schema::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::SessionContext;
@@ -24,7 +25,8 @@ use crate::lake::{LakeKind, LakePart, LakeTable, Opened};
 use crate::session::{SessionOptions, session_with};
 use crate::statement::Statement;
 use crate::tables::{
-    Counts, DeadLetters, Items, Lists, ModelSource, Models, Offsets, Profiles, Quality, TruthTable, Vectors,
+    Counts, DeadLetters, Items, Lists, ModelSource, Models, Offsets, Profiles, Quality, Segments, TruthTable,
+    Vectors,
 };
 
 /// The store of the lake, as plans name it.
@@ -32,7 +34,7 @@ pub const LAKE_URL: &str = "lake://shop";
 /// Tables of the lake.
 pub const LAKE_TABLES: [&str; 2] = ["events", "records"];
 /// Tables of the truth.
-pub const STORE_TABLES: [&str; 9] = [
+pub const STORE_TABLES: [&str; 10] = [
     "catalogue",
     "dead_letters",
     "item_counts",
@@ -42,6 +44,7 @@ pub const STORE_TABLES: [&str; 9] = [
     "offsets",
     "profiles",
     "quality",
+    "segments",
 ];
 
 /// One commit of the event lake.
@@ -111,7 +114,7 @@ pub fn open(options: &SessionOptions, sources: Sources) -> Result<Shop, QueryErr
     let truth = match sources.truth {
         Some(source) => {
             let truth = source.truth.clone();
-            register_truth(&context, source, segments.clone())?;
+            register_truth(&context, source)?;
             Some(truth)
         }
         None => None,
@@ -119,14 +122,9 @@ pub fn open(options: &SessionOptions, sources: Sources) -> Result<Shop, QueryErr
     Ok(Shop { context, truth, lake, segments, opened })
 }
 
-fn register_truth(
-    context: &SessionContext,
-    source: TruthSource,
-    segments: SegmentsHandle,
-) -> Result<(), QueryError> {
+fn register_truth(context: &SessionContext, source: TruthSource) -> Result<(), QueryError> {
     let truth = source.truth;
-    let profiles =
-        Profiles { truth: truth.clone(), tastes: source.tastes, currency: source.currency, segments };
+    let profiles = Profiles { truth: truth.clone(), tastes: source.tastes, currency: source.currency };
     context.register_table("catalogue", TruthTable::new("catalogue", Items(truth.clone())))?;
     context.register_table("dead_letters", TruthTable::new("dead_letters", DeadLetters(truth.clone())))?;
     context.register_table("item_counts", TruthTable::new("item_counts", Counts(truth.clone())))?;
@@ -135,7 +133,8 @@ fn register_truth(
     context.register_table("models", TruthTable::new("models", Models(truth.clone())))?;
     context.register_table("offsets", TruthTable::new("offsets", Offsets(truth.clone())))?;
     context.register_table("profiles", TruthTable::new("profiles", profiles))?;
-    context.register_table("quality", TruthTable::new("quality", Quality(truth)))?;
+    context.register_table("quality", TruthTable::new("quality", Quality(truth.clone())))?;
+    context.register_table("segments", TruthTable::new("segments", Segments(truth)))?;
     Ok(())
 }
 
@@ -223,10 +222,9 @@ impl Shop {
 
     /// Loads who is in which segment, if the question asks.
     async fn segments_for(&self, plan: &LogicalPlan) -> Result<(), QueryError> {
-        if self.truth.is_none() || !asks_for_segments(plan) {
-            return Ok(());
-        }
-        self.segments.fill(Arc::new(NamedSegments::default()));
+        let Some(truth) = self.truth.as_ref().filter(|_| asks_for_segments(plan)) else { return Ok(()) };
+        let segments = segments_of(&**truth, &self.context).await?;
+        self.segments.fill(Arc::new(segments));
         Ok(())
     }
 
@@ -272,14 +270,39 @@ fn missing_table(reason: &str) -> Option<&str> {
     path.rsplit('.').next()
 }
 
-/// Whether it uses `segment` or reads `profiles`, which has a column of it.
+/// Users of one page of them.
+const SEGMENT_USERS: usize = 8_192;
+
+/// Who is in which segment of the run that counts, for as long as the session lasts.
+///
+/// # Errors
+/// [`QueryError::TooMuch`] if that is more than a query may hold.
+async fn segments_of(truth: &dyn Truth, context: &SessionContext) -> Result<NamedSegments, QueryError> {
+    let Some((_, rows)) = truth.segments(None).await? else { return Ok(NamedSegments::default()) };
+    let held = MemoryConsumer::new("segment").register(&context.runtime_env().memory_pool);
+    let (mut found, mut after) = (NamedSegments::default(), None);
+    loop {
+        let page = truth.user_segments_after(after, SEGMENT_USERS).await?;
+        held.try_grow(page.len() * NamedSegments::USER_BYTES)?;
+        after = page.last().map(|(shard, user, _)| (*shard, user.clone()));
+        let more = page.len() == SEGMENT_USERS;
+        let place = |number: u32| rows.iter().position(|row| row.segment == number);
+        found.add(
+            page.into_iter()
+                .filter_map(|(_, user, number)| Some((user, u32::try_from(place(number)?).ok()?))),
+        );
+        if !more {
+            break;
+        }
+    }
+    Ok(found.named(rows.into_iter().map(|row| row.name).collect(), held))
+}
+
+/// Whether it uses `segment`.
 fn asks_for_segments(plan: &LogicalPlan) -> bool {
     let mut asks = false;
     // The closures cannot fail.
     let _ = plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            asks |= scan.table_name.table() == "profiles";
-        }
         node.apply_expressions(|expr| {
             expr.apply(|e| {
                 asks |= matches!(e, Expr::ScalarFunction(f) if f.name() == crate::functions::SEGMENT);

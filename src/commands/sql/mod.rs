@@ -18,6 +18,5 @@ pub use sources::open_shop;
 
 #[cfg(not(feature = "lake"))]
 pub async fn run(_: crate::args::Sql) -> anyhow::Result<std::process::ExitCode> {
-    let message = "sql needs a binary with the feature lake: cargo build --release";
-    Err(crate::app::Refused(message.to_owned()).into())
+    Err(crate::commands::lake::without("sql"))
 }

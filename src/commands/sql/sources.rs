@@ -1,5 +1,6 @@
 //! What a question can be asked of: the lake and the truth that the configuration names, as far as they are there.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,6 +12,7 @@ use shoptide_query::{LakeSource, ModelSource, QueryError, SessionOptions, Shop, 
 use shoptide_store::Truth;
 
 use crate::args::Place;
+use crate::commands::lake::told;
 use crate::data_dir::DataDir;
 use crate::services;
 
@@ -20,7 +22,7 @@ use crate::services;
 /// What is there and cannot be opened, or a folder that holds neither.
 pub async fn open_shop(config: &Config, place: &Place) -> anyhow::Result<Shop> {
     let folder = DataDir::unchecked(&place.data_dir);
-    let lake = lake(&folder).await?;
+    let lake = lake(config, &folder).await?;
     let data = match DataDir::with_truth_of(config, &place.data_dir) {
         Ok(data) => Some(data),
         Err(_) if lake.is_some() => None,
@@ -45,14 +47,14 @@ async fn truth(config: &Config, data: &DataDir) -> anyhow::Result<TruthSource> {
 }
 
 /// The lake's newest commit; none where nothing was archived yet.
-async fn lake(data: &DataDir) -> anyhow::Result<Option<LakeSource>> {
-    let folder = data.path().join("lake");
-    // Opening would make it.
-    if !folder.is_dir() {
+async fn lake(config: &Config, data: &DataDir) -> anyhow::Result<Option<LakeSource>> {
+    let options = LakeOptions::of(&config.lake, data.path());
+    // Opening would make a folder that is not there.
+    if !options.url.contains("://") && !Path::new(&options.url).is_dir() {
         return Ok(None);
     }
-    let lake = Lake::open(&LakeOptions::local(folder)).await?;
-    let snapshot = lake.snapshot().await?;
+    let lake = Lake::open(&options).await.map_err(told)?;
+    let snapshot = lake.snapshot().await.map_err(told)?;
     Ok((0 < snapshot.commit).then(|| LakeSource::of(&lake, &snapshot)))
 }
 

@@ -7,28 +7,38 @@ use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 use shoptide_schemas::UserId;
 use shoptide_store::user_hash;
 
 use super::text::{is_bytes, is_text};
 
-/// Segment of each user, by hash of his id: 32 bytes a user. Two of ten million users share a hash of 128 bits once in 10^24
-/// shops.
+/// Segment of each user, by hash of his id. Two of ten million users share a hash of 128 bits once in 10^24 shops.
 #[derive(Debug, Default)]
 pub struct NamedSegments {
     names: Vec<String>,
-    /// Sorted by hash.
+    /// Sorted by hash once they are all there.
     of: Vec<(u128, u32)>,
+    /// What they take of the session's memory.
+    held: Option<MemoryReservation>,
 }
 
 impl NamedSegments {
-    /// `of`: each user with the place of his segment among `names`.
-    pub fn new(names: Vec<String>, of: impl IntoIterator<Item = (UserId, u32)>) -> Self {
-        let mut of: Vec<(u128, u32)> =
-            of.into_iter().map(|(user, place)| (hash(user.as_bytes()), place)).collect();
-        of.sort_unstable();
-        Self { names, of }
+    /// What one user takes.
+    pub const USER_BYTES: usize = size_of::<(u128, u32)>();
+
+    /// Users, each with the place of his segment among the names.
+    pub fn add(&mut self, users: impl IntoIterator<Item = (UserId, u32)>) {
+        self.of.extend(users.into_iter().map(|(user, place)| (hash(user.as_bytes()), place)));
+    }
+
+    /// No more users come.
+    #[must_use]
+    pub fn named(mut self, names: Vec<String>, held: MemoryReservation) -> Self {
+        self.of.sort_unstable();
+        (self.names, self.held) = (names, Some(held));
+        self
     }
 
     pub fn of(&self, user: &[u8]) -> Option<&str> {

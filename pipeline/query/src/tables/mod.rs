@@ -32,7 +32,7 @@ pub(crate) use column::Column;
 pub(crate) use counts::{Counts, DeadLetters};
 pub(crate) use lists::Lists;
 pub(crate) use profiles::Profiles;
-pub(crate) use small::{Models, Offsets, Quality};
+pub(crate) use small::{Models, Offsets, Quality, Segments};
 pub use vectors::ModelSource;
 pub(crate) use vectors::Vectors;
 

@@ -14,7 +14,6 @@ use shoptide_store::{Truth, UserRow};
 use super::column::{self, Column};
 use super::{Pages, Wanted};
 use crate::error::QueryError;
-use crate::functions::SegmentsHandle;
 
 /// Strongest tastes that a row shows.
 const TASTES_MAX: usize = 10;
@@ -39,7 +38,6 @@ pub struct Profiles {
     pub truth: Arc<dyn Truth>,
     pub tastes: TasteParams,
     pub currency: Currency,
-    pub segments: SegmentsHandle,
 }
 
 /// A user's rows, of whichever shards hold any.
@@ -57,7 +55,7 @@ pub(super) async fn of_user(truth: &dyn Truth, user: &UserId) -> Result<Vec<(u32
 }
 
 impl Profiles {
-    fn profile(&self, shard: u32, row: UserRow) -> Result<Profile, QueryError> {
+    fn profile(&self, shard: u32, row: UserRow, segment: Option<String>) -> Result<Profile, QueryError> {
         let mut state = UserState::default();
         for (part, stored) in state.parts.iter_mut().zip(&row.parts) {
             if let Some((_, bytes)) = stored {
@@ -87,7 +85,6 @@ impl Profiles {
         tastes.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         tastes.truncate(TASTES_MAX);
         let queries = state.parts.iter().flat_map(|part| &part.queries).map(|q| q.text.clone()).collect();
-        let segment = self.segments.get().and_then(|s| s.of(row.user.as_bytes()).map(str::to_owned));
         Ok(Profile {
             shard,
             last_ms: state.last_ms(),
@@ -101,6 +98,27 @@ impl Profiles {
             segment,
             user: row.user,
         })
+    }
+
+    /// The rows of a shard, each with the user's segment.
+    async fn profiles(
+        &self,
+        shard: u32,
+        rows: Vec<UserRow>,
+        out: &mut Vec<Profile>,
+    ) -> Result<(), QueryError> {
+        let users: Vec<UserId> = rows.iter().map(|row| row.user.clone()).collect();
+        let numbers = self.truth.user_segments(shard, &users).await?;
+        let segments = match numbers.iter().any(Option::is_some) {
+            // Some tens of them, read again with each page: the run that counts may change meanwhile.
+            true => self.truth.segments(None).await?.map(|(_, rows)| rows).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        for (row, number) in rows.into_iter().zip(numbers) {
+            let segment = segments.iter().find(|segment| Some(segment.segment) == number);
+            out.push(self.profile(shard, row, segment.map(|segment| segment.name.clone()))?);
+        }
+        Ok(())
     }
 }
 
@@ -175,9 +193,11 @@ impl Pages for Profiles {
         wanted: &Wanted,
     ) -> Result<(Vec<Profile>, Option<Self::Place>), QueryError> {
         if let Some(user) = &wanted.user {
-            let found = of_user(&*self.truth, user).await?;
-            let profiles = found.into_iter().map(|(shard, row)| self.profile(shard, row));
-            return Ok((profiles.collect::<Result<_, _>>()?, None));
+            let mut out = Vec::new();
+            for (shard, row) in of_user(&*self.truth, user).await? {
+                self.profiles(shard, vec![row], &mut out).await?;
+            }
+            return Ok((out, None));
         }
         let users = self.truth.users_after(place, rows).await?;
         let next = if users.len() < rows { None } else { users.last().cloned() };
@@ -185,9 +205,7 @@ impl Pages for Profiles {
         for of_shard in users.chunk_by(|a, b| a.0 == b.0) {
             let Some((shard, _)) = of_shard.first() else { continue };
             let ids: Vec<UserId> = of_shard.iter().map(|(_, user)| user.clone()).collect();
-            for row in self.truth.users(*shard, &ids).await? {
-                out.push(self.profile(*shard, row)?);
-            }
+            self.profiles(*shard, self.truth.users(*shard, &ids).await?, &mut out).await?;
         }
         Ok((out, next))
     }

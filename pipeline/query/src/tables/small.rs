@@ -1,9 +1,9 @@
-//! `models`, `offsets`, `quality`: tables of a few thousand rows at most, read at once.
+//! `models`, `offsets`, `quality`, `segments`: tables of a few thousand rows at most, read at once.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shoptide_store::{ModelRow, OffsetRow, Truth};
+use shoptide_store::{ModelRow, OffsetRow, SegmentRow, SegmentRunRow, Truth};
 
 use super::column::{self, Column};
 use super::{Pages, Wanted};
@@ -128,5 +128,47 @@ impl Pages for Quality {
         _: &Wanted,
     ) -> Result<(Vec<Measured>, Option<()>), QueryError> {
         Ok((self.0.quality(0).await?, None))
+    }
+}
+
+/// A segment and the run that found it.
+pub struct Segment {
+    run: SegmentRunRow,
+    row: SegmentRow,
+    about: String,
+}
+
+pub struct Segments(pub Arc<dyn Truth>);
+
+#[async_trait]
+impl Pages for Segments {
+    type Row = Segment;
+    type Place = ();
+
+    const ROWS: usize = usize::MAX;
+
+    fn columns() -> Vec<Column<Segment>> {
+        vec![
+            column::uint32("segment", |s: &Segment| Some(s.row.segment)),
+            column::text("name", |s: &Segment| Some(&s.row.name)),
+            column::uint64("users", |s: &Segment| Some(s.row.users)),
+            column::uint64("run", |s: &Segment| Some(s.run.run)),
+            column::moment("created_at", |s: &Segment| Some(s.run.created_ms)),
+            column::text("about", |s: &Segment| Some(&s.about)),
+        ]
+    }
+
+    async fn page(
+        &self,
+        _: Option<()>,
+        _: usize,
+        _: &Wanted,
+    ) -> Result<(Vec<Segment>, Option<()>), QueryError> {
+        let Some((run, rows)) = self.0.segments(None).await? else { return Ok((Vec::new(), None)) };
+        let segment = |row: SegmentRow| {
+            let about = String::from_utf8_lossy(&row.data).into_owned();
+            Segment { run: run.clone(), row, about }
+        };
+        Ok((rows.into_iter().map(segment).collect(), None))
     }
 }

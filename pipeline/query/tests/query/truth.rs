@@ -7,8 +7,8 @@ use shoptide_models::state::{Act, ActCount, ItemEntry, Part, Spend};
 use shoptide_query::{Shop, Sources, open};
 use shoptide_schemas::{Currency, ItemId, ListEntry, Micros, StoredList, Topic, UserId};
 use shoptide_store::{
-    Commit, CountRow, DeadLetter, ItemRow, ListRow, OffsetMove, PartRow, SqliteTruth, SqliteTruthOptions,
-    Tally, Truth,
+    Commit, CountRow, DeadLetter, ItemRow, ListRow, OffsetMove, PartRow, PublishSegments, SegmentRow,
+    SegmentRunRow, SqliteTruth, SqliteTruthOptions, Tally, Truth,
 };
 
 use crate::common::*;
@@ -157,6 +157,40 @@ async fn profiles_sum_up_what_is_known() {
     let spent = rows(&shop, "SELECT sum(spent_micros) FROM profiles").await;
     assert_eq!(spent, [[(0..USERS).sum::<u32>().to_string()]]);
     assert_eq!(rows(&shop, "SELECT count(*) FROM profiles WHERE segment(user_id) IS NULL").await, [["600"]]);
+}
+
+#[tokio::test]
+async fn segments_are_those_of_the_run_that_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let truth = filled(&dir).await;
+    let shop = {
+        let source = truth_source(truth.clone(), Arc::new(NoModel));
+        open(&options(), Sources { lake: None, truth: Some(source) }).unwrap()
+    };
+    assert_eq!(rows(&shop, "SELECT count(*) FROM segments").await, [["0"]]);
+    assert!(truth.claim_segments(1, 5).await.unwrap());
+    for shard in 0..2 {
+        // A third of the users has none.
+        let users = (0..USERS).filter(|n| n % 2 == shard && n % 3 != 2).map(|n| (user(n), 10 + n % 3));
+        truth.put_user_segments(1, shard, users.collect()).await.unwrap();
+    }
+    let row =
+        |segment, name: &str| SegmentRow { segment, name: name.into(), users: 200, data: b"{}".to_vec() };
+    let run = SegmentRunRow { run: 1, parent: None, created_ms: 5, data: b"{}".to_vec() };
+    let segments = vec![row(10, "sports"), row(11, "technology")];
+    truth.publish_segments(PublishSegments { run, segments, token: 5, kept_from: 0 }).await.unwrap();
+    let expected = [["", "200"], ["sports", "200"], ["technology", "200"]];
+    let by = "FROM profiles GROUP BY 1 ORDER BY 1 NULLS FIRST";
+    assert_eq!(rows(&shop, &format!("SELECT segment(user_id), count(*) {by}")).await, expected);
+    assert_eq!(rows(&shop, &format!("SELECT segment, count(*) {by}")).await, expected);
+    assert_eq!(
+        rows(&shop, "SELECT name, run FROM segments ORDER BY segment").await,
+        [["sports", "1"], ["technology", "1"]]
+    );
+    assert_eq!(
+        rows(&shop, "SELECT segment('u0001'), segment('u0002'), segment('nobody')").await,
+        [["technology", "", ""]]
+    );
 }
 
 #[tokio::test]
