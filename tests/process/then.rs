@@ -44,6 +44,8 @@ fn told(list: &Value) -> Value {
     let fields = list.as_object_mut().unwrap();
     fields.remove("list_id");
     fields.remove("at");
+    // Of when the list was made; others of the partition may have acted since.
+    fields.remove("as_of");
     for place in list["items"].as_array_mut().unwrap() {
         if matches!(place["reason"]["code"].as_str(), Some("popular" | "trending")) {
             place["reason"]["text"] = Value::Null;

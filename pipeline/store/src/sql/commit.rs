@@ -12,7 +12,7 @@ use super::conn::SqlConn;
 use super::dialect::Target;
 use super::value::Value;
 use super::{chats, erase, ratings, tables};
-use crate::{Commit, CountRow, OffsetMove, StoreError, Tally, user_hash};
+use crate::{Commit, OffsetMove, StoreError, Tally, user_hash};
 
 pub(crate) async fn commit<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
     check(commit)?;
@@ -186,19 +186,17 @@ const WHOLE_SHARD_ROWS: usize = 20_000;
 /// Adds the counts, and deletes the rows that came to nothing: a history that was taken back leaves the same bytes as
 /// one that never was, whatever the batches.
 async fn counts<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
-    let row = |count: &'_ CountRow| (count.day, count.kind, count.n);
-    let mut sums: Vec<(&[u8], (u32, u8, i64))> =
-        commit.counts.iter().map(|count| (count.item.as_bytes(), row(count))).collect();
+    let mut sums: Vec<_> = commit.counts.iter().map(|c| (c.item.as_bytes(), c.day, c.kind, c.n)).collect();
     sums.sort_unstable();
-    sums.dedup_by(|(item, (day, kind, n)), (of, (on, a, sum))| {
-        let same = (*item, *day, *kind) == (*of, *on, *a);
-        *sum += if same { *n } else { 0 };
+    sums.dedup_by(|later, kept| {
+        let same = (later.0, later.1, later.2) == (kept.0, kept.1, kept.2);
+        kept.3 += if same { later.3 } else { 0 };
         same
     });
-    sums.retain(|(_, (.., n))| *n != 0);
+    sums.retain(|(.., n)| *n != 0);
     let mut rows = Rows::with_capacity(tables::COUNT.columns.len(), sums.len());
     let mut keys = Rows::with_capacity(3, sums.len());
-    for (item, (day, kind, n)) in sums {
+    for (item, day, kind, n) in sums {
         let (item, day, kind) = (Value::Bytes(item), Value::from(day), Value::Int(i64::from(kind)));
         rows.push([commit.shard.into(), item, day, kind, Value::Int(n)]);
         keys.push([item, day, kind]);
