@@ -1,13 +1,14 @@
 //! Names of lists. Storefronts send them back with what a list led to, so that whoever reads the events years later knows
 //! which kind of list it was, which model made it, and which source put an item there.
 //!
-//! `BASE.1.MODEL.GROUPS`: a base as below, the version of what follows, the model's number, then a group a source: its letter
-//! and two characters an item, 12 bits of the hash of its id. An item that is not named (no room, two sources under one
-//! hash) has no source. An item that never was in the list is taken for one of its places once in 4,096 a place.
+//! `BASE.1.MODEL.SEED.GROUPS`: a base as below, the version of what follows, the model's number, the seed of a hash, then a group a
+//! source: its letter and two characters an item, 12 bits of the hash of its id. The seed is one by which no two items from different
+//! sources look alike. An item for which there was no room has no source; one that never was in the list is taken for one of its
+//! places once in 4,096 a place.
 
 use shoptide_schemas::ItemId;
 use shoptide_schemas::limits::SHORT_ID_BYTES_MAX;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::blend::Source;
 
@@ -75,7 +76,8 @@ pub struct ListName<'a> {
     pub kind: ListKind,
     /// The model that made it; none where the name does not say.
     pub model: Option<u64>,
-    groups: Option<&'a str>,
+    /// The seed, and all groups.
+    groups: Option<(u64, &'a str)>,
 }
 
 impl<'a> ListName<'a> {
@@ -97,11 +99,19 @@ impl<'a> ListName<'a> {
         let (base, rest) = name.split_once('.').map_or((name, None), |(base, rest)| (base, Some(rest)));
         let Some((kind, in_base)) = base_of(base) else { return unknown };
         let Some(rest) = rest else { return Self { kind, model: in_base, groups: None } };
-        let mut parts = rest.splitn(3, '.');
+        let mut parts = rest.splitn(4, '.');
         let (version, model) = (parts.next(), parts.next().and_then(number));
+        let groups = match (parts.next().map(str::as_bytes), parts.next()) {
+            (None, _) => None,
+            (Some([seed]), Some(groups)) => match DIGITS.iter().position(|digit| digit == seed) {
+                Some(seed) => Some((seed as u64, groups)),
+                None => return unknown,
+            },
+            _ => return unknown,
+        };
         match (version, model) {
             (Some(VERSION), Some(model)) if in_base.is_none_or(|known| known == model) => {
-                Self { kind, model: Some(model), groups: parts.next() }
+                Self { kind, model: Some(model), groups }
             }
             _ => unknown,
         }
@@ -109,9 +119,10 @@ impl<'a> ListName<'a> {
 
     /// The source that put an item there; none where the name does not say, or says two.
     pub fn source_of(&self, item: &[u8]) -> Option<Source> {
-        let wanted = mark(item);
+        let (seed, groups) = self.groups?;
+        let wanted = mark(item, seed);
         let mut found = None;
-        for group in self.groups?.split('.') {
+        for group in groups.split('.') {
             let mut chars = group.chars();
             let letter = chars.next()?;
             let marks = chars.as_str().as_bytes().as_chunks::<2>().0;
@@ -129,32 +140,53 @@ impl<'a> ListName<'a> {
 /// The name of a list: its base, its model, and the source of as many of its places as there is room for, best first.
 pub fn list_name<'a>(base: &str, model: u64, places: impl Iterator<Item = (&'a ItemId, Source)>) -> String {
     let mut name = format!("{base}.{VERSION}.{model}");
-    let mut groups: [String; SOURCES.len()] = Default::default();
-    let mut room = SHORT_ID_BYTES_MAX.saturating_sub(name.len());
+    // A point and the seed.
+    let mut room = SHORT_ID_BYTES_MAX.saturating_sub(name.len() + 2);
+    let mut groups: [Vec<&[u8]>; SOURCES.len()] = Default::default();
     for (item, source) in places {
-        let place = SOURCES.iter().zip(&mut groups).find(|((known, _), _)| *known == source);
-        let Some(((_, letter), group)) = place else { continue };
-        let mark = mark(item.as_bytes());
-        let takes = mark.len() + if group.is_empty() { 2 } else { 0 };
-        if room < takes {
-            continue;
+        let Some(group) = SOURCES.iter().position(|(known, _)| *known == source) else { continue };
+        let Some(group) = groups.get_mut(group) else { continue };
+        let takes = if group.is_empty() { 4 } else { 2 };
+        if takes <= room {
+            room -= takes;
+            group.push(item.as_bytes());
         }
-        room -= takes;
-        if group.is_empty() {
-            group.push('.');
-            group.push(*letter);
-        }
-        group.extend(mark.map(char::from));
     }
-    name.extend(groups);
+    if groups.iter().all(Vec::is_empty) {
+        return name;
+    }
+    let seed = (0..DIGITS.len() as u64).find(|seed| apart(&groups, *seed)).unwrap_or(0);
+    name.push('.');
+    name.push(digit(seed));
+    for (group, (_, letter)) in groups.iter().zip(SOURCES).filter(|(group, _)| !group.is_empty()) {
+        name.push('.');
+        name.push(letter);
+        name.extend(group.iter().flat_map(|item| mark(item, seed)).map(char::from));
+    }
     name
 }
 
+/// Whether no two items from different sources look alike.
+fn apart(groups: &[Vec<&[u8]>], seed: u64) -> bool {
+    let mut marks: Vec<([u8; 2], usize)> = Vec::new();
+    for (group, items) in groups.iter().enumerate() {
+        marks.extend(items.iter().map(|item| (mark(item, seed), group)));
+    }
+    marks.sort_unstable();
+    marks.windows(2).all(|pair| match pair {
+        [(a, of_a), (b, of_b)] => a != b || of_a == of_b,
+        _ => true,
+    })
+}
+
 /// Two characters: 12 bits of the hash of an id.
-fn mark(item: &[u8]) -> [u8; 2] {
-    let hash = xxh3_64(item);
-    let digit = |bits: u64| DIGITS.get((bits & 63) as usize).copied().unwrap_or(b'_');
-    [digit(hash), digit(hash >> 6)]
+fn mark(item: &[u8], seed: u64) -> [u8; 2] {
+    let hash = xxh3_64_with_seed(item, seed);
+    [hash, hash >> 6].map(|bits| DIGITS.get((bits & 63) as usize).copied().unwrap_or(b'_'))
+}
+
+fn digit(seed: u64) -> char {
+    DIGITS.get((seed & 63) as usize).copied().map_or('_', char::from)
 }
 
 /// The kind of a base, and the model where the base has it.
@@ -211,9 +243,9 @@ mod tests {
         for (name, kind, model) in [
             ("p-3-0f1e2d3c4b5a6978-2-17", ListKind::Personal, None),
             ("p-3-0f1e2d3c4b5a6978-2-17.1.9", ListKind::Personal, Some(9)),
-            ("p-3-0f1e2d3c4b5a6978-2-17.1.9.fAB", ListKind::Personal, Some(9)),
+            ("p-3-0f1e2d3c4b5a6978-2-17.1.9.A.fAB", ListKind::Personal, Some(9)),
             ("f-0-0f1e2d3c4b5a6978-4-600", ListKind::Fallback, Some(4)),
-            ("f-0-0f1e2d3c4b5a6978-4-600.1.4.pAB", ListKind::Fallback, Some(4)),
+            ("f-0-0f1e2d3c4b5a6978-4-600.1.4.b.pAB", ListKind::Fallback, Some(4)),
             ("s-0f1e2d3c4b5a6978-5-600", ListKind::Session, Some(5)),
             ("t-6-600", ListKind::Trending, Some(6)),
             ("q-0f1e2d3c4b5a6978-412", ListKind::Search, None),
@@ -233,6 +265,8 @@ mod tests {
             "p-3-zzzzzzzzzzzzzzzz-2-17",
             "p-3-0f1e2d3c4b5a6978-2-17.2.9.fAB",
             "p-3-0f1e2d3c4b5a6978-2-17.1.x",
+            "p-3-0f1e2d3c4b5a6978-2-17.1.9.fAB",
+            "p-3-0f1e2d3c4b5a6978-2-17.1.9.!.fAB",
             "p-3-0f1e2d3c4b5a6978-+2-17",
             "f-0-0f1e2d3c4b5a6978-4-600.1.5",
             "t--600",
@@ -261,11 +295,16 @@ mod tests {
     }
 
     #[test]
-    fn two_sources_under_one_hash_are_none() {
+    fn items_that_look_alike_are_told_apart_by_another_seed() {
         let items: Vec<ItemId> = (0..5_000).map(id).collect();
-        let twin = (1..5_000).find(|n| mark(items[*n].as_bytes()) == mark(items[0].as_bytes())).unwrap();
+        let alike = |n: &usize| mark(items[*n].as_bytes(), 0) == mark(items[0].as_bytes(), 0);
+        let twin = (1..5_000).find(alike).unwrap();
         let places = [(&items[0], Source::Factors), (&items[twin], Source::Trending)];
         let name = list_name("t-1-2", 1, places.into_iter());
-        assert_eq!(ListName::read(&name).source_of(items[0].as_bytes()), None);
+        assert_eq!(ListName::read(&name).source_of(items[0].as_bytes()), Some(Source::Factors));
+        assert_eq!(ListName::read(&name).source_of(items[twin].as_bytes()), Some(Source::Trending));
+        // Of one source there is nothing to tell apart.
+        let places = [(&items[0], Source::Factors), (&items[twin], Source::Factors)];
+        assert!(list_name("t-1-2", 1, places.into_iter()).starts_with("t-1-2.1.1.A.f"));
     }
 }

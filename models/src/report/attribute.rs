@@ -166,7 +166,7 @@ pub struct Journey {
 }
 
 /// Sorts a user's deeds by their own time and says what belongs to what. The same deeds in any order give the same journey.
-pub fn attribute(acts: &mut Vec<Act>, rules: &Rules) -> Journey {
+pub fn attribute(acts: &mut [Act], rules: &Rules) -> Journey {
     acts.sort_unstable_by_key(|act| (act.at, act.deed, act.id));
     let mut walk = Walk::new(rules);
     let mut ids = HashSet::with_capacity(acts.len());

@@ -31,7 +31,7 @@ const PLACE_BYTES: usize = 256;
 
 /// A list as it is shown.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"user_id": "U10001", "list_id": "p-3-0f1e2d3c4b5a6978-2-17.1.12.fTe", "as_of": {"shop.browse": 412,
+#[schema(example = json!({"user_id": "U10001", "list_id": "p-3-0f1e2d3c4b5a6978-2-17.1.12.A.fTe", "as_of": {"shop.browse": 412,
     "shop.cart": 88, "shop.order": 30, "shop.forum": 9, "shop.feedback": 61}, "partition": 3, "model_version": 12,
     "made_from": "personal", "items": [{"rank": 1, "item_id": "TECH1005", "title": "Headphones", "brand": "Aurora",
     "category": "technology/audio", "price": "1299.00", "currency": "CNY", "score": 1.73, "source": "factors"}]}))]
