@@ -4,19 +4,17 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::parquet::DefaultParquetFileReaderFactory;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
-use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::ParquetRecordBatchStreamBuilder;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::error::QueryError;
 
 /// Files remembered: some of each thread, for a file may be read ahead while the one before is still unpacked.
 const OPENED_MAX: usize = 64;
+
+/// A file is held whole while it is looked at; larger ones, of which a lake has none by its defaults, are passed over.
+const BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// The files that were opened last.
 #[derive(Debug, Default)]
@@ -41,7 +39,7 @@ impl Opened {
         let mut seen = std::collections::BTreeSet::new();
         opened.retain(|path| seen.insert(path.clone()));
         for path in opened {
-            if let Err(error) = read(store.clone(), &path).await {
+            if let Err(error) = read(store.as_ref(), &path).await {
                 let reason = format!("cannot be read: {error}");
                 return Some(QueryError::File { path, reason });
             }
@@ -50,12 +48,14 @@ impl Opened {
     }
 }
 
-async fn read(store: Arc<dyn ObjectStore>, path: &str) -> datafusion::common::Result<()> {
-    let size = store.head(&Path::from(path)).await?.size;
-    let readers = DefaultParquetFileReaderFactory::new(store);
-    let metrics = ExecutionPlanMetricsSet::new();
-    let reader = readers.create_reader(0, PartitionedFile::new(path, size), None, &metrics)?;
-    let mut batches = ParquetRecordBatchStreamBuilder::new(reader).await?.build()?;
-    while batches.try_next().await?.is_some() {}
+async fn read(store: &dyn ObjectStore, path: &str) -> datafusion::common::Result<()> {
+    let found = store.get(&Path::from(path)).await?;
+    if BYTES_MAX < found.meta.size {
+        return Ok(());
+    }
+    let batches = ParquetRecordBatchReaderBuilder::try_new(found.bytes().await?)?.build()?;
+    for batch in batches {
+        batch?;
+    }
     Ok(())
 }
