@@ -15,6 +15,7 @@ use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngin
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_executor::flight_service::BallistaFlightService;
 use ballista_executor::health::ExecutorHealth;
+use datafusion::common::exec_err;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionConfig;
 use tokio::task::JoinHandle;
@@ -217,13 +218,13 @@ impl ExecutionEngine for Bounded {
         plan: Arc<dyn ExecutionPlan>,
         folder: &str,
         config: &SessionConfig,
-    ) -> ballista_core::error::Result<Arc<dyn QueryStageExecutor>> {
+    ) -> datafusion::error::Result<Arc<dyn QueryStageExecutor>> {
         let bytes = self.work.bytes();
         if self.bytes_max < bytes {
-            return Err(BallistaError::General(format!(
+            return exec_err!(
                 "the executor's work folder holds {bytes} bytes, at most {} are allowed: ask for less, or give it more",
                 self.bytes_max
-            )));
+            );
         }
         self.engine.create_query_stage_exec(job, stage, task, outputs, plan, folder, config)
     }

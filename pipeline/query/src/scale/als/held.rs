@@ -6,11 +6,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, UInt32Type};
 use arrow_array::{Array, FixedSizeListArray, Float32Array, RecordBatch, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use futures::TryStreamExt;
+use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{ObjectStore, PutMode, PutOptions, PutPayload};
-use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStreamBuilder};
-use parquet::arrow::async_writer::{AsyncArrowWriter, ParquetObjectWriter};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::async_writer::AsyncArrowWriter;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
 use shoptide_models::als::AlsParams;
@@ -83,7 +83,7 @@ pub(super) async fn write(
         .set_encoding(Encoding::PLAIN)
         .build();
     let schema = schema(rank);
-    let sink = ParquetObjectWriter::new(store.clone(), Path::from(path));
+    let sink = BufWriter::new(store.clone(), Path::from(path));
     let mut writer = AsyncArrowWriter::try_new(sink, schema.clone(), Some(properties))?;
     for (i, some) in factors.chunks(BATCH_ROWS * rank).enumerate() {
         let from = (i * BATCH_ROWS) as u32;
@@ -104,18 +104,25 @@ pub(super) async fn write(
 /// # Errors
 /// [`ScaleError::Failed`] naming the file if its columns, rows or content are others.
 pub async fn read(store: &Arc<dyn ObjectStore>, held: &HeldRef) -> Result<Vec<f32>, ScaleError> {
+    let bytes = store.get(&Path::from(held.path.as_str())).await?.bytes().await?;
+    let of = held.clone();
+    // Seconds for a large one: not on a thread that answers others.
+    let read = tokio::task::spawn_blocking(move || unpacked(bytes, &of));
+    read.await.map_err(|e| ScaleError::Failed(e.to_string()))?
+}
+
+fn unpacked(bytes: bytes::Bytes, held: &HeldRef) -> Result<Vec<f32>, ScaleError> {
     let rank = held.params.rank();
     let wrong =
         |what: &str| ScaleError::Failed(format!("{} is not the side that was meant: {what}", held.path));
-    let reader = ParquetObjectReader::new(store.clone(), Path::from(held.path.as_str()));
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
     if builder.schema().fields() != schema(rank).fields() {
         return Err(wrong("its columns"));
     }
-    let mut batches = builder.with_batch_size(BATCH_ROWS).build()?;
     let mut factors = vec![0f32; held.rows as usize * rank];
     let mut read = 0u64;
-    while let Some(batch) = batches.try_next().await? {
+    for batch in builder.with_batch_size(BATCH_ROWS).build()? {
+        let batch = batch.map_err(|e| wrong(&e.to_string()))?;
         place(&batch, rank, &mut factors).ok_or_else(|| wrong("its rows"))?;
         read += batch.num_rows() as u64;
     }

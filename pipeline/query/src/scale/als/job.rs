@@ -14,9 +14,10 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::prelude::{ParquetReadOptions, SessionContext, cast, col};
 use futures::{StreamExt, TryStreamExt};
+use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
-use parquet::arrow::async_writer::{AsyncArrowWriter, ParquetObjectWriter};
+use parquet::arrow::async_writer::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use shoptide_models::als::{AlsParams, initial_items};
@@ -291,7 +292,7 @@ struct Files {
     store: Arc<dyn ObjectStore>,
     at: String,
     schema: SchemaRef,
-    writer: Option<AsyncArrowWriter<ParquetObjectWriter>>,
+    writer: Option<AsyncArrowWriter<BufWriter>>,
     in_file: usize,
     n_files: usize,
     rows: u64,
@@ -319,14 +320,14 @@ impl Files {
         Ok(())
     }
 
-    fn begin(&mut self) -> Result<AsyncArrowWriter<ParquetObjectWriter>, ScaleError> {
+    fn begin(&mut self) -> Result<AsyncArrowWriter<BufWriter>, ScaleError> {
         let path = Path::from(format!("{}/{:06}.parquet", self.at, self.n_files));
         self.n_files += 1;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(Some(GROUP_ROWS))
             .build();
-        let sink = ParquetObjectWriter::new(self.store.clone(), path);
+        let sink = BufWriter::new(self.store.clone(), path);
         Ok(AsyncArrowWriter::try_new(sink, self.schema.clone(), Some(properties))?)
     }
 

@@ -213,10 +213,11 @@ impl Rows {
                 let theirs = RowSums::decode(self.held.params.rank(), rest)
                     .ok_or_else(|| exec_datafusion_err!("als_row: sums of another rank"))?;
                 self.sum_up(group)?;
-                match self.rows.get_mut(group) {
-                    Some(Row::Many(many)) if many.sums.merge(&theirs) => Ok(()),
-                    _ => exec_err!("als_row: sums of another rank"),
-                }
+                let merged = match self.rows.get_mut(group) {
+                    Some(Row::Many(many)) => many.sums.merge(&theirs),
+                    _ => false,
+                };
+                if merged { Ok(()) } else { exec_err!("als_row: sums of another rank") }
             }
             other => exec_err!("als_row: a state of kind {other}"),
         }
@@ -227,7 +228,8 @@ impl Rows {
         self.bytes = self.bytes.saturating_sub(taken.iter().map(Row::size).sum());
         for row in &mut taken {
             if let Row::Many(many) = row {
-                many.add_pending(&self.side()?)?;
+                let side = self.side()?;
+                many.add_pending(&side)?;
             }
         }
         Ok(taken)
