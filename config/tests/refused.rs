@@ -134,6 +134,11 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[assistant]\nmillion_out_cost = 3", &["assistant.million_out_cost is an integer, expected a string"], Some("assistant.million_out_cost")),
     ("[assistant]\nmodel = \"a\\nb\"", &["assistant.model is"], Some("assistant.model")),
     ("[assistant]\nkey = \"canary 0123456789abcdef\"", &["assistant.key is not visible ASCII"], Some("assistant.key")),
+    ("[lake]\nurl = \"ftp://x\"", &["lake.url is \"ftp://x\", expected a folder, or s3://bucket/prefix"], Some("lake.url")),
+    ("[lake]\naccess_key = \"shop\"", &["lake.access_key and lake.secret_key cannot go together"], Some("lake.access_key")),
+    ("[lake]\nsecret_key = \"canary-0123456789abcdef\"", &["lake.secret_key and lake.access_key cannot go together"], Some("lake.secret_key")),
+    ("[lake]\ngrace_s = 60", &["lake.grace_s is 60, expected 3600 to 31536000"], Some("lake.grace_s")),
+    ("[lake]\ncompact_below_kib = 65536", &["lake.compact_below_kib and lake.file_mib_max cannot go together"], Some("lake.compact_below_kib")),
     // Secrets of a wrong shape.
     ("[serve]\nwrite_key = \"short\"", &["serve.write_key is too short, expected 16 to 256"], Some("serve.write_key")),
     ("[serve]\nread_key = \"canary-0123456789abcdef \"", &["serve.read_key is not visible ASCII"], Some("serve.read_key")),
