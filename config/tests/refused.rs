@@ -164,6 +164,11 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[jobs]\nrunning_max = 0", &["jobs.running_max is 0"], Some("jobs.running_max")),
     ("[jobs]\nhistory_max = 9", &["jobs.history_max is 9"], Some("jobs.history_max")),
     ("[jobs]\nmissed = \"\"", &["jobs.missed is \"\""], Some("jobs.missed")),
+    ("[lake]\nurl = \"ftp://x\"", &["lake.url is \"ftp://x\", expected a folder, or s3://bucket/prefix"], Some("lake.url")),
+    ("[lake]\naccess_key = \"shop\"", &["lake.access_key and lake.secret_key cannot go together"], Some("lake.access_key")),
+    ("[lake]\nsecret_key = \"canary-0123456789abcdef\"", &["lake.secret_key and lake.access_key cannot go together"], Some("lake.secret_key")),
+    ("[lake]\ngrace_s = 60", &["lake.grace_s is 60, expected 3600 to 31536000"], Some("lake.grace_s")),
+    ("[lake]\ncompact_below_kib = 65536", &["lake.compact_below_kib and lake.file_mib_max cannot go together"], Some("lake.compact_below_kib")),
     // Secrets of a wrong shape.
     ("[serve]\nwrite_key = \"short\"", &["serve.write_key is too short, expected 16 to 256"], Some("serve.write_key")),
     ("[serve]\nread_key = \"canary-0123456789abcdef \"", &["serve.read_key is not visible ASCII"], Some("serve.read_key")),
