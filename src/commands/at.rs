@@ -33,7 +33,7 @@ pub async fn recommend(ask: &Ask, at: &str) -> anyhow::Result<ExitCode> {
     let log = services::open_log(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     shoptide_live::stand(&*truth, &*log).await?;
-    let lake = super::lake_archive(&data, log.partitions(USER_TOPICS[0])).await?;
+    let lake = super::lake_archive(&config, &data, log.partitions(USER_TOPICS[0])).await?;
     let stands = truth.offsets().await?;
     let base = |topic, shard| {
         stands.iter().find(|row| (row.topic, row.shard) == (topic, shard)).map(|row| row.base_off)

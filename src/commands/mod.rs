@@ -54,14 +54,15 @@ pub fn key_of(file: Option<&Path>) -> anyhow::Result<Option<String>> {
 /// The lake as a source of what the log has forgotten, if there is one.
 #[cfg(feature = "lake")]
 pub async fn lake_archive(
+    config: &Config,
     data: &DataDir,
     partitions: u32,
 ) -> anyhow::Result<Option<Box<dyn shoptide_jobs::replay::Archive>>> {
-    let folder = data.path().join("lake");
-    if !folder.is_dir() {
+    let options = shoptide_lake::LakeOptions::of(&config.lake, data.path());
+    // Opening a folder would make it.
+    if !options.url.contains("://") && !Path::new(&options.url).is_dir() {
         return Ok(None);
     }
-    let options = shoptide_lake::LakeOptions::local(folder);
     let archive = shoptide_jobs::replay::LakeArchive::open(&options, partitions).await?;
     Ok(Some(Box::new(archive)))
 }
@@ -69,10 +70,11 @@ pub async fn lake_archive(
 /// Without the feature `lake` there is none: what the log has forgotten is said to be gone.
 #[cfg(not(feature = "lake"))]
 pub async fn lake_archive(
+    config: &Config,
     data: &DataDir,
     _partitions: u32,
 ) -> anyhow::Result<Option<Box<dyn shoptide_jobs::replay::Archive>>> {
-    if data.path().join("lake").is_dir() {
+    if config.lake.url.is_some() || data.path().join("lake").is_dir() {
         tracing::warn!(
             "there is a lake, but this program is built without it: cargo build --release (feature `lake`)"
         );

@@ -21,7 +21,7 @@ pub async fn run(args: Replay) -> anyhow::Result<ExitCode> {
     let log = services::open_log(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     shoptide_live::stand(&*truth, &*log).await?;
-    let lake = super::lake_archive(&data, log.partitions(USER_TOPICS[0])).await?;
+    let lake = super::lake_archive(&config, &data, log.partitions(USER_TOPICS[0])).await?;
     let what = format!("shoptide replay --until {} --into {}", args.until, args.into.display());
     let into = DataDir::rebuilding(&args.into, &what)?;
     let (files, lists) = (data.model_files(&config), config.list_params());
