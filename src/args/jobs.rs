@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use shoptide_jobs::train::Name;
 
+use super::Place;
 use super::lake::Als;
-use super::{Place, Run};
 
 #[derive(Debug, clap::Args)]
 pub struct Report {

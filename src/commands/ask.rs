@@ -118,7 +118,7 @@ impl Answer {
 
 /// What the API says of a path, or nothing where it says that there is nothing.
 pub async fn found(place: &Place, path: &str) -> anyhow::Result<Option<Value>> {
-    let (status, answer) = answered(place, path).await?;
+    let (status, answer) = said(place, path).await?;
     match status {
         StatusCode::NOT_FOUND => Ok(None),
         status => Ok(Some(good(status, answer)?.json)),
@@ -126,7 +126,7 @@ pub async fn found(place: &Place, path: &str) -> anyhow::Result<Option<Value>> {
 }
 
 async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
-    let (status, answer) = answered(place, path).await?;
+    let (status, answer) = said(place, path).await?;
     good(status, answer)
 }
 
@@ -141,7 +141,7 @@ fn good(status: StatusCode, answer: Answer) -> anyhow::Result<Answer> {
     Ok(answer)
 }
 
-async fn answered(place: &Place, path: &str) -> anyhow::Result<(StatusCode, Answer)> {
+async fn said(place: &Place, path: &str) -> anyhow::Result<(StatusCode, Answer)> {
     let mut config = load_config(place.config.as_deref())?;
     // Whoever can read the files needs no key.
     (config.serve.read_key, config.serve.write_key) = (None, None);
@@ -154,15 +154,20 @@ async fn answered(place: &Place, path: &str) -> anyhow::Result<(StatusCode, Answ
     let mut context = serve_context(&config, log.clone(), truth.clone(), cache, live.clone());
     // No question of a command is a search or a chat: the whole catalogue would be read for nothing.
     (context.options.search, context.options.chat) = (false, false);
-    let answer = answered(context, path).await;
+    let answer = asked(context, path).await;
     live.stop();
     // Nothing was written: there is nothing to flush, only files to let go.
     let _ = tokio::time::timeout(Duration::from_millis(500), log.close()).await;
     answer
 }
 
-/// Asks the API once. Whoever calls lets go of what it stands on.
+/// Asks the API once for what must be there. Whoever calls lets go of what it stands on.
 pub async fn answered(context: shoptide_serve::ServeContext, path: &str) -> anyhow::Result<Answer> {
+    let (status, answer) = asked(context, path).await?;
+    good(status, answer)
+}
+
+async fn asked(context: shoptide_serve::ServeContext, path: &str) -> anyhow::Result<(StatusCode, Answer)> {
     let router = shoptide_serve::router(context);
     let request = Request::get(path).body(Body::empty())?;
     let answer = router.oneshot(request).await.context("the API did not answer")?;

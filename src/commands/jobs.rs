@@ -36,9 +36,9 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
         Job::Als(als) => return cluster::als(als).await,
         job => job,
     };
+    #[cfg(not(feature = "lake"))]
     if let Job::Train { from, .. } = &job
         && from == "lake"
-        && !cfg!(feature = "lake")
     {
         return Err(super::lake::without("jobs train --from lake"));
     }

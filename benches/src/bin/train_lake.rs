@@ -63,7 +63,9 @@ async fn main() -> anyhow::Result<()> {
     // Its own process, so that the peak is of training alone.
     let mut child = Command::new(std::env::current_exe()?);
     child.args(["--train", "--partitions", &args.partitions.to_string(), "--lake"]).arg(&lake);
-    args.set.iter().for_each(|set| drop(child.args(["--set", set])));
+    for set in &args.set {
+        child.args(["--set", set]);
+    }
     if args.fold {
         child.arg("--fold");
     }
