@@ -106,7 +106,7 @@ async fn pairs_of_a_basket_are_counted_by_order() {
     for items in baskets.values() {
         for a in items {
             *sold.entry(a.clone()).or_default() += 1;
-            items.iter().filter(|b| a < b).for_each(|b| {
+            items.iter().filter(|b| a < *b).for_each(|b| {
                 *together.entry((a.clone(), b.clone())).or_default() += 1;
             });
         }
