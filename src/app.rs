@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use shoptide_config::{Config, CorsOrigins};
+use shoptide_jobs::schedule::Scheduler;
 use shoptide_jobs::segments::SegmentContext;
 use shoptide_jobs::train::{self, TrainAsker, TrainContext, TrainHandle, TrainParams, Workers};
 use shoptide_live::fold::Inspect;
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::data_dir::{DataDir, system_clock};
-use crate::{assistant, services};
+use crate::{assistant, schedules, services};
 
 /// Everything ends within 5 s of a signal. Each step has its share, one after the other: the demo's last batch 1 s, open
 /// requests 1.1 s, stream and trainer together 1.8 s, the files 0.6 s, the runtime 0.2 s.
@@ -69,6 +70,7 @@ enum Role {
     Stream,
     Serve,
     Jobs,
+    Schedules,
 }
 
 /// What commands that run beside the roles look at.
@@ -85,6 +87,8 @@ pub struct App {
     parts: Parts,
     pub address: Option<SocketAddr>,
     trainer: Option<TrainHandle>,
+    /// Of the schedules, if there are any.
+    schedules: Option<JoinHandle<()>>,
     stop: watch::Sender<bool>,
     stream: Option<JoinHandle<Result<(), shoptide_stream::StreamError>>>,
     serve: Option<JoinHandle<Result<(), shoptide_serve::ServeError>>>,
@@ -146,10 +150,14 @@ impl App {
             };
             tokio::spawn(shoptide_stream::run(context, stopped.clone()))
         });
-        let trainer = match roles.jobs {
-            true => Some(train::start(train_context(config, data, &log, &truth, &live)?, stopped.clone())),
-            false => None,
-        };
+        let (mut trainer, mut schedules) = (None, None);
+        if roles.jobs {
+            let context = train_context(config, data, &log, &truth, &live)?;
+            let started = train::start(context.clone(), stopped.clone());
+            let parts = schedules::parts(config, data, context, Some(started.asker()));
+            schedules = Scheduler::new(parts).map(|it| tokio::spawn(it.run(stopped.clone())));
+            trainer = Some(started);
+        }
         let mut address = None;
         let serve = match listener {
             Some(listener) => {
@@ -172,7 +180,7 @@ impl App {
             None => None,
         };
         let parts = Parts { log, truth, live, trainer: trainer.as_ref().map(TrainHandle::asker) };
-        Ok(App { parts, address, trainer, stop, stream, serve })
+        Ok(App { parts, address, trainer, schedules, stop, stream, serve })
     }
 
     pub fn parts(&self) -> Parts {
@@ -199,7 +207,14 @@ impl App {
                 None => std::future::pending().await,
             }
         };
+        let schedules = async {
+            match &mut self.schedules {
+                Some(task) => ended("the schedules", task.await.map(Ok::<_, std::fmt::Error>)),
+                None => std::future::pending().await,
+            }
+        };
         let (role, error) = tokio::select! {
+            error = schedules => (Role::Schedules, error),
             error = stream => (Role::Stream, error),
             error = serve => (Role::Serve, error),
             error = trainer => (Role::Jobs, error),
@@ -209,6 +224,7 @@ impl App {
             Role::Stream => self.stream = None,
             Role::Serve => self.serve = None,
             Role::Jobs => self.trainer = None,
+            Role::Schedules => self.schedules = None,
         }
         error
     }
@@ -234,7 +250,16 @@ impl App {
                 trainer.join().await;
             }
         };
-        tokio::join!(within(FOLD_STOP, "the stream", stream), within(FOLD_STOP, "the trainer", trainer));
+        let schedules = async {
+            if let Some(schedules) = self.schedules {
+                let _ = schedules.await;
+            }
+        };
+        tokio::join!(
+            within(FOLD_STOP, "the stream", stream),
+            within(FOLD_STOP, "the trainer", trainer),
+            within(FOLD_STOP, "the schedules", schedules)
+        );
         self.parts.live.stop();
         let (log, truth) = (self.parts.log.close(), self.parts.truth.close());
         tokio::join!(within(FILES_STOP, "the log", log), within(FILES_STOP, "the store", truth));
@@ -299,26 +324,12 @@ pub fn train_context(
     truth: &Arc<dyn Truth>,
     live: &Arc<Live>,
 ) -> anyhow::Result<TrainContext> {
-    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    let params = TrainParams {
-        taste: config.tastes.clone(),
-        als: config.als,
-        item_item: config.item_item,
-        popularity: config.popularity,
-        lists: config.list_params(),
-        config_hash: format!("{:016x}", config.rules_version()),
-        full_every_ms: ms(config.train.full_every),
-        refresh_every_ms: ms(config.train.refresh_every),
-        first_after_events: config.train.first_after_events,
-        full_after_changed_share: config.train.full_after_changed_share,
-        models_kept_min: config.train.models_kept_min,
-    };
     Ok(TrainContext {
         log: log.clone(),
         truth: truth.clone(),
         live: live.clone(),
         files: data.model_files(config),
-        params: Arc::new(params),
+        params: Arc::new(TrainParams::of(config)),
         workers: Workers::all_cores()?,
         clock: system_clock(),
     })

@@ -19,6 +19,16 @@ pub fn system_clock() -> Arc<dyn Fn() -> i64 + Send + Sync> {
     })
 }
 
+/// Marks a folder that is being rebuilt.
+const UNFINISHED: &str = "replay-unfinished";
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
 /// A data directory.
 #[derive(Debug, Clone)]
 pub struct DataDir(PathBuf);
@@ -30,7 +40,80 @@ impl DataDir {
         std::fs::create_dir_all(path).map_err(refused)?;
         // Said here and at once, rather than by a database that asks again and again.
         tempfile::tempfile_in(path).map_err(refused)?;
-        Ok(Self(path.to_owned()))
+        let dir = Self(path.to_owned());
+        dir.refuse_unfinished()?;
+        Ok(dir)
+    }
+
+    /// Makes a folder for a shop that is rebuilt, or takes one in which the same was begun; it is no shop before [`Self::finish_rebuilding`].
+    /// - `what`: the command, word for word
+    pub fn rebuilding(path: &Path, what: &str) -> anyhow::Result<Self> {
+        let dir = Self(path.to_owned());
+        let refused = |e: std::io::Error| Refused(format!("{} cannot be used: {e}", path.display()));
+        std::fs::create_dir_all(path).map_err(refused)?;
+        let marker = dir.0.join(UNFINISHED);
+        if marker.exists() {
+            let before = std::fs::read_to_string(&marker).map_err(refused)?;
+            if before.trim() != what {
+                let message = format!(
+                    "{} holds a replay that did not finish ({}): finish that one, or remove the folder",
+                    path.display(),
+                    before.trim()
+                );
+                return Err(Refused(message).into());
+            }
+            // What was made before is of a run that was stopped: begun anew.
+            for file in ["truth.db", "log.db"]
+                .iter()
+                .flat_map(|f| ["", "-wal", "-shm", "-journal"].map(|s| format!("{f}{s}")))
+            {
+                remove(&dir.0.join(file)).map_err(refused)?;
+            }
+            let models = dir.0.join("models");
+            if models.exists() {
+                std::fs::remove_dir_all(models).map_err(refused)?;
+            }
+        } else if std::fs::read_dir(path).map_err(refused)?.next().is_some() {
+            let message =
+                format!("{} is not empty: a shop is rebuilt into a folder of its own", path.display());
+            return Err(Refused(message).into());
+        } else {
+            std::fs::write(&marker, what).map_err(refused)?;
+            std::fs::File::open(&marker).and_then(|file| file.sync_all()).map_err(refused)?;
+            std::fs::File::open(path).and_then(|dir| dir.sync_all()).map_err(refused)?;
+        }
+        Ok(dir)
+    }
+
+    /// The shop is whole: everything on disk, then the mark goes.
+    pub fn finish_rebuilding(&self) -> anyhow::Result<()> {
+        for file in [self.truth_path(), self.log_path()] {
+            std::fs::File::open(&file)
+                .and_then(|file| file.sync_all())
+                .with_context(|| file.display().to_string())?;
+        }
+        let sync = |dir: &Path| std::fs::File::open(dir).and_then(|dir| dir.sync_all());
+        sync(&self.0).context("the folder")?;
+        std::fs::remove_file(self.0.join(UNFINISHED)).context("the mark of an unfinished replay")?;
+        sync(&self.0).context("the folder")
+    }
+
+    /// Takes away a folder in which nothing was rebuilt.
+    pub fn give_up_rebuilding(&self) {
+        for file in ["truth.db", "log.db", UNFINISHED] {
+            // What stays is marked or nothing.
+            let _ = std::fs::remove_file(self.0.join(file));
+        }
+        let _ = std::fs::remove_dir(&self.0);
+    }
+
+    fn refuse_unfinished(&self) -> anyhow::Result<()> {
+        let Ok(what) = std::fs::read_to_string(self.0.join(UNFINISHED)) else { return Ok(()) };
+        let (path, what) = (self.0.display(), what.trim());
+        let message = format!(
+            "{path} holds half a shop, its replay did not finish: run it again ({what}), or remove the folder"
+        );
+        Err(Refused(message).into())
     }
 
     /// Takes a folder as it is, whatever it holds.
@@ -42,6 +125,7 @@ impl DataDir {
     /// Takes a folder that must hold a truth.
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
         let dir = Self(path.to_owned());
+        dir.refuse_unfinished()?;
         dir.holds(&dir.truth_path(), "no shop")?;
         Ok(dir)
     }
@@ -49,6 +133,7 @@ impl DataDir {
     /// Takes a folder that must hold a log, whether or not anything was made of it yet.
     pub fn with_log(path: &Path) -> anyhow::Result<Self> {
         let dir = Self(path.to_owned());
+        dir.refuse_unfinished()?;
         dir.holds(&dir.log_path(), "no log")?;
         Ok(dir)
     }

@@ -7,12 +7,14 @@ mod commands;
 mod data_dir;
 mod demo;
 mod render;
+mod schedules;
 mod services;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use shoptide_jobs::evaluate::EvaluateError;
+use shoptide_jobs::replay::ReplayToError;
 use shoptide_live::LiveError;
 use shoptide_log::LogError;
 use shoptide_store::StoreError;
@@ -65,6 +67,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Serve(run) => commands::run::run(run, app::Roles::SERVE).await,
         Command::Jobs(jobs) => commands::jobs::run(jobs).await,
+        Command::Models(models) => commands::models::run(models).await,
         Command::Import(import) => commands::import::run(import).await,
         Command::Generate(generate) => commands::generate::run(generate).await,
         Command::Evaluate(evaluate) => commands::evaluate::run(evaluate).await,
@@ -75,9 +78,13 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Events(events) => commands::events::run(events).await,
         Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
         Command::State(state) => commands::state::run(state).await,
-        Command::Sql(sql) => commands::sql::run(sql).await,
-        Command::Lake(lake) => commands::lake::run(lake).await,
+        Command::Report(report) => commands::report::run(report).await,
         Command::Segments(segments) => commands::segments::run(segments).await,
+        Command::Replay(replay) => commands::replay::run(replay).await,
+        Command::Sql(sql) => commands::sql::run(sql).await,
+        Command::Scheduler(scheduler) => commands::cluster::scheduler(scheduler).await,
+        Command::Executor(executor) => commands::cluster::executor(executor).await,
+        Command::Lake(lake) => commands::lake::run(lake).await,
         Command::Faq(faq) => commands::faq::run(faq).await,
         Command::Mcp(mcp) => commands::mcp::run(mcp).await,
         Command::Config(config) => commands::config::run(&config),
@@ -109,8 +116,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         cause.is::<shoptide_config::ConfigError>()
             || cause.is::<app::Refused>()
             || cause.is::<EvaluateError>()
+            || matches!(cause.downcast_ref(), Some(shoptide_jobs::report::ReportError::Out { .. }))
             || cause.downcast_ref().is_some_and(store)
             || cause.downcast_ref().is_some_and(log)
+            || cause.downcast_ref::<ReplayToError>().is_some_and(ReplayToError::is_refusal)
             || match cause.downcast_ref() {
                 Some(StreamError::Log(e)) => log(e),
                 Some(StreamError::Store(e)) => store(e),

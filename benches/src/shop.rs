@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use shoptide_config::Config;
@@ -59,20 +58,7 @@ pub fn everything(shop: &Shop) -> impl Iterator<Item = Outgoing> + '_ {
 
 /// What training takes from the configuration.
 pub fn train_params(config: &Config) -> TrainParams {
-    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
-    TrainParams {
-        taste: config.tastes.clone(),
-        als: config.als,
-        item_item: config.item_item,
-        popularity: config.popularity,
-        lists: config.list_params(),
-        config_hash: format!("{:016x}", config.rules_version()),
-        full_every_ms: ms(config.train.full_every),
-        refresh_every_ms: ms(config.train.refresh_every),
-        first_after_events: config.train.first_after_events,
-        full_after_changed_share: config.train.full_after_changed_share,
-        models_kept_min: config.train.models_kept_min,
-    }
+    TrainParams::of(config)
 }
 
 /// Events in a log, folded into a truth that copies are made of: each training begins without a model.

@@ -10,7 +10,7 @@ const QUOTED_CHARS_MAX: usize = 64;
 
 /// An integer within `range`.
 pub(crate) fn whole<T: TryFrom<i64>>(
-    key: &'static str,
+    key: &str,
     value: i64,
     range: RangeInclusive<i64>,
 ) -> Result<T, Problem> {
@@ -26,26 +26,22 @@ pub(crate) fn whole<T: TryFrom<i64>>(
 }
 
 /// An integer of 0 or more, whose upper bound somebody else checks.
-pub(crate) fn count<T: TryFrom<i64>>(key: &'static str, value: i64) -> Result<T, Problem> {
+pub(crate) fn count<T: TryFrom<i64>>(key: &str, value: i64) -> Result<T, Problem> {
     whole(key, value, 0..=i64::MAX)
 }
 
 /// Milliseconds within `range`.
-pub(crate) fn ms(key: &'static str, value: i64, range: RangeInclusive<i64>) -> Result<Duration, Problem> {
+pub(crate) fn ms(key: &str, value: i64, range: RangeInclusive<i64>) -> Result<Duration, Problem> {
     whole(key, value, range).map(Duration::from_millis)
 }
 
 /// Seconds within `range`.
-pub(crate) fn seconds(
-    key: &'static str,
-    value: i64,
-    range: RangeInclusive<i64>,
-) -> Result<Duration, Problem> {
+pub(crate) fn seconds(key: &str, value: i64, range: RangeInclusive<i64>) -> Result<Duration, Problem> {
     whole(key, value, range).map(Duration::from_secs)
 }
 
 /// A number above `above`, at most `max`; NaN is neither.
-pub(crate) fn real_above(key: &'static str, value: f64, above: f64, max: f64) -> Result<f64, Problem> {
+pub(crate) fn real_above(key: &str, value: f64, above: f64, max: f64) -> Result<f64, Problem> {
     if above < value && value <= max {
         return Ok(value);
     }
@@ -54,7 +50,7 @@ pub(crate) fn real_above(key: &'static str, value: f64, above: f64, max: f64) ->
 
 /// A text that `read` accepts.
 pub(crate) fn text<T>(
-    key: &'static str,
+    key: &str,
     value: &str,
     expected: &str,
     read: impl FnOnce(&str) -> Option<T>,

@@ -1,10 +1,13 @@
 //! Three layers, each over the last: the compiled-in `default.toml`, a file, the environment. What `default.toml` does not
-//! name is no key, and every value remembers where it came from.
+//! name is no key, tables of schedules aside, and every value remembers where it came from.
+
+mod schedule_tables;
 
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use self::schedule_tables::{SCHEDULE, schedule_key};
 use crate::error::{ConfigError, Origin, Problem};
 use crate::nearest::{nearest_key, nearest_variable};
 use crate::secret::{SECRET_KEYS, SmallFile};
@@ -63,6 +66,16 @@ impl Effective {
             };
             for (name, value) in keys {
                 let key = format!("{}.{}", table.get_ref(), name.get_ref());
+                if let DeValue::Table(inner) = value.get_ref() {
+                    for (name, value) in inner {
+                        let key = format!("{key}.{}", name.get_ref());
+                        let value = Value::of_default(value.get_ref(), false)
+                            .filter(|_| schedule_key(name.get_ref()).is_some())
+                            .ok_or_else(|| unusable(format!("{key} is no key of a schedule")))?;
+                        entries.push((name.span().start, Entry { key, value, origin: Origin::Default }));
+                    }
+                    continue;
+                }
                 let is_secret = SECRET_KEYS.contains(&key.as_str());
                 let value = Value::of_default(value.get_ref(), is_secret)
                     .ok_or_else(|| unusable(format!("{key} has a type that no key has")))?;
@@ -94,6 +107,10 @@ impl Effective {
             let DeValue::Table(keys) = keys.get_ref() else {
                 return Err(self.no_table(name, toml_kind(keys.get_ref()), origin(table.span().start)));
             };
+            if name == SCHEDULE {
+                self.take_schedules(keys, &origin)?;
+                continue;
+            }
             if !self.has_table(name) {
                 let meant = nearest_key(&self.entries, name);
                 let origin = origin(table.span().start);
@@ -153,6 +170,9 @@ impl Effective {
             if !name.starts_with(VARIABLE_PREFIX) || for_others {
                 continue;
             }
+            if let Some((key, kind)) = Self::schedule_of(&name) {
+                self.room_for(&key, kind);
+            }
             let Some(entry) = self.entries.iter_mut().find(|e| variable_of(&e.key) == name) else {
                 let meant = nearest_variable(&self.entries, &name);
                 return Err(ConfigError::UnknownVariable { name, meant });
@@ -189,9 +209,14 @@ impl Effective {
     pub(crate) fn to_table(&self) -> toml::Table {
         let mut root = toml::Table::new();
         for entry in &self.entries {
-            let Some((table, key)) = entry.key.split_once('.') else { continue };
-            let slot = root.entry(table).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if let toml::Value::Table(keys) = slot {
+            let Some((tables, key)) = entry.key.rsplit_once('.') else { continue };
+            let mut keys = Some(&mut root);
+            for table in tables.split('.') {
+                let slot = keys
+                    .map(|keys| keys.entry(table).or_insert_with(|| toml::Value::Table(toml::Table::new())));
+                keys = slot.and_then(toml::Value::as_table_mut);
+            }
+            if let Some(keys) = keys {
                 keys.insert(key.to_owned(), entry.value.to_toml());
             }
         }

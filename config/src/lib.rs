@@ -3,7 +3,9 @@
 
 mod assistant;
 mod bounds;
+mod cron;
 mod error;
+mod gate;
 mod lake;
 mod layers;
 mod nearest;
@@ -11,6 +13,7 @@ mod ranking;
 mod raw;
 mod rules;
 mod running;
+mod schedules;
 mod secret;
 mod secret_source;
 mod segments;
@@ -20,6 +23,7 @@ mod shown;
 mod sql;
 mod value;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use shoptide_models::als::AlsParams;
@@ -31,13 +35,16 @@ use shoptide_models::popularity::PopularityParams;
 use shoptide_models::state::TasteParams;
 
 pub use assistant::AssistantConfig;
+pub use cron::Cron;
 pub use error::{ConfigError, Origin};
+pub use gate::{GateConfig, GateMetric, Promote};
 pub use lake::LakeConfig;
 pub use layers::{DEFAULT_TOML, OTHER_VARIABLES, VARIABLE_PREFIX};
 pub use ranking::ListRules;
 pub use running::{
     CacheKind, LogConfig, LogKind, ShopConfig, StoreConfig, StoreKind, StreamConfig, TrainConfig,
 };
+pub use schedules::{JobsConfig, Missed, RunRules, ScheduleConfig};
 pub use secret::{MASK, Secret};
 pub use segments::SegmentsConfig;
 pub use serve::{CorsOrigins, ServeConfig};
@@ -69,10 +76,14 @@ pub struct Config {
     pub stream: StreamConfig,
     pub train: TrainConfig,
     pub segments: SegmentsConfig,
+    pub gate: GateConfig,
     pub serve: ServeConfig,
     pub sql: SqlConfig,
     pub assistant: AssistantConfig,
     pub lake: LakeConfig,
+    pub jobs: JobsConfig,
+    /// By name.
+    pub schedules: Vec<ScheduleConfig>,
     rules_version: u64,
     effective: Effective,
 }
@@ -118,10 +129,13 @@ impl Config {
             stream: StreamConfig::try_from(&raw.stream).map_err(blame)?,
             train: TrainConfig::try_from(&raw.train).map_err(blame)?,
             segments: SegmentsConfig::try_from(&raw.segments).map_err(blame)?,
+            gate: GateConfig::try_from(&raw.gate).map_err(blame)?,
             serve: ServeConfig::check(&raw.serve, &effective)?,
             sql: SqlConfig::try_from(&raw.sql).map_err(blame)?,
             assistant: AssistantConfig::check(&raw.assistant, &effective)?,
             lake: LakeConfig::check(&raw.lake, &effective)?,
+            jobs: JobsConfig::check(&raw.jobs).map_err(blame)?,
+            schedules: schedules::schedules(raw.schedule.iter(), &raw.jobs).map_err(blame)?,
             rules_version: rules::rules_version(&effective),
             effective,
         };
@@ -144,9 +158,34 @@ impl Config {
         needs(redis, "store.cache", "redis.nodes", "Redis needs the address of at least one node")
     }
 
+    /// Checks that every schedule names a job that there is.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first that does not, with the names of those that there are.
+    pub fn check_jobs(&self, known: &[&str]) -> Result<(), ConfigError> {
+        let Some(schedule) = self.schedules.iter().find(|s| !known.contains(&s.job.as_str())) else {
+            return Ok(());
+        };
+        let (key, expected) =
+            (format!("schedule.{}.job", schedule.name), format!("one of {}", known.join(", ")));
+        Err(self.effective.blame(Problem::bound(&key, bounds::quoted(&schedule.job), &expected)))
+    }
+
     /// Hash of everything that changes what a list contains; equal rules give equal numbers.
     pub fn rules_version(&self) -> u64 {
         self.rules_version
+    }
+
+    /// The keys that shape what a model is trained to, each with its value as a variable of the environment would say it.
+    pub fn shaping(&self) -> BTreeMap<String, String> {
+        rules::shaping(&self.effective)
+    }
+
+    /// This configuration with what another said of shaping, as of [`Config::shaping`]; `None` if its keys or values are not of
+    /// this program.
+    pub fn shaped_as(shaping: &BTreeMap<String, String>) -> Option<Self> {
+        let variable = |key: &str| format!("{VARIABLE_PREFIX}{}", key.replace('.', "__").to_uppercase());
+        Config::load(None, shaping.iter().map(|(key, value)| (variable(key), value.clone()))).ok()
     }
 
     /// Everything that shapes a list, as `shoptide-models` takes it.
@@ -187,9 +226,12 @@ impl PartialEq for Config {
             stream,
             train,
             segments,
+            gate,
             serve,
             sql,
             assistant,
+            jobs,
+            schedules,
             lake,
             rules_version: _,
             effective: _,
@@ -198,8 +240,16 @@ impl PartialEq for Config {
             && (shop, log, store, tastes) == (&other.shop, &other.log, &other.store, &other.tastes)
             && (als, item_item, popularity) == (&other.als, &other.item_item, &other.popularity)
             && (blend, mmr, list) == (&other.blend, &other.mmr, &other.list)
-            && (stream, train, segments, serve, assistant)
-                == (&other.stream, &other.train, &other.segments, &other.serve, &other.assistant)
-            && (sql, lake) == (&other.sql, &other.lake)
+            && (stream, train, segments, gate, serve, sql, assistant)
+                == (
+                    &other.stream,
+                    &other.train,
+                    &other.segments,
+                    &other.gate,
+                    &other.serve,
+                    &other.sql,
+                    &other.assistant,
+                )
+            && (lake, jobs, schedules) == (&other.lake, &other.jobs, &other.schedules)
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn nearest_variable(entries: &[Entry], written: &str) -> Option<Strin
     nearest(entries.iter().map(|e| variable_of(&e.key)), &written.to_ascii_uppercase())
 }
 
-fn nearest(known: impl Iterator<Item = String>, written: &str) -> Option<String> {
+/// The one of `known` that `written` is a slip of.
+pub(crate) fn nearest(known: impl Iterator<Item = String>, written: &str) -> Option<String> {
     if NAME_BYTES_MAX < written.len() {
         return None;
     }

@@ -28,9 +28,14 @@ pub(crate) struct Raw {
     pub stream: RawStream,
     pub train: RawTrain,
     pub segments: RawSegments,
+    pub gate: RawGate,
     pub serve: RawServe,
     pub sql: RawSql,
     pub assistant: RawAssistant,
+    pub jobs: RawJobs,
+    /// By name.
+    #[serde(default)]
+    pub schedule: BTreeMap<String, RawSchedule>,
     pub lake: RawLake,
 }
 
@@ -150,6 +155,18 @@ pub(crate) struct RawTrain {
     pub first_after_events: i64,
     pub models_kept_min: i64,
     pub full_after_changed_share: f64,
+    pub fulls_kept_min: i64,
+    pub candidates_kept_max: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawGate {
+    pub promote: String,
+    pub metrics: Vec<String>,
+    pub tolerance: f64,
+    pub users_min: i64,
+    pub users_max: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -251,6 +268,32 @@ pub(crate) struct RawAssistant {
     pub rest_ms: i64,
     pub million_in_cost: String,
     pub million_out_cost: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawJobs {
+    pub lease_s: i64,
+    pub running_max: i64,
+    pub history_max: i64,
+    pub timeout_s: i64,
+    pub retries: i64,
+    pub retry_first_s: i64,
+    pub missed: String,
+    pub missed_max: i64,
+}
+
+/// What is not said is as in `[jobs]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSchedule {
+    pub cron: Option<String>,
+    pub job: Option<String>,
+    pub timeout_s: Option<i64>,
+    pub retries: Option<i64>,
+    pub retry_first_s: Option<i64>,
+    pub missed: Option<String>,
+    pub missed_max: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]

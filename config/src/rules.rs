@@ -1,6 +1,8 @@
 //! One number for everything in the configuration that changes what a list contains, so that a stored list can name the
 //! rules it was made by.
 
+use std::collections::BTreeMap;
+
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::layers::Effective;
@@ -36,6 +38,27 @@ pub(crate) fn rules_version(effective: &Effective) -> u64 {
         put_value(&mut hash, value);
     }
     hash.digest()
+}
+
+/// Tables whose keys shape a model.
+const MODEL_TABLES: [&str; 5] = ["weights", "half_lives_days", "als", "item_item", "popularity"];
+
+/// What shapes a model, as text.
+pub(crate) fn shaping(effective: &Effective) -> BTreeMap<String, String> {
+    let of_model = |key: &str| key.split_once('.').is_some_and(|(table, _)| MODEL_TABLES.contains(&table));
+    let entries = effective.entries.iter().filter(|entry| of_model(&entry.key));
+    entries.filter_map(|entry| Some((entry.key.clone(), text(&entry.value)?))).collect()
+}
+
+/// As the environment would have it.
+fn text(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Whole(number) => number.to_string(),
+        Value::Real(number) => number.to_string(),
+        Value::Flag(flag) => flag.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Texts(_) | Value::Hidden(_) => return None,
+    })
 }
 
 fn shapes_lists(key: &str) -> bool {

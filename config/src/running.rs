@@ -134,6 +134,8 @@ pub struct TrainConfig {
     pub first_after_events: u64,
     pub models_kept_min: usize,
     pub full_after_changed_share: f64,
+    pub fulls_kept_min: usize,
+    pub candidates_kept_max: usize,
 }
 
 impl TryFrom<&RawShop> for ShopConfig {
@@ -233,6 +235,8 @@ impl TryFrom<&RawTrain> for TrainConfig {
                 0.0,
                 1.0,
             )?,
+            fulls_kept_min: whole("train.fulls_kept_min", raw.fulls_kept_min, 1..=1_000)?,
+            candidates_kept_max: whole("train.candidates_kept_max", raw.candidates_kept_max, 1..=1_000)?,
         };
         if train.full_every < train.refresh_every {
             let rule = "a full training would come before every refresh";

@@ -89,7 +89,7 @@ pub(crate) fn render(effective: &Effective) -> String {
     let mut out = String::from("# What is in force, and where each value comes from. Secrets are masked.\n");
     let mut open = "";
     for entry in &effective.entries {
-        let Some((table, key)) = entry.key.split_once('.') else { continue };
+        let Some((table, key)) = entry.key.rsplit_once('.') else { continue };
         if table != open {
             // Writing to a `String` cannot fail.
             let _ = write!(out, "\n[{table}]\n");

@@ -35,6 +35,7 @@ fn changed(key: &str, value: &str) -> String {
         "true" => "false".to_owned(),
         "false" => "true".to_owned(),
         "[]" => "https://shop.example".to_owned(),
+        texts if texts.starts_with('[') => "hit_rate".to_owned(),
         text if text.starts_with('"') => "/nonsense".to_owned(),
         float if float.contains('.') => (float.parse::<f64>().unwrap() * 0.875 + 0.01).to_string(),
         whole => (whole.parse::<i64>().unwrap() + 1).to_string(),
@@ -170,4 +171,43 @@ fn the_solver_of_the_factors_is_chosen_by_name() {
     assert_eq!(of(&[("SHOPTIDE_ALS__SOLVER", "cholesky")]), Solver::Cholesky);
     assert_eq!(of(&[("SHOPTIDE_ALS__SOLVER", "cg")]), Solver::ConjugateGradient { steps: 3 });
     assert_eq!(of(&[("SHOPTIDE_ALS__SOLVER", "subspace")]), Solver::Subspace { width: 32 });
+}
+
+#[test]
+fn schedules_come_from_every_layer_and_are_shown_where_they_belong() {
+    use shoptide_config::Missed;
+    let dir = TempDir::new().unwrap();
+    let text = "[schedule.nightly]\njob = \"train\"\ncron = \"30 3 * * *\"\nmissed = \"skip\"\n\n[jobs]\nretries = 5\n";
+    let file = private(&dir, "shop.toml", text);
+    let env = [
+        ("SHOPTIDE_SCHEDULE__NIGHTLY__TIMEOUT_S", "60"),
+        ("SHOPTIDE_SCHEDULE__VERIFY__CRON", "@weekly"),
+        ("SHOPTIDE_SCHEDULE__BY_MONTH__CRON", "0 0 L * *"),
+        ("SHOPTIDE_SCHEDULE__BY_MONTH__JOB", "evaluate"),
+    ];
+    let config = load(Some(&file), &env).unwrap();
+    let of = |name: &str| config.schedules.iter().find(|s| s.name == name).unwrap();
+    let nightly = of("nightly");
+    assert_eq!((nightly.rules.timeout.as_secs(), nightly.rules.missed), (60, Missed::Skip));
+    assert_eq!(
+        (nightly.rules.retries, of("by_month").rules.retries),
+        (5, 5),
+        "what is not said is as in [jobs]"
+    );
+    assert_eq!(of("verify").cron.as_ref().unwrap().as_str(), "@weekly");
+    assert!(of("train").cron.is_none());
+    assert!(config != load(Some(&file), &env[1..]).unwrap());
+
+    let shown = config.show();
+    let nightly = shown.split("[schedule.nightly]\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    assert_eq!(nightly.lines().count(), 4, "{shown}");
+    assert_eq!(shown.matches("[schedule.verify]").count(), 1);
+    let again = private(&dir, "again.toml", &shown);
+    assert!(load(Some(&again), &[]).unwrap() == config);
+    for wrong in
+        ["SHOPTIDE_SCHEDULE__NIGHTLY__CORN", "SHOPTIDE_SCHEDULE__NIGHTLY", "SHOPTIDE_SCHEDULE__nightly__CRON"]
+    {
+        let said = load(None, &[(wrong, "1")]).unwrap_err().to_string();
+        assert!(said.contains(wrong) && said.contains("names no key"), "{said}");
+    }
 }

@@ -100,6 +100,15 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[train]\nrefresh_every_ms = 99", &["train.refresh_every_ms is 99"], Some("train.refresh_every_ms")),
     ("[train]\nfirst_after_events = 0", &["train.first_after_events is 0"], Some("train.first_after_events")),
     ("[train]\nmodels_kept_min = 1", &["train.models_kept_min is 1, expected 2 to 10000"], Some("train.models_kept_min")),
+    ("[train]\nfulls_kept_min = 0", &["train.fulls_kept_min is 0, expected 1 to 1000"], Some("train.fulls_kept_min")),
+    ("[train]\ncandidates_kept_max = 0", &["train.candidates_kept_max is 0"], Some("train.candidates_kept_max")),
+    ("[gate]\npromote = \"never\"", &["gate.promote is \"never\"", "by_hand"], Some("gate.promote")),
+    ("[gate]\nmetrics = []", &["gate.metrics is []"], Some("gate.metrics")),
+    ("[gate]\nmetrics = [\"auc\"]", &["gate.metrics is \"auc\""], Some("gate.metrics")),
+    ("[gate]\ntolerance = 1.1", &["gate.tolerance is 1.1, expected 0 to 1"], Some("gate.tolerance")),
+    ("[gate]\ntolerance = nan", &["gate.tolerance is NaN"], Some("gate.tolerance")),
+    ("[gate]\nusers_max = 99", &["gate.users_max is 99"], Some("gate.users_max")),
+    ("[gate]\nusers_min = 20001", &["gate.users_min and gate.users_max cannot"], Some("gate.users_min")),
     ("[train]\nfull_after_changed_share = 0", &["train.full_after_changed_share is 0, expected above 0 to 1"], Some("train.full_after_changed_share")),
     ("[train]\nfull_after_changed_share = nan", &["train.full_after_changed_share is NaN"], Some("train.full_after_changed_share")),
     ("[serve]\nport = 65536", &["serve.port is 65536, expected 0 to 65535"], Some("serve.port")),
@@ -136,6 +145,30 @@ const FILES: &[(&str, &[&str], Option<&str>)] = &[
     ("[assistant]\nmillion_out_cost = 3", &["assistant.million_out_cost is an integer, expected a string"], Some("assistant.million_out_cost")),
     ("[assistant]\nmodel = \"a\\nb\"", &["assistant.model is"], Some("assistant.model")),
     ("[assistant]\nkey = \"canary 0123456789abcdef\"", &["assistant.key is not visible ASCII"], Some("assistant.key")),
+    // Schedules.
+    ("[schedule]\nx = 1", &["schedule.x is an integer, expected a table", "line 2"], Some("schedule.x")),
+    ("[schedule.Nightly]\njob = \"train\"", &["schedule is called \"Nightly\"", "a name of at most 32", "line 1"], Some("schedule")),
+    ("[schedule.a__b]\njob = \"train\"", &["schedule is called \"a__b\""], Some("schedule")),
+    ("[schedule.x]\ncorn = \"@daily\"", &["schedule.x.corn is no key", "perhaps schedule.x.cron", "line 2"], Some("schedule.x.corn")),
+    ("[schedule.x]\ncron = \"@daily\"", &["schedule.x is without a job, expected the name of one", "line 2"], Some("schedule.x")),
+    ("[schedule.x]\njob = 7", &["schedule.x.job is an integer, expected a string"], Some("schedule.x.job")),
+    ("[schedule.x]\njob = \"train\"\ncron = \"61 * * * *\"", &["schedule.x.cron is \"61 * * * *\"", "line 3"], Some("schedule.x.cron")),
+    ("[schedule.x]\njob = \"train\"\ncron = \"0 0 30 2 *\"", &["schedule.x.cron is \"0 0 30 2 *\"", "never fires", "line 3"], Some("schedule.x.cron")),
+    ("[schedule.train]\ncron = \"every day\"", &["schedule.train.cron is \"every day\"", "line 2"], Some("schedule.train.cron")),
+    ("[schedule.x]\njob = \"train\"\nretries = 21", &["schedule.x.retries is 21, expected 0 to 20"], Some("schedule.x.retries")),
+    ("[schedule.x]\njob = \"train\"\ntimeout_s = 0", &["schedule.x.timeout_s is 0, expected 1 to 604800"], Some("schedule.x.timeout_s")),
+    ("[schedule.x]\njob = \"train\"\nretry_first_s = 3601", &["schedule.x.retry_first_s is 3601"], Some("schedule.x.retry_first_s")),
+    ("[schedule.x]\njob = \"train\"\nmissed = \"all\"", &["schedule.x.missed is \"all\", expected \"catch_up\", \"skip\" or \"latest\""], Some("schedule.x.missed")),
+    ("[schedule.x]\njob = \"train\"\nmissed_max = 1001", &["schedule.x.missed_max is 1001, expected 1 to 1000"], Some("schedule.x.missed_max")),
+    ("[jobs]\nlease_s = 2", &["jobs.lease_s is 2, expected 3 to 600"], Some("jobs.lease_s")),
+    ("[jobs]\nrunning_max = 0", &["jobs.running_max is 0"], Some("jobs.running_max")),
+    ("[jobs]\nhistory_max = 9", &["jobs.history_max is 9"], Some("jobs.history_max")),
+    ("[jobs]\nmissed = \"\"", &["jobs.missed is \"\""], Some("jobs.missed")),
+    ("[lake]\nurl = \"ftp://x\"", &["lake.url is \"ftp://x\", expected a folder, or s3://bucket/prefix"], Some("lake.url")),
+    ("[lake]\naccess_key = \"shop\"", &["lake.access_key and lake.secret_key cannot go together"], Some("lake.access_key")),
+    ("[lake]\nsecret_key = \"canary-0123456789abcdef\"", &["lake.secret_key and lake.access_key cannot go together"], Some("lake.secret_key")),
+    ("[lake]\ngrace_s = 60", &["lake.grace_s is 60, expected 3600 to 31536000"], Some("lake.grace_s")),
+    ("[lake]\ncompact_below_kib = 65536", &["lake.compact_below_kib and lake.file_mib_max cannot go together"], Some("lake.compact_below_kib")),
     // Secrets of a wrong shape.
     ("[serve]\nwrite_key = \"short\"", &["serve.write_key is too short, expected 16 to 256"], Some("serve.write_key")),
     ("[serve]\nread_key = \"canary-0123456789abcdef \"", &["serve.read_key is not visible ASCII"], Some("serve.read_key")),
@@ -193,6 +226,27 @@ fn every_bad_variable_is_refused_by_name() {
             assert!(message.contains(part), "{name}={value} gave {message:?}, expected {part:?}");
         }
     }
+}
+
+#[test]
+fn a_schedule_of_a_job_that_is_not_names_those_that_are() {
+    let dir = TempDir::new().unwrap();
+    let file = private(&dir, "shop.toml", "[schedule.x]\njob = \"trian\"\n");
+    let config = load(Some(&file), &[]).unwrap();
+    assert!(config.check_jobs(&["trian", "train", "evaluate", "verify"]).is_ok());
+    let said = config.check_jobs(&["train", "evaluate", "verify"]).unwrap_err().to_string();
+    assert!(
+        said.starts_with("schedule.x.job is \"trian\", expected one of train, evaluate, verify"),
+        "{said}"
+    );
+    assert!(said.contains("shop.toml line 2"), "{said}");
+}
+
+#[test]
+fn there_are_no_more_schedules_than_can_be_looked_at() {
+    let many: String = (0..70).map(|n| format!("[schedule.s{n}]\njob = \"train\"\n")).collect();
+    let said = refused(&many, &[]).to_string();
+    assert!(said.contains("expected at most 64 schedules"), "{said}");
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub async fn archive_once(context: &ArchiveContext) -> Result<ArchiveOutcome, Ar
         shoptide_live::stand(&**truth, &**log).await?;
     }
     let limits = ArchiveLimits {
-        portion_rows: PORTION_ROWS,
+        portion_rows: PORTION_ROWS.min(usize::try_from(config.step_records_max).unwrap_or(PORTION_ROWS)),
         portion_bytes: config.sorted_bytes_max,
         step_records: config.step_records_max,
         file_rows: config.file_rows_max,

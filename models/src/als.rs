@@ -3,19 +3,21 @@
 //! Hu, Koren & Volinsky, *Collaborative filtering for implicit feedback datasets*, ICDM 2008, with the
 //! frequency-scaled regulariser of Rendle et al., *Revisiting the performance of iALS*, 2021. [`fit`] learns both sides
 //! from all interactions; [`ItemSide`] folds one user in, exactly, with the items held fixed; [`refresh_items`] is the
-//! other half-step for a few items.
+//! other half-step for a few items; [`HeldSide`] takes either half-step in pieces.
 
 mod cg;
 mod cholesky;
 mod half_step;
 mod loss;
 mod params;
+mod pieces;
 mod rotated;
 mod sides;
 mod subspace;
 
 pub use half_step::FoldScratch;
 pub use params::{AlsParams, Solver};
+pub use pieces::{HeldSide, RowSums};
 pub use sides::{Factors, FoldInError, ItemSide, SideError, UserSide, gram, refresh_items};
 
 use crate::matrix::Interactions;
@@ -100,7 +102,7 @@ pub fn train(
 ) -> Result<Factors, FitError> {
     let (n_users, n_items, rank) = (data.n_rows(), data.n_cols(), params.rank());
     let by_item = data.transpose();
-    let mut items = start(n_items, params, training.warm)?;
+    let mut items = initial_items(n_items, params, training.warm)?;
     let mut users = vec![0f32; n_users * rank];
     let user_error = |Singular { row }| FitError::Singular { side: "user", row };
     let item_error = |Singular { row }| FitError::Singular { side: "item", row };
@@ -116,9 +118,12 @@ pub fn train(
     Ok(Factors { users: shaped(n_users, users), items: shaped(n_items, items) })
 }
 
-/// Where the item factors begin: the warm start's rows, and for each further item numbers that depend on the seed and
-/// the item's index only, so that an item starts the same whatever other items there are.
-fn start(
+/// Where the item factors begin, `n_items * rank` numbers row by row: the warm start's rows, and for each further item
+/// numbers that depend on the seed and the item's index only, so that an item starts the same whatever other items there are.
+///
+/// # Errors
+/// [`FitError`] if the warm start does not fit.
+pub fn initial_items(
     n_items: usize,
     params: &AlsParams,
     warm: Option<ArrayView2<'_, f32>>,

@@ -14,6 +14,7 @@ mod stream;
 mod yardsticks;
 
 pub use given::{Given, GivenQuality, leave_one_out};
+pub(crate) use lists::gini;
 pub use lists::{Exposure, GroupQuality, Groups, co_occurrence, intra_list_diversity};
 pub use quality::{Mean, Quality, quality};
 pub use ranking::{RankingQuality, UserLists, list_quality, rank_users};

@@ -1,5 +1,7 @@
 //! The Arrow schema of events: one row an event, ids as opaque binary, money in micro-units, time in UTC milliseconds.
 
+mod read;
+
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -13,6 +15,8 @@ use crate::event::{EventKind, ShopEvent};
 use crate::ids::UserId;
 use crate::time::EventMs;
 use crate::topic::Topic;
+
+pub use read::{ReadRow, read_events};
 
 /// Rows of one batch. Text columns count bytes in 31 bits, and a forum text has at most 16 KiB.
 pub const BATCH_ROWS_MAX: usize = 65_536;

@@ -30,6 +30,12 @@ pub const STORE: &[Migration] = &[
         name: "segments of users",
         sql: include_str!("../migrations/0007_user_segment.sql"),
     },
+    Migration { version: 8, name: "jobs", sql: include_str!("../migrations/0008_jobs.sql") },
+    Migration {
+        version: 9,
+        name: "candidates for models",
+        sql: include_str!("../migrations/0009_model_candidate.sql"),
+    },
 ];
 
 /// The embedded log.

@@ -4,7 +4,7 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType, UInt16Type, UInt32Type};
 use arrow_array::{Array, RecordBatch};
-use shoptide_schemas::arrow::{BATCH_ROWS_MAX, EventRow, event_batch, event_schema};
+use shoptide_schemas::arrow::{BATCH_ROWS_MAX, EventRow, event_batch, event_schema, read_events};
 use shoptide_schemas::event::OrderLine;
 use shoptide_schemas::{
     Currency, EventId, EventKind, EventMs, EventType, ItemId, Micros, ShopEvent, Topic, UserId, reference,
@@ -116,4 +116,32 @@ fn no_rows_are_an_empty_batch_and_too_many_are_refused() {
     assert_eq!(event_batch(&vec![row; BATCH_ROWS_MAX]).unwrap().num_rows(), BATCH_ROWS_MAX);
     let error = event_batch(&vec![row; BATCH_ROWS_MAX + 1]).unwrap_err().to_string();
     assert!(error.contains("65536"), "{error}");
+}
+
+#[test]
+fn what_is_read_back_is_what_was_written() {
+    let decode = |t: &EventType| wire::decode(reference::user_example(*t).as_bytes()).unwrap();
+    let mut events: Vec<_> = EventType::ALL.iter().map(decode).chain([odd_purchase()]).collect();
+    let back = read_events(&batch(&events)).unwrap();
+    for event in &mut events {
+        // No column has it.
+        if let EventKind::Absorbed { part, .. } = &mut event.kind {
+            part.clear();
+        }
+    }
+    assert_eq!(back.iter().map(|row| row.event.clone()).collect::<Vec<_>>(), events);
+    let places: Vec<_> = back.iter().map(|row| (row.offset, row.appended.0 - row.event.at.0)).collect();
+    assert_eq!(places, (0..events.len() as i64).map(|n| (n, 7)).collect::<Vec<_>>());
+}
+
+#[test]
+fn foreign_rows_are_refused_by_column() {
+    let good = batch(&[odd_purchase()]);
+    let keep: Vec<usize> =
+        (0..good.num_columns()).filter(|n| good.schema().field(*n).name() != "quantity").collect();
+    let error = read_events(&good.project(&keep).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("quantity"), "{error}");
+    let view = ShopEvent { event_type: EventType::RateItem, ..odd_purchase() };
+    let error = read_events(&batch(&[view])).unwrap_err().to_string();
+    assert!(error.contains("rating_hundredths, row 0"), "{error}");
 }

@@ -13,7 +13,7 @@ use shoptide_live::{Live, Metrics};
 use tower::ServiceExt;
 
 use crate::app::{Refused, serve_context};
-use crate::args::{Ask, Place, Profile};
+use crate::args::{Ask, Place, Profile, Recommend};
 use crate::commands::load_config;
 use crate::commands::profile::profile_text;
 use crate::data_dir::DataDir;
@@ -26,7 +26,11 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Lists held for one question.
 const CACHE_ENTRIES: usize = 100;
 
-pub async fn recommend(ask: Ask) -> anyhow::Result<ExitCode> {
+pub async fn recommend(asked: Recommend) -> anyhow::Result<ExitCode> {
+    let Recommend { at, ask } = asked;
+    if let Some(at) = at {
+        return super::at::recommend(&ask, &at).await;
+    }
     let path = format!("/v1/users/{}/recommendations?explain=true&n={}", escaped(&ask.id), ask.n);
     let answer = get(&ask.place, &path).await?;
     if ask.json {
@@ -99,8 +103,8 @@ pub fn escaped(id: &str) -> String {
 }
 
 /// What the API answered.
-struct Answer {
-    json: Value,
+pub struct Answer {
+    pub json: Value,
     /// Word for word.
     text: String,
 }
@@ -112,7 +116,32 @@ impl Answer {
     }
 }
 
+/// What the API says of a path, or nothing where it says that there is nothing.
+pub async fn found(place: &Place, path: &str) -> anyhow::Result<Option<Value>> {
+    let (status, answer) = answered(place, path).await?;
+    match status {
+        StatusCode::NOT_FOUND => Ok(None),
+        status => Ok(Some(good(status, answer)?.json)),
+    }
+}
+
 async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
+    let (status, answer) = answered(place, path).await?;
+    good(status, answer)
+}
+
+fn good(status: StatusCode, answer: Answer) -> anyhow::Result<Answer> {
+    let json = &answer.json;
+    if status == StatusCode::BAD_REQUEST {
+        return Err(Refused(format!("{}: {}", shown(json.get("code")), shown(json.get("message")))).into());
+    }
+    if status != StatusCode::OK {
+        anyhow::bail!("{}: {}", shown(json.get("code")), shown(json.get("message")));
+    }
+    Ok(answer)
+}
+
+async fn answered(place: &Place, path: &str) -> anyhow::Result<(StatusCode, Answer)> {
     let mut config = load_config(place.config.as_deref())?;
     // Whoever can read the files needs no key.
     (config.serve.read_key, config.serve.write_key) = (None, None);
@@ -125,22 +154,22 @@ async fn get(place: &Place, path: &str) -> anyhow::Result<Answer> {
     let mut context = serve_context(&config, log.clone(), truth.clone(), cache, live.clone());
     // No question of a command is a search or a chat: the whole catalogue would be read for nothing.
     (context.options.search, context.options.chat) = (false, false);
+    let answer = answered(context, path).await;
+    live.stop();
+    // Nothing was written: there is nothing to flush, only files to let go.
+    let _ = tokio::time::timeout(Duration::from_millis(500), log.close()).await;
+    answer
+}
+
+/// Asks the API once. Whoever calls lets go of what it stands on.
+pub async fn answered(context: shoptide_serve::ServeContext, path: &str) -> anyhow::Result<Answer> {
     let router = shoptide_serve::router(context);
     let request = Request::get(path).body(Body::empty())?;
     let answer = router.oneshot(request).await.context("the API did not answer")?;
     let status = answer.status();
     let body = http_body_util::Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
     let body = body.map_err(|e| anyhow::anyhow!("the answer cannot be read: {e}"))?.to_bytes();
-    live.stop();
-    // Nothing was written: there is nothing to flush, only files to let go.
-    let _ = tokio::time::timeout(Duration::from_millis(500), log.close()).await;
     let json: Value = serde_json::from_slice(&body).context("the answer is no JSON")?;
-    if status == StatusCode::BAD_REQUEST {
-        return Err(Refused(format!("{}: {}", shown(json.get("code")), shown(json.get("message")))).into());
-    }
-    if status != StatusCode::OK {
-        anyhow::bail!("{}: {}", shown(json.get("code")), shown(json.get("message")));
-    }
     let text = String::from_utf8(body.to_vec()).context("the answer is no text")?;
-    Ok(Answer { json, text })
+    Ok((status, Answer { json, text }))
 }

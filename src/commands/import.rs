@@ -130,6 +130,16 @@ fn print(report: &Report, accepted: u64, rejected: u64, seconds: f64, json: bool
     let types: Vec<Vec<String>> =
         report.events_by_type.iter().map(|(name, n)| vec![(*name).to_owned(), n.to_string()]).collect();
     out!("{}", table(&["type", "events"], &types))?;
+    if report.bought_micros != 0 || report.refunded_micros != 0 || report.rejected_micros != 0 {
+        let sums = [
+            ("bought", report.bought_micros),
+            ("refunded", -report.refunded_micros),
+            ("rejected", report.rejected_micros),
+            ("the file", report.sum_micros()),
+        ];
+        let sums = sums.map(|(what, micros)| vec![what.to_owned(), shoptide_models::report::decimal(micros)]);
+        out!("\n{}", table(&["quantity x price", "sum"], &sums))?;
+    }
     if 0 < report.bad {
         let reasons: Vec<Vec<String>> =
             report.bad_by_reason.iter().map(|(reason, n)| vec![reason.clone(), n.to_string()]).collect();

@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::json;
+use shoptide_config::Config;
 use shoptide_jobs::evaluate::OutFile;
 use shoptide_jobs::segments::segment_once;
-use shoptide_jobs::train::{Tables, TuneOptions, held_out, train_once};
+use shoptide_jobs::train::{
+    Mode, Tables, TrainContext, TrainOptions, Trained, TuneOptions, held_out, train_as,
+};
 use shoptide_live::{Live, Metrics};
 use shoptide_store::Truth;
 
 use crate::app::{Roles, segment_context, train_context};
 use crate::args::{Job, Jobs, Run};
-use crate::commands::{archive, load_config, run, segments, tune};
+use crate::commands::{archive, cluster, load_config, models, run, schedules, segments, skew, tune};
 use crate::data_dir::DataDir;
 use crate::services;
 use crate::{out, outln};
@@ -24,43 +27,50 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     let Some(job) = args.job else {
         return run::run(Run { place: args.place, port: None }, Roles::JOBS).await;
     };
-    if let Job::Archive { follow, once: _, json } = job {
-        return archive::run(args.place, follow, json).await;
+    let job = match job {
+        Job::List { json } => return schedules::list(&args.place, json).await,
+        Job::History { job, limit, json } => return schedules::history(&args.place, job, limit, json).await,
+        Job::Run { name, json } => return schedules::run(&args.place, &name, json).await,
+        Job::Skew { n, keys, json } => return skew::run(&args.place, n as usize, keys as usize, json).await,
+        Job::Archive { follow, once: _, json } => return archive::run(args.place, follow, json).await,
+        Job::Als(als) => return cluster::als(als).await,
+        job => job,
+    };
+    if let Job::Train { from, .. } = &job
+        && from == "lake"
+        && !cfg!(feature = "lake")
+    {
+        return Err(super::lake::without("jobs train --from lake"));
     }
     let config = load_config(args.place.config.as_deref())?;
     let plot = match &job {
         Job::Tune { plot, .. } => plot.as_deref().map(|path| OutFile::open("plot", path)).transpose()?,
-        Job::Train { .. } | Job::Evaluate { .. } | Job::Segment { .. } | Job::Archive { .. } => None,
+        _ => None,
     };
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
     let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth: Arc<dyn Truth> = match job {
         Job::Train { .. } | Job::Segment { .. } => services::open_truth(&config, &data).await?,
-        Job::Evaluate { .. } | Job::Tune { .. } | Job::Archive { .. } => {
-            services::open_truth_to_read(&config, &data).await?
-        }
+        _ => services::open_truth_to_read(&config, &data).await?,
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
     let context = train_context(&config, &data, &log, &truth, &live)?;
+    let mut code = ExitCode::SUCCESS;
     match job {
-        Job::Archive { .. } => {}
-        Job::Train { json } => {
-            let trained = train_once(&context).await?;
-            let (version, items) = (trained.model.version(), trained.model.n_items());
-            if json {
-                outln!(
-                    "{}",
-                    json!({ "version": version, "users": trained.users, "items": items, "seconds": trained.seconds })
-                )?;
-            } else {
-                outln!(
-                    "version {version}: {} users, {items} items, {:.2} s",
-                    trained.users,
-                    trained.seconds
-                )?;
-            }
+        Job::Train { from, mode, candidate, json } => {
+            let mode = match mode.as_str() {
+                "full" => Mode::Full,
+                "items" => Mode::Items,
+                _ => Mode::Warm,
+            };
+            let options = TrainOptions { mode, candidate };
+            let trained = match from.as_str() {
+                "lake" => from_lake(&config, &data, &context, options).await?,
+                _ => train_as(&context, options).await?,
+            };
+            code = models::trained(&trained, candidate, json)?;
         }
         Job::Segment { k, json } => {
             let mut context = segment_context(&config, &truth, &live)?;
@@ -85,6 +95,13 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             }
             tune::print(&tuned, json)?;
         }
+        // Seen to before anything was opened.
+        Job::List { .. }
+        | Job::Run { .. }
+        | Job::History { .. }
+        | Job::Skew { .. }
+        | Job::Archive { .. }
+        | Job::Als(_) => {}
         Job::Evaluate { json } => {
             let mut tables = Tables::default();
             tables.advance(&*truth).await?;
@@ -122,5 +139,27 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     live.stop();
     log.close().await;
     truth.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+#[cfg(feature = "lake")]
+async fn from_lake(
+    config: &Config,
+    data: &DataDir,
+    context: &TrainContext,
+    options: TrainOptions,
+) -> anyhow::Result<Trained> {
+    use shoptide_jobs::train::{TrainError, train_from_lake};
+    use shoptide_lake::{Lake, LakeOptions};
+
+    let lake = Lake::open(&LakeOptions::of(&config.lake, data.path())).await.map_err(super::lake::told)?;
+    train_from_lake(context, &lake, options).await.map_err(|error| match error {
+        TrainError::Lake(error) => super::lake::told(error),
+        other => other.into(),
+    })
+}
+
+#[cfg(not(feature = "lake"))]
+async fn from_lake(_: &Config, _: &DataDir, _: &TrainContext, _: TrainOptions) -> anyhow::Result<Trained> {
+    Err(super::lake::without("jobs train --from lake"))
 }

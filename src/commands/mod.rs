@@ -2,7 +2,9 @@
 
 pub mod archive;
 pub mod ask;
+pub mod at;
 pub mod chat;
+pub mod cluster;
 pub mod config;
 pub mod dead_letters;
 pub mod evaluate;
@@ -14,10 +16,15 @@ pub mod import;
 pub mod jobs;
 pub mod lake;
 pub mod mcp;
+pub mod models;
 pub mod profile;
 pub mod provide;
+pub mod replay;
+pub mod report;
 pub mod run;
+pub mod schedules;
 pub mod segments;
+pub mod skew;
 pub mod sql;
 pub mod state;
 pub mod tune;
@@ -27,10 +34,13 @@ use std::path::Path;
 use shoptide_config::{Config, process_variables};
 
 use crate::app::Refused;
+use crate::data_dir::DataDir;
 
 /// Loads the configuration of a command.
 pub fn load_config(file: Option<&Path>) -> anyhow::Result<Config> {
-    Ok(Config::load(file, process_variables()?)?)
+    let config = Config::load(file, process_variables()?)?;
+    config.check_jobs(&crate::schedules::registry().names())?;
+    Ok(config)
 }
 
 /// The write key, read from a file so that it is in no process list.
@@ -39,4 +49,35 @@ pub fn key_of(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let unreadable = |e| Refused(format!("key file {} cannot be read: {e}", file.display()));
     let key = std::fs::read_to_string(file).map_err(unreadable)?;
     Ok(Some(key.trim().to_owned()))
+}
+
+/// The lake as a source of what the log has forgotten, if there is one.
+#[cfg(feature = "lake")]
+pub async fn lake_archive(
+    config: &Config,
+    data: &DataDir,
+    partitions: u32,
+) -> anyhow::Result<Option<Box<dyn shoptide_jobs::replay::Archive>>> {
+    let options = shoptide_lake::LakeOptions::of(&config.lake, data.path());
+    // Opening a folder would make it.
+    if !options.url.contains("://") && !Path::new(&options.url).is_dir() {
+        return Ok(None);
+    }
+    let archive = shoptide_jobs::replay::LakeArchive::open(&options, partitions).await?;
+    Ok(Some(Box::new(archive)))
+}
+
+/// Without the feature `lake` there is none: what the log has forgotten is said to be gone.
+#[cfg(not(feature = "lake"))]
+pub async fn lake_archive(
+    config: &Config,
+    data: &DataDir,
+    _partitions: u32,
+) -> anyhow::Result<Option<Box<dyn shoptide_jobs::replay::Archive>>> {
+    if config.lake.url.is_some() || data.path().join("lake").is_dir() {
+        tracing::warn!(
+            "there is a lake, but this program is built without it: cargo build --release (feature `lake`)"
+        );
+    }
+    Ok(None)
 }

@@ -95,7 +95,13 @@ pub fn print(report: &SegmentsReport, json: bool) -> anyhow::Result<()> {
 }
 
 fn row(segment: &SegmentReport) -> Vec<String> {
-    let terms: Vec<String> = segment.terms.iter().take(TERMS_BESIDE).map(|t| visible(&t.text)).collect();
+    // A word of a category is no news beside the category.
+    let mut terms: Vec<String> = Vec::new();
+    for term in segment.terms.iter().map(|t| visible(&t.text)) {
+        if terms.len() < TERMS_BESIDE && !terms.contains(&term) {
+            terms.push(term);
+        }
+    }
     vec![
         segment.id.to_string(),
         visible(&segment.name),

@@ -49,13 +49,18 @@ pub async fn open_cache(
     local_ttl: Duration,
 ) -> anyhow::Result<Arc<dyn Cache>> {
     match config.store.cache {
-        CacheKind::Local => Ok(Arc::new(LocalCache::new(LocalCacheOptions {
-            entries_max,
-            ttl_ms: i64::try_from(local_ttl.as_millis()).unwrap_or(i64::MAX),
-            clock: system_clock(),
-        }))),
+        CacheKind::Local => Ok(open_local_cache(entries_max, local_ttl)),
         CacheKind::Redis => real::open_redis(config).await,
     }
+}
+
+/// The cache of this process alone.
+pub fn open_local_cache(entries_max: usize, ttl: Duration) -> Arc<dyn Cache> {
+    Arc::new(LocalCache::new(LocalCacheOptions {
+        entries_max,
+        ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX),
+        clock: system_clock(),
+    }))
 }
 
 /// In place of the clients, in a binary that was built without them.

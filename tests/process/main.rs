@@ -4,6 +4,8 @@
 // Clippy's exception for tests does not see the helpers they share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "lake")]
+mod archive;
 #[cfg(feature = "mcp")]
 mod assistants;
 mod chat;
@@ -21,15 +23,19 @@ mod letters;
 mod loading;
 mod machines;
 mod misconfigured;
+mod models;
 mod rated;
 mod real;
+mod report;
 mod roles;
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod running;
+mod schedules;
 #[cfg(feature = "search")]
 mod search;
 mod segments;
 mod services;
+mod then;
 mod truncated;
 #[cfg(feature = "assistant")]
 mod worded;

@@ -11,15 +11,17 @@ use shoptide_benches::figure::{Row, markdown};
 use shoptide_benches::machine::{Machine, load};
 use shoptide_benches::produce::Ask;
 use shoptide_benches::rows::{
-    cached, chat, demo, exact, held_out, one_user, quality, retailrocket, search, sustained, training,
+    archive, cached, chat, demo, exact, held_out, one_user, online_retail, quality, replay, retailrocket,
+    search, skew, sustained, training,
 };
 use shoptide_benches::server::build_shoptide;
 
 /// The rows, in the order of the table.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 16] = [
     "demo",
     "training",
     "retailrocket",
+    "retail",
     "sustained",
     "one-user",
     "cached",
@@ -29,6 +31,9 @@ const NAMES: [&str; 12] = [
     "held-out",
     "quality-generated",
     "quality-movielens",
+    "archive",
+    "replay",
+    "skew",
 ];
 /// A minute's load above which somebody else's work is measured too.
 const LOAD_MAX: f64 = 0.5;
@@ -57,23 +62,31 @@ enum Part {
     /// The producer that a row starts as a process of its own.
     #[command(hide = true)]
     Produce(Ask),
+    /// The archiver that a row starts as a process of its own.
+    #[command(hide = true)]
+    Archive(archive::Archive),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let mut runtime = match &args.part {
         // One thread: the producer's share of the measured cores should be small.
-        Some(_) => tokio::runtime::Builder::new_current_thread(),
-        None => tokio::runtime::Builder::new_multi_thread(),
+        Some(Part::Produce(_)) => tokio::runtime::Builder::new_current_thread(),
+        Some(Part::Archive(_)) | None => tokio::runtime::Builder::new_multi_thread(),
     };
     runtime.enable_all().build().context("the runtime")?.block_on(run(args))
 }
 
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    if let Some(Part::Produce(ask)) = &args.part {
-        println!("{}", ask.run().await?);
-        return Ok(ExitCode::SUCCESS);
+    match &args.part {
+        Some(Part::Produce(ask)) => println!("{}", ask.run().await?),
+        Some(Part::Archive(archive)) => println!("{}", archive.run().await?),
+        None => return measure(args).await,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(unknown) = args.only.iter().find(|n| !NAMES.contains(&n.as_str())) {
         eprintln!("figures: {unknown} is no row; expected one of {}", NAMES.join(", "));
         return Ok(ExitCode::from(2));
@@ -94,14 +107,18 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
             "demo" => demo::row(&shoptide).map(|r| vec![r]),
             "training" => training::row(set).await.map(|r| vec![r]),
             "retailrocket" => retailrocket::row(set).await.map(|r| vec![r]),
+            "retail" => online_retail::row(set).await.map(|r| vec![r]),
             "sustained" => sustained::rows(&shoptide, set, args.seconds),
             "one-user" => one_user::row(set).await.map(|r| vec![r]),
             "cached" => cached::row(&shoptide, set).await.map(|r| vec![r]),
             "search" => search::rows(set).await,
             "chat" => chat::row(&shoptide, set).await.map(|r| vec![r]),
+            "replay" => replay::row().await.map(|r| vec![r]),
+            "skew" => skew::row(set).await.map(|r| vec![r]),
             "fold-in" => exact::row(set).map(|r| vec![r]),
             "held-out" => held_out::row(set).map(|r| vec![r]),
             "quality-generated" => quality::generated::row(set).await.map(|r| vec![r]),
+            "archive" => archive::row(set).await.map(|r| vec![r]),
             _ => quality::movielens::row(set).await.map(|r| vec![r]),
         };
         match measured {

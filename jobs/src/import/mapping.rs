@@ -95,6 +95,7 @@ pub(crate) struct Rules {
     /// What a user made of the `missing_user` column begins with.
     pub missing_user_prefix: String,
     pub negative_quantity_is_refund: bool,
+    pub negative_price_is_adjustment: bool,
     pub refund_order_prefixes: Vec<String>,
     pub adjustment_order_prefixes: Vec<String>,
 }

@@ -215,6 +215,7 @@ pub(crate) fn check(file: &str, raw: RawMapping) -> Result<Mapping, MappingError
         rules: Rules {
             missing_user_prefix,
             negative_quantity_is_refund: rules.negative_quantity_is_refund,
+            negative_price_is_adjustment: rules.negative_price_is_adjustment,
             refund_order_prefixes: rules.refund_order_prefixes,
             adjustment_order_prefixes: rules.adjustment_order_prefixes,
         },

@@ -122,6 +122,9 @@ pub(crate) struct RawRules {
     pub missing_user: Option<RawMissingUser>,
     #[serde(default)]
     pub negative_quantity_is_refund: bool,
+    /// A purchase or refund with a price below 0 moved no goods: a bad row, reason `adjustment`, with its amount.
+    #[serde(default)]
+    pub negative_price_is_adjustment: bool,
     #[serde(default)]
     pub refund_order_prefixes: Vec<String>,
     #[serde(default)]

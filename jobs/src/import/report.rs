@@ -36,6 +36,11 @@ pub struct Report {
     /// Quantity times price of purchases and of refunds, in millionths of the file's currencies.
     pub bought_micros: i128,
     pub refunded_micros: i128,
+    /// Quantity times price of bad rows as they stand there, with their signs: `bought - refunded + rejected` is the file's sum.
+    pub rejected_micros: i128,
+    pub rejected_micros_by_reason: BTreeMap<String, i128>,
+    /// Bad rows of which no amount could be read, or that are of a type without one.
+    pub rejected_unreadable: u64,
     pub oldest_ms: Option<i64>,
     pub newest_ms: Option<i64>,
 }
@@ -54,6 +59,23 @@ impl Bad {
 }
 
 impl Report {
+    /// Counts a bad row with its amount, as far as it has one.
+    pub(crate) fn count_rejected(&mut self, line: u64, bad: Bad, amount: Option<i128>) {
+        match amount {
+            Some(micros) => {
+                self.rejected_micros += micros;
+                *self.rejected_micros_by_reason.entry(bad.reason.clone()).or_default() += micros;
+            }
+            None => self.rejected_unreadable += 1,
+        }
+        self.count_bad(line, bad);
+    }
+
+    /// What came in and what did not, in millionths: quantity times price summed over the file.
+    pub fn sum_micros(&self) -> i128 {
+        self.bought_micros - self.refunded_micros + self.rejected_micros
+    }
+
     pub(crate) fn count_bad(&mut self, line: u64, bad: Bad) {
         self.rows += 1;
         self.bad += 1;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use shoptide_schemas::wire::{self, WireEvent, WireTime};
-use shoptide_schemas::{EventType, ShopEvent};
+use shoptide_schemas::{EventType, Micros, ShopEvent};
 
 use super::columns::{Columns, Place, RowView};
 use super::mapping::{Ids, Mapping};
@@ -134,7 +134,9 @@ impl Reader<'_> {
             .or_else(|| self.mapping.default_price.clone());
         let Some(price) = price.filter(|_| paid) else { return Ok((None, None)) };
         if price.starts_with('-') {
-            return Err(Bad::new("negative_price", "the price is negative"));
+            let adjusts = self.mapping.rules.negative_price_is_adjustment;
+            let reason = if adjusts { "adjustment" } else { "negative_price" };
+            return Err(Bad::new(reason, "the price is negative"));
         }
         Ok((Some(price), self.currency(row)))
     }
@@ -156,6 +158,31 @@ impl Reader<'_> {
             return Err(Bad::new("bad_rating", message));
         }
         Ok(Some((rating * 500.0 / self.mapping.rating_max).round() / 100.0))
+    }
+
+    /// Quantity times price as the row has them, in micro-units: exact, with its sign. None where either is no number, or a price
+    /// would say nothing.
+    pub(crate) fn amount(&self, row: RowView<'_>) -> Option<i128> {
+        let event_type = self.event_type(row).ok().flatten()?;
+        if !matches!(event_type, EventType::Purchase | EventType::Refund) {
+            return None;
+        }
+        let price = self
+            .text(row, &self.columns.price)
+            .map(Cow::into_owned)
+            .or_else(|| self.mapping.default_price.clone())?;
+        let (negative, digits) = price.strip_prefix('-').map_or((false, price.as_str()), |rest| (true, rest));
+        let price = i128::from(Micros::parse(digits, "price").ok()?.0);
+        let quantity = match self.text(row, &self.columns.quantity) {
+            Some(text) => whole(&text)?,
+            None => self.mapping.default_quantity.unwrap_or(1),
+        };
+        // A refund's pieces may be written with or without their sign.
+        let quantity = match event_type {
+            EventType::Refund => -i128::from(quantity.unsigned_abs()),
+            _ => i128::from(quantity),
+        };
+        Some(if negative { -price * quantity } else { price * quantity })
     }
 
     fn begins(&self, order_id: &Option<Cow<'_, str>>, prefixes: &[String]) -> bool {

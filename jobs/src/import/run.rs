@@ -137,7 +137,7 @@ impl Import {
             Rows { reader, seen: &mut self.seen, queue: &mut self.queue, report: &mut self.report, line };
         match found {
             Found::End => return Ok(false),
-            Found::Bad(bad) => rows.report.count_bad(line, bad),
+            Found::Bad(bad) => rows.report.count_rejected(line, bad, None),
             Found::Table => {
                 rows.take(RowView::Table(&self.records.fields), &format!("{}:{line}", self.file_tag))
             }
@@ -145,10 +145,8 @@ impl Import {
                 Shape::JsonLines { rows: Some(key) } => {
                     let path: Vec<String> = key.split('.').map(str::to_owned).collect();
                     let Some(elements) = walk(&value, &path).and_then(|v| v.as_array()) else {
-                        rows.report.count_bad(
-                            line,
-                            Bad::new("missing:rows", format!("the line has no array {key:?}")),
-                        );
+                        let bad = Bad::new("missing:rows", format!("the line has no array {key:?}"));
+                        rows.report.count_rejected(line, bad, None);
                         return Ok(true);
                     };
                     for (place, element) in elements.iter().enumerate() {
@@ -187,7 +185,7 @@ impl Rows<'_> {
                 self.queue.push_back((good.wire, item));
             }
             Ok(None) => self.report.count_ignored(),
-            Err(bad) => self.report.count_bad(self.line, bad),
+            Err(bad) => self.report.count_rejected(self.line, bad, self.reader.amount(row)),
         }
     }
 }

@@ -42,7 +42,7 @@ const COLOURS: [RGBColor; 8] = [
 
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     Line,
     Dots,
     /// Dots with nothing in them.
@@ -52,7 +52,7 @@ pub(super) enum Mark {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// Of the legend; none if empty.
     pub name: String,
     pub colour: usize,
@@ -61,7 +61,7 @@ pub(super) struct Series {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Panel {
+pub(crate) struct Panel {
     pub title: String,
     /// Names of the axes, with units.
     pub x: String,
@@ -90,7 +90,7 @@ impl Panel {
 type Page<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws all panels below the title, small ones side by side.
-pub(super) fn draw(title: &str, panels: &[Panel]) -> Result<String, PlotError> {
+pub(crate) fn draw(title: &str, panels: &[Panel]) -> Result<String, PlotError> {
     let mut rows: Vec<&[Panel]> = Vec::new();
     for same in panels.chunk_by(|a, b| a.wide == b.wide) {
         rows.extend(same.chunks(if same.iter().any(|panel| panel.wide) { 1 } else { SMALL_IN_ROW }));

@@ -4,6 +4,7 @@
 mod chart;
 mod pages;
 
+pub(crate) use chart::{Mark, Panel, Series, draw};
 pub use pages::{Measure, of_report, of_trials};
 
 /// Why a picture cannot be drawn.

@@ -7,11 +7,12 @@ use shoptide_models::item_item::Neighbours;
 use shoptide_models::segments::ServedSegments;
 use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
 
+use super::report::GateReport;
 use super::tables::Tables;
 use super::{Measured, TrainError, TrainParams};
 
-/// Trains version `version` on what the tables hold. `parent`: the version whose factors it starts from, if any; `segments`: of the
-/// run that counts, in the index of the tables.
+/// Trains version `version` on what the tables hold. `parent`: the version it follows; `warm`: its factors are where it starts,
+/// if they are of these parameters; `segments`: of the run that counts, in the index of the tables.
 ///
 /// # Errors
 /// [`TrainError::Nothing`] without a single act; [`TrainError::Numbers`] or [`TrainError::Model`] if the data cannot be
@@ -21,6 +22,7 @@ pub(super) fn train(
     params: &TrainParams,
     version: u64,
     parent: Option<&Snapshot>,
+    warm: bool,
     segments: Arc<ServedSegments>,
 ) -> Result<Snapshot, TrainError> {
     let data = tables.interactions(&params.taste)?;
@@ -28,7 +30,8 @@ pub(super) fn train(
         return Err(TrainError::Nothing);
     }
     let mut measured = Measured::new();
-    let warm = parent.filter(|p| p.side().n_items() != 0 && p.side().params() == &params.als);
+    let warm = parent.filter(|p| warm && p.side().n_items() != 0 && p.side().params() == &params.als);
+    measured.insert("warm".to_owned(), f64::from(u8::from(warm.is_some())));
     let mut observe = |sweep: als::Sweep| {
         tracing::debug!(sweep = sweep.index, loss = sweep.loss, "training");
         measured.insert("loss".to_owned(), sweep.loss);
@@ -54,12 +57,32 @@ pub(super) fn train(
     })?)
 }
 
+/// The model with what the gate measured of its twin.
+///
+/// # Errors
+/// Those of a snapshot, which a model that was one does not give.
+pub(super) fn measured(model: Snapshot, gate: &GateReport) -> Result<Snapshot, TrainError> {
+    let mut parts = model.into_parts();
+    let metrics = &mut parts.meta.metrics;
+    metrics.extend(gate.metrics.iter().map(|m| (format!("held_out_{}", m.metric), m.candidate)));
+    metrics.insert("held_out_users".to_owned(), gate.users as f64);
+    Ok(Snapshot::new(parts)?)
+}
+
+/// The version of the program, and the commit where the build says it (`SHOPTIDE_COMMIT`), which one without git need not.
+fn code_version() -> String {
+    match option_env!("SHOPTIDE_COMMIT").filter(|commit| !commit.is_empty()) {
+        Some(commit) => format!("{}+{commit}", env!("CARGO_PKG_VERSION")),
+        None => env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
 pub(super) fn lineage(tables: &Tables, params: &TrainParams, metrics: Measured) -> Lineage {
     Lineage {
         cut: tables.cut.iter().map(|(shard, topic, next)| (topic.name().to_owned(), *shard, *next)).collect(),
         now_ms: tables.now_ms,
         config_hash: params.config_hash.clone(),
-        code_version: env!("CARGO_PKG_VERSION").to_owned(),
+        code_version: code_version(),
         metrics,
     }
 }

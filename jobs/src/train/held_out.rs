@@ -1,24 +1,20 @@
 //! How good the served list would have been: the last fifth of each user's items is hidden, a model is trained on the
 //! rest, and every list is ranked over the full catalogue. No negatives are sampled.
 
-use shoptide_models::als::{self, ItemSide};
 use shoptide_models::blend::{BlendParams, Candidate, Scorer, Scratch, Taste};
 use shoptide_models::evaluate::{Mean, Quality, quality};
 use shoptide_models::hybrid::Shown;
-use shoptide_models::item_item::Neighbours;
-use shoptide_models::matrix::Interactions;
-use shoptide_models::popularity::Popularity;
-use shoptide_models::snapshot::{Kind, Snapshot, SnapshotParts};
+use shoptide_models::snapshot::Snapshot;
 
 use super::feedback::SOURCES;
-use super::full::lineage;
+use super::gate::twin;
 use super::tables::Tables;
-use super::{Measured, TrainError, TrainParams};
+use super::{TrainError, TrainParams};
 
 /// Places of a list that count.
-const K: usize = 20;
+pub(super) const K: usize = 20;
 /// Of a user's items, in the order he met them, the share that is trained on.
-const TRAIN_SHARE: f64 = 0.8;
+pub(super) const TRAIN_SHARE: f64 = 0.8;
 
 /// Mean quality at 20 of the served blend and, beside it, of its parts alone.
 #[derive(Debug, Clone)]
@@ -49,7 +45,6 @@ impl Cut {
         params: &TrainParams,
         mut rows: Vec<Vec<(u32, f32)>>,
     ) -> Result<Self, TrainError> {
-        let numbers = |e: &dyn std::fmt::Display| TrainError::Numbers(e.to_string());
         let mut hidden: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
         for row in &mut rows {
             let kept = (row.len() as f64 * TRAIN_SHARE).ceil() as usize;
@@ -58,26 +53,7 @@ impl Cut {
         if hidden.iter().all(Vec::is_empty) {
             return Err(TrainError::Nothing);
         }
-        let train = Interactions::from_rows(tables.item_ids().len(), rows.iter().cloned())
-            .map_err(|e| numbers(&e))?;
-        let factors = als::fit(&train, &params.als, None, &mut |_| {}).map_err(|e| numbers(&e))?;
-        let mut popular = vec![0_f32; train.n_cols()];
-        for row in 0..train.n_rows() {
-            let (items, strengths) = train.row(row);
-            items.iter().zip(strengths).for_each(|(item, s)| popular[*item as usize] += s);
-        }
-        let trending = vec![0_f32; popular.len()];
-        let model = Snapshot::new(SnapshotParts {
-            segments: Default::default(),
-            version: 1,
-            parent: None,
-            kind: Kind::Full,
-            meta: lineage(tables, params, Measured::new()),
-            item_ids: tables.item_ids().to_vec(),
-            side: ItemSide::new(factors.items, params.als).map_err(|e| numbers(&e))?,
-            neighbours: Neighbours::fit(&train, &params.item_item),
-            popularity: Popularity::from_scores(popular, trending).map_err(|e| numbers(&e))?,
-        })?;
+        let model = twin(tables, params, rows.iter().cloned())?;
         Ok(Self { model, rows, hidden })
     }
 
@@ -146,7 +122,12 @@ fn mean<'a>(
 }
 
 /// The best `n` items for a history, without its own.
-fn list(scorer: &Scorer<'_>, row: &[(u32, f32)], n: usize, scratch: &mut Scratch) -> Vec<Candidate> {
+pub(super) fn list(
+    scorer: &Scorer<'_>,
+    row: &[(u32, f32)],
+    n: usize,
+    scratch: &mut Scratch,
+) -> Vec<Candidate> {
     let history: Vec<Taste> = row.iter().map(|(item, s)| Taste { item: *item, strength: *s }).collect();
     let mut items: Vec<u32> = row.iter().map(|(item, _)| *item).collect();
     items.sort_unstable();

@@ -3,18 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shoptide_config::Promote;
 use shoptide_live::{LiveError, load_version};
 use shoptide_log::NewRecord;
 use shoptide_models::segments::ServedSegments;
-use shoptide_models::snapshot::Snapshot;
+use shoptide_models::snapshot::{Lineage, Snapshot};
 use shoptide_schemas::catalogue::WireCatalogue;
 use shoptide_schemas::wire::WireTime;
 use shoptide_schemas::{ItemId, Topic};
+use shoptide_store::StoreError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::publish::{forget_old, publish, put_links};
+use super::gate::{self, Served};
+use super::publish::{forget_old, publish, put_candidate, put_links};
+use super::report::{GateReport, Origin, Report, Source, Verdict};
 use super::tables::Tables;
-use super::{TrainContext, TrainError, delta, full};
+use super::versions::{RENUMBER_MAX, report_of};
+use super::{Mode, TrainContext, TrainError, TrainOptions, TrainParams, delta, full};
 use crate::segments;
 
 /// Requests for a training that may wait; more is a mistake of the caller.
@@ -29,12 +34,24 @@ const GROWTH: f64 = 1.5;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
+/// What became of a training.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is what is served now.
+    Published,
+    /// It waits under this number; why, in sentences.
+    Candidate { number: u64, why: Vec<String> },
+}
+
 /// What a training came to.
 #[derive(Debug, Clone)]
 pub struct Trained {
     pub model: Arc<Snapshot>,
     pub seconds: f64,
     pub users: usize,
+    pub outcome: Outcome,
+    /// What the gate saw, where it looked.
+    pub gate: Option<GateReport>,
 }
 
 type Answer = oneshot::Sender<Result<Trained, TrainError>>;
@@ -86,14 +103,39 @@ pub fn start(context: TrainContext, stop: watch::Receiver<bool>) -> TrainHandle 
     TrainHandle { asker: TrainAsker(asks), task: tokio::spawn(run(context, asked, stop)) }
 }
 
-/// Loads, trains once in full, publishes.
+/// Loads, trains once in full, publishes unless the gate refuses.
 ///
 /// # Errors
 /// [`TrainError`].
 pub async fn train_once(context: &TrainContext) -> Result<Trained, TrainError> {
+    train_as(context, TrainOptions::default()).await
+}
+
+/// Loads, trains once as asked for, publishes unless the gate refuses.
+///
+/// # Errors
+/// [`TrainError`]; [`TrainError::Nothing`] too if only items were to be trained and none was acted on.
+pub async fn train_as(context: &TrainContext, options: TrainOptions) -> Result<Trained, TrainError> {
     let mut trainer = Trainer::load(context.clone()).await?;
-    trainer.tables.advance(&*context.truth).await?;
-    trainer.full().await
+    trainer.read().await?;
+    trainer.once(options).await
+}
+
+/// As [`train_as`], from the event lake and what the log has beyond it instead of the truth's parts. The same cut gives the same
+/// bytes either way.
+///
+/// # Errors
+/// [`TrainError`]; [`TrainError::Lake`] if the lake has a gap or a damaged file.
+#[cfg(feature = "lake")]
+pub async fn train_from_lake(
+    context: &TrainContext,
+    lake: &shoptide_lake::Lake,
+    options: TrainOptions,
+) -> Result<Trained, TrainError> {
+    let mut trainer = Trainer::load(context.clone()).await?;
+    trainer.folded = Some(super::lake::fold_lake(context, lake).await?);
+    trainer.read().await?;
+    trainer.once(options).await
 }
 
 async fn run(context: TrainContext, mut asked: mpsc::Receiver<Answer>, mut stop: watch::Receiver<bool>) {
@@ -140,13 +182,17 @@ async fn step(
     asked: bool,
 ) -> Result<Option<Trained>, TrainError> {
     let mut trainer = match held.take() {
-        Some(trainer) => trainer,
-        None => Trainer::load(context.clone()).await?,
+        // Somebody promoted or went back: what this trainer would go on from is not served any more.
+        Some(trainer) if context.truth.model_pointer().await?.unwrap_or(0) == trainer.published => trainer,
+        _ => Trainer::load(context.clone()).await?,
     };
     trainer.tables.advance(&*context.truth).await?;
     trainer.announce_unlisted().await?;
-    let trained =
-        if asked || trainer.wants_full() { Some(trainer.full().await?) } else { trainer.delta().await? };
+    let trained = if asked || trainer.wants_full() {
+        Some(trainer.full(TrainOptions::default()).await?)
+    } else {
+        trainer.delta().await?
+    };
     *held = Some(trainer);
     Ok(trained)
 }
@@ -162,8 +208,17 @@ struct Trainer {
     model: Option<Arc<Snapshot>>,
     /// The published version; without a model its file is gone, and the next one begins a new chain.
     published: u64,
+    /// What was read instead of the truth.
+    #[cfg(feature = "lake")]
+    folded: Option<super::lake::FoldedLake>,
+    /// What is said of the full version that the published one is built on.
+    root: Report,
+    root_version: u64,
     full_at: Instant,
+    /// Acts counted by the last full training, published or not.
     full_deeds: u64,
+    /// The configuration of the last full training that was not published: it is not tried again every few seconds.
+    refused: Option<String>,
     deeds_before: u64,
     changed_items: u64,
 }
@@ -200,17 +255,46 @@ impl Trainer {
             }
             None => Tables::default(),
         };
-        let full_deeds = model.as_ref().map_or(0, |m| metric(m, "full_deeds"));
+        let (root_version, root) = report_of(&*context.truth, pointer).await?;
+        let (_, candidates) = context.truth.candidates().await?;
+        // One from before what is served was trained says nothing of now.
+        let last = candidates.last().filter(|row| Some(root_version) <= row.parent);
+        let last: Option<Lineage> = last.and_then(|row| serde_json::from_slice(&row.lineage).ok());
+        let deeds = |m: &Lineage| m.metrics.get("full_deeds").copied().unwrap_or(0.0) as u64;
+        let full_deeds = model.as_ref().map(|m| m.meta()).into_iter().chain(&last).map(deeds).max();
         Ok(Self {
             context,
             tables,
             model,
             published: pointer.unwrap_or(0),
+            #[cfg(feature = "lake")]
+            folded: None,
+            root,
+            root_version,
             full_at: Instant::now(),
-            full_deeds,
+            full_deeds: full_deeds.unwrap_or(0),
+            refused: last.map(|lineage| lineage.config_hash),
             deeds_before: 0,
             changed_items: 0,
         })
+    }
+
+    /// Reads what is to be trained on.
+    async fn read(&mut self) -> Result<(), TrainError> {
+        #[cfg(feature = "lake")]
+        if let Some(folded) = &self.folded {
+            return self.tables.fill(&*self.context.truth, &folded.rows, &folded.cut).await;
+        }
+        self.tables.advance(&*self.context.truth).await
+    }
+
+    /// Where it was read.
+    fn source(&self) -> Source {
+        #[cfg(feature = "lake")]
+        if let Some(folded) = &self.folded {
+            return Source::Lake { commit: folded.commit };
+        }
+        Source::Truth
     }
 
     fn wants_full(&mut self) -> bool {
@@ -222,57 +306,141 @@ impl Trainer {
             return params.first_after_events <= deeds || (0 < deeds && still);
         };
         let changed = self.changed_items as f64 / self.tables.item_ids().len().max(1) as f64;
+        // A delta of other parameters than its parent's would be neither's; but what was refused once is not tried on and on.
+        let shaped_anew = self.refused.as_ref() != Some(&params.config_hash)
+            && (model.meta().config_hash != params.config_hash || model.side().params() != &params.als);
         self.tables.lost
-            // A delta of other parameters than its parent's would be neither's.
-            || model.meta().config_hash != params.config_hash
-            || model.side().params() != &params.als
+            || shaped_anew
             || self.full_deeds as f64 * GROWTH < deeds as f64
             || (params.full_after_changed_share < changed && self.full_at.elapsed() > Duration::from_secs(60))
-            || (Duration::from_millis(params.full_every_ms) <= self.full_at.elapsed() && 0 < self.changed_items)
+            || (Duration::from_millis(params.full_every_ms) <= self.full_at.elapsed()
+                && 0 < self.changed_items)
     }
 
-    async fn full(&mut self) -> Result<Trained, TrainError> {
+    /// One training as asked for.
+    async fn once(&mut self, options: TrainOptions) -> Result<Trained, TrainError> {
+        match (options.mode, &self.model) {
+            // An erasure ends the chain: there is nothing to go on from.
+            (Mode::Items, Some(_)) if !self.tables.lost => self.delta().await?.ok_or(TrainError::Nothing),
+            _ => self.full(options).await,
+        }
+    }
+
+    async fn full(&mut self, options: TrainOptions) -> Result<Trained, TrainError> {
         let began = Instant::now();
         let new_chain = std::mem::take(&mut self.tables.lost) || self.model.is_none();
         if new_chain && 1 < self.tables.reads + u32::from(self.model.is_some()) {
             // The index of the old chain names items that only the erased may have touched; and the first version's must
             // not depend on how often the tables were read before it.
             self.tables = Tables::default();
-            self.tables.advance(&*self.context.truth).await?;
+            self.read().await?;
             self.tables.lost = false;
         }
         let version = self.published + 1;
         let parent = self.model.clone().filter(|_| !new_chain);
         let segments = self.segments(None).await?;
         let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
+        let served_params = params.shaped_as(&self.root.config);
         // Training is work for the cores, not for the runtime's workers.
-        let (mut tables, model, links) = self
+        let (tables, trained, links) = self
             .context
             .workers
             .run(move || {
-                let model = full::train(&tables, &params, version, parent.as_deref(), segments);
+                let trained = (|| {
+                    let warm = options.mode != Mode::Full;
+                    let model = full::train(&tables, &params, version, parent.as_deref(), warm, segments)?;
+                    let judged = params.gate.promote != Promote::Always;
+                    let Some(served) = parent.as_deref().filter(|_| judged) else { return Ok((model, None)) };
+                    let params_of = TrainParams { als: *served.side().params(), ..served_params };
+                    let served = Served { model: served, params: params_of };
+                    let gate = gate::judge(&tables, &params, &params.gate, &served)?;
+                    Ok::<_, TrainError>((full::measured(model, &gate)?, Some(gate)))
+                })();
                 let links = tables.links();
-                (tables, model, links)
+                (tables, trained, links)
             })
             .await?;
-        tables.take_touched();
         self.tables = tables;
+        let (model, gate) = trained?;
+        let model = Arc::new(model);
         let seconds = began.elapsed().as_secs_f64();
-        let model = Arc::new(model?);
-        publish(&self.context, &model, None).await?;
-        put_links(&self.context, version, links).await?;
         self.context.live.metrics().train.with_label_values(&["full"]).observe(seconds);
-        tracing::info!(
-            version,
-            seconds,
-            users = self.tables.n_users(),
-            items = model.n_items(),
-            "trained in full"
-        );
+        let why = if new_chain { Vec::new() } else { self.why_not(options, gate.as_ref()) };
+        let report = Report {
+            origin: Origin::Trained,
+            source: self.source(),
+            mode: if metric(&model, "warm") == 1 { Mode::Warm } else { Mode::Full }.name().to_owned(),
+            gate: gate.clone(),
+            why: why.clone(),
+            config: self.context.params.shaping.clone(),
+        };
         (self.full_at, self.full_deeds, self.changed_items) = (Instant::now(), self.tables.deeds, 0);
+        let users = self.tables.n_users();
+        if !why.is_empty() {
+            let number = put_candidate(&self.context.shelf(), &model, Some(self.published), &report).await?;
+            for why in &why {
+                tracing::warn!(candidate = number, why, "trained in full and not published");
+            }
+            self.refused = Some(self.context.params.config_hash.clone());
+            put_links(&self.context, self.published, links).await?;
+            forget_old(&self.context, None, self.tables.tombstones).await?;
+            return Ok(Trained { model, seconds, users, outcome: Outcome::Candidate { number, why }, gate });
+        }
+        let model = self.publish_full(model, &report).await?;
+        let version = model.version();
+        self.context.live.adopt(model.clone());
+        self.tables.take_touched();
+        put_links(&self.context, version, links).await?;
+        tracing::info!(version, seconds, users, items = model.n_items(), "trained in full");
         (self.model, self.published) = (Some(model.clone()), version);
-        forget_old(&self.context, new_chain.then_some(version)).await?;
-        Ok(Trained { model, seconds, users: self.tables.n_users() })
+        (self.root, self.root_version, self.refused) = (report, version, None);
+        forget_old(&self.context, new_chain.then_some(version), self.tables.tombstones).await?;
+        Ok(Trained { model, seconds, users, outcome: Outcome::Published, gate })
+    }
+
+    /// Publishes a full version. A training takes a minute where there is much, and another process may have refreshed items of the
+    /// same chain meanwhile: then it comes behind those. Whatever else was published first wins.
+    async fn publish_full(&self, model: Arc<Snapshot>, report: &Report) -> Result<Arc<Snapshot>, TrainError> {
+        let shelf = self.context.shelf();
+        let mut model = model;
+        for _ in 0..RENUMBER_MAX {
+            let error = match publish(&shelf, &model, None, Some(report)).await {
+                Ok(()) => return Ok(model),
+                Err(error @ TrainError::Store(StoreError::Unusable(_))) => error,
+                Err(error) => return Err(error),
+            };
+            let pointer = shelf.truth.model_pointer().await?;
+            let (root, _) = report_of(&*shelf.truth, pointer).await?;
+            let Some(pointer) =
+                pointer.filter(|p| model.version() <= *p && root == self.root_version && root != 0)
+            else {
+                return Err(error);
+            };
+            let mut parts = model.parts().clone();
+            parts.version = pointer + 1;
+            model = Arc::new(Snapshot::new(parts)?);
+        }
+        let message = "the trainer that runs publishes faster than this training could follow".to_owned();
+        Err(StoreError::Unavailable { store: "the models", reason: message }.into())
+    }
+
+    /// Why a training that could follow what is served is not published; nothing if it is.
+    fn why_not(&self, options: TrainOptions, gate: Option<&GateReport>) -> Vec<String> {
+        let mut why: Vec<String> = Vec::new();
+        if let Some(gate) = gate.filter(|gate| gate.verdict == Verdict::Refused) {
+            why.extend(gate.why.iter().cloned());
+        }
+        if options.candidate {
+            why.push("it was asked for as a candidate".to_owned());
+        }
+        if self.context.params.gate.promote == Promote::ByHand {
+            why.push("gate.promote is \"by_hand\"".to_owned());
+        }
+        if let Origin::RolledBack { to } = self.root.origin {
+            // A rollback that the next hour undoes is none.
+            why.push(format!("somebody rolled back to version {to}; `shoptide models promote` ends that"));
+        }
+        why
     }
 
     async fn delta(&mut self) -> Result<Option<Trained>, TrainError> {
@@ -284,7 +452,9 @@ impl Trainer {
         }
         let began = Instant::now();
         self.changed_items += touched.len() as u64;
-        let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
+        // Another configuration may have been refused: the chain that is served goes on with its own factors.
+        let params = TrainParams { als: *parent.side().params(), ..(*self.context.params).clone() };
+        let tables = std::mem::take(&mut self.tables);
         let from = parent.clone();
         let (tables, model) = self
             .context
@@ -297,12 +467,14 @@ impl Trainer {
         self.tables = tables;
         let seconds = began.elapsed().as_secs_f64();
         let model = Arc::new(model?);
-        publish(&self.context, &model, Some(&parent)).await?;
+        publish(&self.context.shelf(), &model, Some(&parent), None).await?;
+        self.context.live.adopt(model.clone());
         self.context.live.metrics().train.with_label_values(&["delta"]).observe(seconds);
         tracing::debug!(version = model.version(), seconds, "items refreshed");
         (self.model, self.published) = (Some(model.clone()), model.version());
-        forget_old(&self.context, None).await?;
-        Ok(Some(Trained { model, seconds, users: self.tables.n_users() }))
+        forget_old(&self.context, None, self.tables.tombstones).await?;
+        let users = self.tables.n_users();
+        Ok(Some(Trained { model, seconds, users, outcome: Outcome::Published, gate: None }))
     }
 
     /// The segments of the run that counts, in the index of the tables. `known`: those of the parent, if its index is the same.

@@ -29,7 +29,7 @@ struct Deed {
 }
 
 #[derive(Debug, Clone, Default)]
-struct User {
+pub(super) struct User {
     last_ms: [i64; PARTS],
     deeds: Vec<Deed>,
     /// Of the forum's part: item, and the thread of the last act there.
@@ -94,6 +94,32 @@ impl Tables {
             return Err(StoreError::Unusable(error).into());
         }
         self.cut = cut_of(&offsets);
+        self.reads += 1;
+        self.lost |= tombstones != self.tombstones;
+        self.tombstones = tombstones;
+        Ok(())
+    }
+
+    /// Takes the parts of all users at a cut, in order of shard, user and topic, instead of reading the truth's; of that only its
+    /// erasures are asked for.
+    ///
+    /// # Errors
+    /// As [`Tables::advance`].
+    #[cfg(feature = "lake")]
+    pub(super) async fn fill(
+        &mut self,
+        truth: &dyn Truth,
+        rows: &[PartRow],
+        cut: &Cut,
+    ) -> Result<(), TrainError> {
+        let mut tombstones = 0;
+        truth.dump(FoldedTable::Tombstones, &mut |_| tombstones += 1).await?;
+        let before: BTreeMap<(u32, Topic), i64> = self.cut.iter().map(|(s, t, o)| ((*s, *t), *o)).collect();
+        for row in rows {
+            let from = before.get(&(row.shard, row.topic)).copied().unwrap_or(0);
+            self.take(row, from).map_err(StoreError::Unusable)?;
+        }
+        self.cut.clone_from(cut);
         self.reads += 1;
         self.lost |= tombstones != self.tombstones;
         self.tombstones = tombstones;
@@ -172,6 +198,12 @@ impl Tables {
         self.users.values().map(|user| strengths(user, taste))
     }
 
+    /// At most `users_max` users, every so many of all in canonical order.
+    pub(super) fn sample(&self, users_max: usize) -> impl Iterator<Item = &User> {
+        let stride = self.users.len().div_ceil(users_max.max(1)).max(1);
+        self.users.values().step_by(stride)
+    }
+
     /// Users times items, rows in order of time.
     ///
     /// # Errors
@@ -230,24 +262,31 @@ impl Tables {
     }
 }
 
-/// The positive strengths of one user, in order of time.
-fn strengths(user: &User, taste: &TasteParams) -> Vec<(u32, f32)> {
-    let now_ms = user.last_ms.iter().copied().max().unwrap_or(0);
-    let mut row: Vec<(i64, u32, f32)> = Vec::new();
-    for deed in &user.deeds {
-        let rating = deed.rating.checked_sub(1);
-        let strength = taste.act_strength(usize::from(deed.topic), deed.act, rating, now_ms);
-        match row.last_mut() {
-            Some((last_ms, item, sum)) if *item == deed.item => {
-                *sum += strength;
-                *last_ms = deed.last_ms.max(*last_ms);
+impl User {
+    /// The positive strengths, each with the item and the time of the last act, in order of time.
+    pub(super) fn timed(&self, taste: &TasteParams) -> Vec<(i64, u32, f32)> {
+        let now_ms = self.last_ms.iter().copied().max().unwrap_or(0);
+        let mut row: Vec<(i64, u32, f32)> = Vec::new();
+        for deed in &self.deeds {
+            let rating = deed.rating.checked_sub(1);
+            let strength = taste.act_strength(usize::from(deed.topic), deed.act, rating, now_ms);
+            match row.last_mut() {
+                Some((last_ms, item, sum)) if *item == deed.item => {
+                    *sum += strength;
+                    *last_ms = deed.last_ms.max(*last_ms);
+                }
+                _ => row.push((deed.last_ms, deed.item, strength)),
             }
-            _ => row.push((deed.last_ms, deed.item, strength)),
         }
+        row.retain(|(_, _, s)| 0.0 < *s);
+        row.sort_unstable_by_key(|(last_ms, item, _)| (*last_ms, *item));
+        row
     }
-    row.retain(|(_, _, s)| 0.0 < *s);
-    row.sort_unstable_by_key(|(last_ms, item, _)| (*last_ms, *item));
-    row.into_iter().map(|(_, item, s)| (item, s)).collect()
+}
+
+/// The same without times.
+fn strengths(user: &User, taste: &TasteParams) -> Vec<(u32, f32)> {
+    user.timed(taste).into_iter().map(|(_, item, s)| (item, s)).collect()
 }
 
 fn cut_of(offsets: &[OffsetRow]) -> Cut {

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -31,9 +32,13 @@ pub struct Shop {
 
 impl Shop {
     pub async fn new() -> Self {
+        Self::of(1).await
+    }
+
+    /// A shop whose log has so many partitions.
+    pub async fn of(partitions: u32) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
-        let options =
-            MemoryLogOptions { partitions: 1, clock: Arc::new(|| NOW_MS), queue_records_max: 100_000 };
+        let options = MemoryLogOptions { partitions, clock: Arc::new(|| NOW_MS), queue_records_max: 100_000 };
         let truth = SqliteTruth::open(SqliteTruthOptions::new(dir.path().join("truth.db"))).await.unwrap();
         Self::over(MemoryLog::new(options), truth, dir).await
     }
@@ -49,17 +54,15 @@ impl Shop {
         let live = Live::start(log.clone(), truth.clone(), models.clone(), metrics).await.unwrap();
         let config = Config::load(None, std::iter::empty()).unwrap();
         let params = TrainParams {
-            taste: config.tastes.clone(),
             als: AlsParams::new(4, 3, 1.0, 0.1, 0.1, 0.0, 1).unwrap(),
-            item_item: config.item_item,
-            popularity: config.popularity,
-            lists: config.list_params(),
             config_hash: "test".to_owned(),
             full_every_ms: 3_600_000,
             refresh_every_ms: 1,
             first_after_events: 1,
             full_after_changed_share: 1e9,
             models_kept_min: 10,
+            fulls_kept_min: 1,
+            ..TrainParams::of(&config)
         };
         let context = TrainContext {
             log: log.clone(),
@@ -106,14 +109,16 @@ impl Shop {
 
     pub async fn fold_topics(&self, topics: &[Topic]) {
         let rows = self.truth.offsets().await.unwrap();
-        let mut until = std::collections::BTreeMap::new();
-        let mut bases = Vec::new();
-        for topic in topics {
-            let row = rows.iter().find(|r| r.topic == *topic && r.shard == 0);
-            bases.push((*topic, row.map_or(0, |r| r.next_off)));
-            until.insert(topic.code(), self.log_end(*topic).await);
+        for shard in 0..self.log.partitions_at(Topic::Browse, 0) {
+            let mut until = std::collections::BTreeMap::new();
+            let mut bases = Vec::new();
+            for topic in topics {
+                let row = rows.iter().find(|r| r.topic == *topic && r.shard == shard);
+                bases.push((*topic, row.map_or(0, |r| r.next_off)));
+                until.insert(topic.code(), self.log.watermarks(*topic, shard).await.unwrap().next);
+            }
+            replay(&*self.log, &*self.truth, shard, &bases, &until, None).await.unwrap();
         }
-        replay(&*self.log, &*self.truth, 0, &bases, &until, None).await.unwrap();
     }
 
     pub async fn log_end(&self, topic: Topic) -> i64 {
@@ -159,11 +164,21 @@ pub fn views(from: usize, users: usize, n: usize) -> Vec<(Topic, Value)> {
 }
 
 /// A truth whose model pointer is not seen, as by a trainer that read it before another published.
-pub struct Blind(Arc<SqliteTruth>);
+pub struct Blind {
+    truth: Arc<SqliteTruth>,
+    pointer: Option<u64>,
+    /// How often it is seen so; then as it is.
+    times: AtomicU32,
+}
 
 impl Blind {
     pub fn over(truth: &Arc<SqliteTruth>) -> Self {
-        Self(truth.clone())
+        Self { truth: truth.clone(), pointer: None, times: AtomicU32::new(u32::MAX) }
+    }
+
+    /// One whose pointer is seen as it was, so often.
+    pub fn at(truth: &Arc<SqliteTruth>, pointer: u64, times: u32) -> Self {
+        Self { truth: truth.clone(), pointer: Some(pointer), times: AtomicU32::new(times) }
     }
 }
 
@@ -172,19 +187,20 @@ macro_rules! passed {
         #[async_trait::async_trait]
         impl Truth for Blind {
             async fn model_pointer(&self) -> Result<Option<u64>, StoreError> {
-                Ok(None)
+                let left = self.times.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+                if left.is_ok() { Ok(self.pointer) } else { self.truth.model_pointer().await }
             }
             async fn dump(&self, table: FoldedTable, sink: &mut (dyn for<'r> FnMut(&'r [u8]) + Send)) -> Result<(), StoreError> {
-                self.0.dump(table, sink).await
+                self.truth.dump(table, sink).await
             }
             async fn dump_all(&self, sink: &mut (dyn for<'r> FnMut(FoldedTable, &'r [u8]) + Send)) -> Result<Vec<OffsetRow>, StoreError> {
-                self.0.dump_all(sink).await
+                self.truth.dump_all(sink).await
             }
             async fn scan_parts(&self, since: &[(u32, Topic, i64)], sink: &mut (dyn FnMut(PartRow) + Send)) -> Result<Vec<OffsetRow>, StoreError> {
-                self.0.scan_parts(since, sink).await
+                self.truth.scan_parts(since, sink).await
             }
             async fn close(&self) {}
-            $(async fn $name(&self, $($arg: $of),*) -> Result<$out, StoreError> { self.0.$name($($arg),*).await })*
+            $(async fn $name(&self, $($arg: $of),*) -> Result<$out, StoreError> { self.truth.$name($($arg),*).await })*
         }
     };
 }

@@ -140,6 +140,34 @@ impl Held {
         self.rotated.len() / self.ld
     }
 
+    /// A row in the eigenbasis, `(ld,)`; padded places are 0.
+    #[inline(always)]
+    pub(crate) fn row(&self, index: u32) -> &[f64] {
+        &self.rotated[index as usize * self.ld..(index as usize + 1) * self.ld]
+    }
+
+    /// The inverse root of the diagonal, `(rank,)`.
+    #[inline(always)]
+    fn scales(&self, w0: f64, lambda: f64) -> impl Iterator<Item = f64> + '_ {
+        self.basis.values.iter().map(move |value| 1.0 / (w0 * value + lambda).sqrt())
+    }
+
+    /// The same for a row of `n` interactions, `(ld,)`; a padded place is 0.
+    pub(crate) fn scale(&self, params: &AlsParams, n: usize) -> Vec<f64> {
+        let lambda = params.lambda(n, self.n_total);
+        let mut scale: Vec<f64> = self.scales(params.unobserved_weight(), lambda).collect();
+        scale.resize(self.ld, 0.0);
+        scale
+    }
+
+    /// Adds a solution in the scaled eigenbasis to `out` `(rank,)`, in the factors' own.
+    #[inline(always)]
+    pub(crate) fn back<const FUSED: bool>(&self, x: &[f64], scale: &[f64], out: &mut [f64]) {
+        for ((x, scale), vector) in x.iter().zip(scale).zip(self.basis.vectors.chunks_exact(self.rank)) {
+            axpy::<f64, FUSED>(x * scale, vector, out);
+        }
+    }
+
     /// Solves for the interactions set in `scratch`, all of them below [`Held::n_rows`] with a strength above 0, into
     /// `out` `(rank,)`. No interaction gives zeros.
     pub(crate) fn solve(
@@ -174,11 +202,10 @@ impl Kernel for Solve<'_> {
         let w0 = params.unobserved_weight();
         let lambda = params.lambda(n, held.n_total);
 
-        // scale: the inverse root of the diagonal; a padded place stays 0.
         scale.clear();
-        scale.extend(held.basis.values.iter().map(|value| 1.0 / (w0 * value + lambda).sqrt()));
+        scale.extend(held.scales(w0, lambda));
         scale.resize(ld, 0.0);
-        let row_of = |item: u32| &held.rotated[item as usize * ld..(item as usize + 1) * ld];
+        let row_of = |item: u32| held.row(item);
         // Row i of M: root of the extra confidence times y_i, scaled. Against it stands c_i over that root.
         let weigh = |strength: f32| {
             let extra = params.alpha() * f64::from(strength);
@@ -226,9 +253,7 @@ impl Kernel for Solve<'_> {
         // Back to the factors' own basis; rhs is free again.
         rhs.clear();
         rhs.resize(rank, 0.0);
-        for ((x, scale), vector) in x.iter().zip(scale.iter()).zip(held.basis.vectors.chunks_exact(rank)) {
-            axpy::<f64, FUSED>(x * scale, vector, rhs);
-        }
+        held.back::<FUSED>(x, scale, rhs);
         let mut finite = true;
         for (out, &x) in out.iter_mut().zip(rhs.iter()) {
             *out = x as f32;

@@ -204,7 +204,7 @@ pub fn gram(factors: ArrayView2<'_, f32>) -> Array2<f64> {
 }
 
 /// The factors row by row, if they can be a side of a model.
-fn checked(factors: ArrayView2<'_, f32>, params: &AlsParams) -> Result<Vec<f32>, SideError> {
+pub(super) fn checked(factors: ArrayView2<'_, f32>, params: &AlsParams) -> Result<Vec<f32>, SideError> {
     let (n, found) = factors.dim();
     if found != params.rank() && 0 < n {
         return Err(SideError::Rank { found, rank: params.rank() });
@@ -216,7 +216,7 @@ fn checked(factors: ArrayView2<'_, f32>, params: &AlsParams) -> Result<Vec<f32>,
     }
 }
 
-fn solve_checked(
+pub(super) fn solve_checked(
     held: &Held,
     params: &AlsParams,
     entries: &[(u32, f32)],

@@ -345,3 +345,46 @@ fn an_item_is_folded_in_like_a_user() {
     assert!(relative_error(&got, &dense_solution(&users, &by, 50, &params(8))) < 1e-5);
     assert!(side.fold_in(&[(50, 1.0)], &mut FoldScratch::default()).is_err());
 }
+
+#[test]
+fn a_row_in_pieces_is_the_row() {
+    for rank in [1, 7, 8, 64] {
+        let factors = numbers(3_000, rank, 0.3);
+        let p = AlsParams::new(rank, 1, 3.0, 0.05, 0.01, 1.0, 0).unwrap();
+        let side = HeldSide::new(factors.view(), p).unwrap();
+        for n in [1usize, 5, 64, 65, 2_500] {
+            let entries: Vec<(u32, f32)> =
+                (0..n).map(|i| ((i * 7 % 3_000) as u32, (i * i % 97) as f32 * 0.1)).collect();
+            let whole = side.solve(&entries, &mut FoldScratch::default()).unwrap();
+            let want = dense_solution(&factors, &entries, 3_000, &p);
+            let mut sums = RowSums::new(rank);
+            for piece in entries.chunks(37) {
+                let mut part = RowSums::new(rank);
+                side.add(piece, &mut part).unwrap();
+                let mut bytes = Vec::new();
+                part.encode(&mut bytes);
+                assert_eq!(bytes.len(), RowSums::worth_it(rank) * 8);
+                // Only what lies below the diagonal, which nobody reads, does not travel.
+                let part = RowSums::decode(rank, &bytes).unwrap();
+                assert!(sums.merge(&part));
+            }
+            let pieces = side.solve_sums(&sums).unwrap();
+            assert_eq!(sums.n(), entries.iter().filter(|e| 0.0 < e.1).count() as u64);
+            assert!(relative_error(&whole, &want) < 1e-5);
+            assert!(relative_error(&pieces, &want) < 1e-5, "rank {rank}, {n} interactions");
+        }
+    }
+}
+
+#[test]
+fn pieces_of_another_rank_or_side_are_refused() {
+    let p = params(4);
+    let side = HeldSide::new(numbers(5, 4, 0.1).view(), p).unwrap();
+    let mut sums = RowSums::new(4);
+    assert!(matches!(side.add(&[(5, 1.0)], &mut sums), Err(FoldInError::Unknown { index: 5, n_known: 5 })));
+    assert!(matches!(side.add(&[(1, f32::NAN)], &mut sums), Err(FoldInError::Strength { index: 1, .. })));
+    assert_eq!((sums.n(), side.solve_sums(&sums).unwrap()), (0, vec![0.0; 4]));
+    assert!(!sums.merge(&RowSums::new(5)));
+    assert!(matches!(side.solve_sums(&RowSums::new(5)), Err(FoldInError::Singular)));
+    assert!(RowSums::decode(4, &[0; 8]).is_none());
+}

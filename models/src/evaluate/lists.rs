@@ -65,8 +65,8 @@ impl Exposure {
     }
 }
 
-/// `Σ (2 i - n - 1) x_i / (n Σ x)` over ascending `x`, `i` from 1.
-fn gini(mut times: Vec<u64>) -> f64 {
+/// `Σ (2 i - n - 1) x_i / (n Σ x)` over ascending `x`, `i` from 1. Not a number if all are 0.
+pub(crate) fn gini(mut times: Vec<u64>) -> f64 {
     times.sort_unstable();
     let (n, sum) = (times.len() as f64, times.iter().sum::<u64>() as f64);
     let weighed = times.iter().enumerate().map(|(i, x)| (2.0 * (i + 1) as f64 - n - 1.0) * *x as f64);

@@ -4,9 +4,13 @@
 mod liking;
 mod linked;
 mod make;
+mod name;
+mod parts;
 mod reasons;
 
 pub use liking::liking;
 pub use linked::{Linked, UNNUMBERED};
 pub use make::{ListParams, ListScratch, make_list, session_list};
+pub use name::{ListKind, ListName, list_name};
+pub use parts::{PARTS, score_parts};
 pub use reasons::{Evidence, Reason, explain};

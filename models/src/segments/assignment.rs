@@ -57,10 +57,10 @@ pub fn matching(likeness: &[Vec<f64>], columns: usize, least: f64) -> Vec<Option
         }
     }
     let mut pairs = vec![None; rows];
-    for column in 1..=columns {
-        let row = taken[column].wrapping_sub(1);
-        if row < rows && least <= of(row, column - 1) {
-            pairs[row] = Some(column - 1);
+    for (column, holder) in taken.iter().skip(1).take(columns).enumerate() {
+        let row = holder.wrapping_sub(1);
+        if row < rows && least <= of(row, column) {
+            pairs[row] = Some(column);
         }
     }
     pairs

@@ -81,24 +81,28 @@ impl Centre {
 /// still says what the segment is.
 pub fn named(centres: &[Centre], before: &[Option<&str>]) -> Vec<String> {
     let callings: Vec<Vec<String>> = centres.iter().map(Centre::callings).collect();
+    let first = |called: &[String]| called.first().cloned().unwrap_or_else(|| "everybody".to_owned());
+    // A category that several share needs a second word in each of their names.
+    let shared = |place: usize, base: &str| {
+        callings.iter().enumerate().any(|(other, called)| other != place && first(called) == base)
+    };
     let mut names: Vec<Option<String>> = vec![None; centres.len()];
     for (place, (slot, called)) in names.iter_mut().zip(&callings).enumerate() {
         let Some(name) = before.get(place).copied().flatten() else { continue };
         let fits = name.split(", ").all(|word| called.iter().any(|c| c == word));
-        *slot = Some(name.to_owned()).filter(|_| fits);
+        // A second word that nothing needs any more goes.
+        let needed = !name.contains(", ") || shared(place, &first(called));
+        *slot = Some(name.to_owned()).filter(|_| fits && needed);
     }
     for place in 0..centres.len() {
         if names.get(place).is_some_and(Option::is_some) {
             continue;
         }
         let called = callings.get(place).map_or(&[][..], |c| c);
-        let first = |called: &[String]| called.first().cloned().unwrap_or_else(|| "everybody".to_owned());
         let base = first(called);
-        // A category that several share needs a second word in each of their names.
-        let shared = callings.iter().enumerate().any(|(other, c)| other != place && first(c) == base);
         let taken = |name: &String| names.iter().flatten().any(|known| known == name);
         let words = called.iter().skip(1).map(|word| format!("{base}, {word}"));
-        let plain = (!shared).then(|| base.clone());
+        let plain = (!shared(place, &base)).then(|| base.clone());
         let numbered = (2..=centres.len() + 1).map(|n| format!("{base}, {n}"));
         let name = plain.into_iter().chain(words).chain(numbered).find(|name| !taken(name));
         if let Some(slot) = names.get_mut(place) {
@@ -135,6 +139,8 @@ mod tests {
             [centre(&[("ctechnology/phone", 0.6), ("ctechnology", 0.5)]), centre(&[("cfashion", 0.6)])];
         assert_eq!(named(&centres, &[Some("technology"), Some("sports")]), ["technology", "fashion"]);
         assert_eq!(named(&centres, &[None, None]), ["phone", "fashion"]);
+        // Nobody else is called phone any more.
+        assert_eq!(named(&centres, &[Some("phone, technology"), None]), ["phone", "fashion"]);
     }
 
     #[test]

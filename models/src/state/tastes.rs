@@ -95,6 +95,11 @@ impl TasteParams {
         self.weights.get(usize::from(act.0)).copied().unwrap_or(0.0)
     }
 
+    /// The rating (0 to 5) that says nothing.
+    pub fn rating_neutral(&self) -> f32 {
+        self.rating_neutral
+    }
+
     pub fn half_life_days(&self, topic: Topic) -> f32 {
         self.half_life_days.get(usize::from(topic.code())).copied().unwrap_or(1.0)
     }

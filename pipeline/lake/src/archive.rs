@@ -177,11 +177,12 @@ impl Archiver {
                 (topic, partition, first_offset(generation), true)
             }
         };
+        let max = ReadMax { records: READ.records.min(self.limits.portion_rows.max(1)), ..READ };
         let end = ends.iter().find(|e| (e.topic, e.partition) == (topic, partition)).map_or(from, |e| e.next);
-        let mut records = match self.log.read(topic, partition, from, READ).await {
+        let mut records = match self.log.read(topic, partition, from, max).await {
             Err(LogError::Truncated { first, .. }) if begin => {
                 from = first;
-                self.log.read(topic, partition, from, READ).await
+                self.log.read(topic, partition, from, max).await
             }
             other => other,
         };
@@ -192,7 +193,7 @@ impl Archiver {
             let Some(last) = read.last() else {
                 let Some(start) = after_generation(position, end) else { break true };
                 portion.to = start;
-                records = self.log.read(topic, partition, start, READ).await;
+                records = self.log.read(topic, partition, start, max).await;
                 continue;
             };
             // What came since the step began waits for the next one, or a busy log would keep it for ever.
@@ -204,7 +205,7 @@ impl Archiver {
                 Ok(portion)
             });
             let reading =
-                async { if more { Some(self.log.read(topic, partition, ahead, READ).await) } else { None } };
+                async { if more { Some(self.log.read(topic, partition, ahead, max).await) } else { None } };
             let (decoded, read) = tokio::join!(decoding, reading);
             portion = decoded.map_err(lost_task)?.map_err(shape)?;
             let full = self.limits.portion_rows as u64 <= portion.records

@@ -58,7 +58,32 @@ impl From<object_store::Error> for LakeError {
             | Unauthenticated { .. }
             | NotSupported { .. }
             | NotImplemented { .. } => LakeError::Unusable(format!("the lake's store refuses: {error}")),
-            other => LakeError::Unavailable { reason: other.to_string() },
+            other => told(&other.to_string()),
         }
+    }
+}
+
+/// Bytes of a store's answer that are repeated.
+const TOLD_BYTES_MAX: usize = 300;
+/// Answers of S3 that no repeat changes; where it lists, all of them come as one kind of failure.
+const REFUSALS: [&str; 6] = [
+    "SignatureDoesNotMatch",
+    "InvalidAccessKeyId",
+    "AccessDenied",
+    "NoSuchBucket",
+    "InvalidBucketName",
+    "PermanentRedirect",
+];
+
+/// What is left of a failure that may be a page of XML.
+fn told(text: &str) -> LakeError {
+    let code =
+        text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+    let end = text.find("<?xml").unwrap_or(text.len()).min(TOLD_BYTES_MAX);
+    let head = text.get(..end).unwrap_or_default().trim_end_matches([' ', ':']);
+    let reason = code.map_or_else(|| head.to_owned(), |code| format!("{head}: {code}"));
+    match code.is_some_and(|code| REFUSALS.contains(&code)) {
+        true => LakeError::Unusable(format!("the lake's store refuses: {reason}")),
+        false => LakeError::Unavailable { reason },
     }
 }

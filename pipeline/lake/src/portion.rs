@@ -129,6 +129,13 @@ impl Portion {
     pub fn into_groups(mut self, known: &mut Arc<ErasedUsers>) -> Result<(Portion, Vec<Group>), ArrowError> {
         self.erasures.retain(|e| !known.contains_hash(e.topic, e.user) && Arc::make_mut(known).insert(*e));
         let erased: &ErasedUsers = known;
+        if !erased.is_empty() {
+            for batch in &mut self.events {
+                if let Some(without) = unnamed(batch, self.topic, erased)? {
+                    *batch = without;
+                }
+            }
+        }
         let batches: Arc<[RecordBatch]> = std::mem::take(&mut self.events).into();
         let mut groups = Vec::new();
         for ((day, event_type), mut rows) in std::mem::take(&mut self.groups) {
@@ -209,14 +216,61 @@ fn row_of<'a>(record: &Record, event: &'a ShopEvent) -> EventRow<'a> {
     EventRow { topic, partition, offset, appended, event }
 }
 
-/// Whether a row names an erased user, as its own or as the other side of an identification.
+/// Whether a row goes with an erased user: his own, or the part of him that came to another. That somebody turned out to be him
+/// stays, for it says what became of the other's items; [`unnamed`] takes his id out of it.
 pub fn names_erased(batch: &RecordBatch, row: usize, topic: Topic, erased: &ErasedUsers) -> bool {
-    ["user_id", "known_user_id"].iter().any(|name| {
+    let names = |name: &str| {
         let Some(column) = batch.column_by_name(name).and_then(|c| c.as_binary_opt::<i32>()) else {
             return false;
         };
         column.is_valid(row) && erased.contains(topic, column.value(row))
-    })
+    };
+    names("user_id") || (names(KNOWN) && !is_identify(batch, row))
+}
+
+/// The other side of an identification, or of a part that came over.
+const KNOWN: &str = "known_user_id";
+
+fn is_identify(batch: &RecordBatch, row: usize) -> bool {
+    let types = batch.column_by_name("type").and_then(|c| c.as_string_opt::<i32>());
+    types.is_some_and(|types| types.is_valid(row) && types.value(row) == EventType::Identify.name())
+}
+
+/// Identifications with erased users say by a hash who that was, as erasures do; `None` if there are none.
+pub fn unnamed(
+    batch: &RecordBatch,
+    topic: Topic,
+    erased: &ErasedUsers,
+) -> Result<Option<RecordBatch>, ArrowError> {
+    let Some(known) = batch.column_by_name(KNOWN).and_then(|c| c.as_binary_opt::<i32>()) else {
+        return Ok(None);
+    };
+    let goes = |row: usize| {
+        known.is_valid(row) && erased.contains(topic, known.value(row)) && is_identify(batch, row)
+    };
+    if !(0..batch.num_rows()).any(goes) {
+        return Ok(None);
+    }
+    // The producer may have put the id into that of the event, as for erasures.
+    let hidden = |column: &arrow_array::BinaryArray| -> arrow_array::ArrayRef {
+        let mut hidden = BinaryBuilder::new();
+        for (row, id) in column.iter().enumerate() {
+            match id {
+                Some(id) if goes(row) => hidden.append_value(erased_id(user_hash(id))),
+                id => hidden.append_option(id),
+            }
+        }
+        Arc::new(hidden.finish())
+    };
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+        match (field.name().as_str(), column.as_binary_opt::<i32>()) {
+            (KNOWN | "event_id", Some(ids)) => hidden(ids),
+            _ => Arc::clone(column),
+        }
+    });
+    let columns = columns.collect();
+    RecordBatch::try_new(Arc::clone(&schema), columns).map(Some)
 }
 
 /// Records of erased users lose key and value, as dead letters do; `None` if there are none.

@@ -1,5 +1,6 @@
 //! Reading one file of the lake, in batches.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -75,6 +76,20 @@ impl Lake {
             }
             _ => Err(error),
         }
+    }
+
+    /// Bytes of each column in a file, as they are packed.
+    ///
+    /// # Errors
+    /// As [`Lake::read`].
+    pub async fn column_bytes(&self, file: &LakeFile) -> Result<BTreeMap<String, u64>, LakeError> {
+        let footer = self.footer(file).await?;
+        let mut bytes = BTreeMap::new();
+        for column in footer.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+            let packed = u64::try_from(column.compressed_size()).unwrap_or(0);
+            *bytes.entry(column.column_path().string()).or_default() += packed;
+        }
+        Ok(bytes)
     }
 
     /// The rows of a file in order of offset, or some of their columns.

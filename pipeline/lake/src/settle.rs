@@ -21,7 +21,7 @@ use crate::encode::FileMax;
 use crate::erased::{ErasedUsers, UserHash, user_hash};
 use crate::file::{FileKind, LakeFile};
 use crate::lake::Lake;
-use crate::portion::{names_erased, redact};
+use crate::portion::{names_erased, redact, unnamed};
 
 /// Bytes rewritten for one commit: what a conflict makes to be done again.
 const COMMIT_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -117,6 +117,7 @@ impl Lake {
     ) -> Result<Vec<LakeFile>, LakeError> {
         let keep = |batch: RecordBatch| match file.kind {
             FileKind::Events => {
+                let batch = unnamed(&batch, file.topic, erased).map_err(shape)?.unwrap_or(batch);
                 let kept: BooleanArray = (0..batch.num_rows())
                     .map(|row| Some(!names_erased(&batch, row, file.topic, erased)))
                     .collect();

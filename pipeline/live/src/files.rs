@@ -1,5 +1,6 @@
 //! Model files on disk: written whole under a temporary name, synced, then renamed, so that a name is always a whole file.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// How the names of model files begin and end.
 const PREFIX: &str = "model-";
+const CANDIDATE_PREFIX: &str = "candidate-";
 const SUFFIX: &str = ".arrow";
 
 /// What a caller can do: publish again, train anew, or give the disk back its space.
@@ -67,6 +69,11 @@ impl ModelFiles {
         format!("{PREFIX}{version:012}-{kind}-{:016x}{SUFFIX}", xxh3_64(bytes))
     }
 
+    /// The name of a candidate's file, which names the content too. None of a version begins so: it does not go with them.
+    pub fn candidate_name(number: u64, bytes: &[u8]) -> String {
+        format!("{CANDIDATE_PREFIX}{number:012}-{:016x}{SUFFIX}", xxh3_64(bytes))
+    }
+
     pub fn path(&self, file: &str) -> PathBuf {
         self.dir.join(file)
     }
@@ -85,13 +92,15 @@ impl ModelFiles {
         write_synced(&self.dir, &path, bytes).map_err(|source| ModelFileError::Io { path, source })
     }
 
-    /// Removes files of versions before `oldest`: whoever trained them has taken them out of the store.
-    pub(crate) fn remove_before(&self, oldest: u64) {
+    /// Removes files of versions up to `newest`, and of candidates, that the store does not name any more: whoever trained them has
+    /// taken them out. What is newer may be on its way.
+    pub(crate) fn remove_unnamed(&self, named: &BTreeSet<String>, newest: u64) {
         let Ok(entries) = std::fs::read_dir(&self.dir) else { return };
         for name in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
             let version =
                 name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u64>().ok());
-            if version.is_some_and(|version| version < oldest) {
+            let old = version.is_some_and(|version| version <= newest) || name.starts_with(CANDIDATE_PREFIX);
+            if old && !named.contains(&name) {
                 self.remove(&name);
             }
         }

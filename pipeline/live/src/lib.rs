@@ -7,6 +7,7 @@ mod faq;
 mod files;
 pub mod fold;
 mod generation;
+mod job_metrics;
 mod metrics;
 mod model;
 mod probes;
@@ -32,7 +33,7 @@ pub use catalogue::catalogue_at;
 pub use files::{ModelFileError, ModelFiles};
 pub use generation::stand;
 pub use metrics::{Metrics, names};
-pub use model::load_version;
+pub use model::{load_candidate, load_version};
 pub use probes::probe;
 
 /// Why the live view cannot begin.

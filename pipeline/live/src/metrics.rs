@@ -6,6 +6,8 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+pub use crate::job_metrics::JobMetrics;
+
 /// Metric names, `shoptide_<what>_<unit>[_total]`.
 pub mod names {
     pub const RECORDS_TOTAL: &str = "shoptide_records_total";
@@ -41,6 +43,12 @@ pub mod names {
     pub const ASSISTANT_SECONDS: &str = "shoptide_assistant_turn_seconds";
     pub const ASSISTANT_TOKENS_TOTAL: &str = "shoptide_assistant_tokens_total";
 
+    pub const JOB_RUNS_TOTAL: &str = "shoptide_job_runs_total";
+    pub const JOB_SECONDS: &str = "shoptide_job_seconds";
+    pub const JOB_SUCCEEDED: &str = "shoptide_job_success_timestamp_seconds";
+    pub const JOB_PERIOD: &str = "shoptide_job_period_seconds";
+    pub const JOB_LEADER: &str = "shoptide_job_leader";
+
     /// All of them, for checks of dashboards and rules.
     pub const ALL: &[&str] = &[
         RECORDS_TOTAL,
@@ -75,6 +83,11 @@ pub mod names {
         ASSISTANT_TURNS_TOTAL,
         ASSISTANT_SECONDS,
         ASSISTANT_TOKENS_TOTAL,
+        JOB_RUNS_TOTAL,
+        JOB_SECONDS,
+        JOB_SUCCEEDED,
+        JOB_PERIOD,
+        JOB_LEADER,
     ];
 }
 
@@ -141,6 +154,7 @@ pub struct Metrics {
     pub assistant_seconds: Histogram,
     /// Label: direction (`in`, `out`).
     pub assistant_tokens: IntCounterVec,
+    pub jobs: JobMetrics,
 }
 
 /// Seconds from 0.1 ms to 10 s: a cached read is well under a millisecond, a shutdown waits for seconds.
@@ -296,6 +310,7 @@ impl Metrics {
                 "Tokens that the language model took.",
                 &["direction"],
             )?,
+            jobs: JobMetrics::new(&registry)?,
             registry,
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shoptide_models::snapshot::{Kind, Snapshot};
 use shoptide_models::snapshot_file::{apply_delta, decode_full};
-use shoptide_store::{ModelRow, Truth};
+use shoptide_store::{CandidateRow, ModelRow, Truth};
 
 use crate::files::{ModelFileError, ModelFiles};
 use crate::{Live, LiveError};
@@ -64,6 +64,33 @@ pub async fn load_version(
     }
 }
 
+/// Loads a candidate, which is a full version of its own.
+///
+/// # Errors
+/// [`ModelFileError`] if its file is missing or damaged.
+pub async fn load_candidate(
+    truth: &dyn Truth,
+    files: &ModelFiles,
+    candidate: &CandidateRow,
+) -> Result<Arc<Snapshot>, LiveError> {
+    // Its parts lie behind those of all versions.
+    let row = ModelRow {
+        version: CandidateRow::parts_version(candidate.number),
+        parent: candidate.parent,
+        kind: "full".to_owned(),
+        file: candidate.file.clone(),
+        bytes: candidate.bytes,
+        created_ms: candidate.created_ms,
+        lineage: Vec::new(),
+        report: Vec::new(),
+    };
+    let (path, bytes) = (files.path(&row.file), files.fetch(truth, &row).await?);
+    let decoded = shoptide_faults::blocking(move || decode_full(&bytes));
+    let failed = |error| ModelFileError::Io { path: path.clone(), source: std::io::Error::other(error) };
+    let snapshot = decoded.await.map_err(failed)?;
+    Ok(Arc::new(snapshot.map_err(|source| ModelFileError::Content { path, source })?))
+}
+
 /// Follows the pointer until the task is aborted. A version that cannot be read leaves the last good one in use.
 pub(crate) async fn follow(live: Arc<Live>, truth: Arc<dyn Truth>, files: ModelFiles) {
     let mut failed = None;
@@ -103,9 +130,11 @@ pub(crate) async fn follow(live: Arc<Live>, truth: Arc<dyn Truth>, files: ModelF
 
 /// Removes the copies of versions that the store no longer names.
 async fn forget_copies(truth: &dyn Truth, files: &ModelFiles) {
-    let Ok(rows) = truth.models().await else { return };
-    let Some(oldest) = rows.iter().map(|row| row.version).min() else { return };
+    let (Ok(rows), Ok((_, candidates))) = (truth.models().await, truth.candidates().await) else { return };
+    let Some(newest) = rows.iter().map(|row| row.version).max() else { return };
+    let named =
+        rows.into_iter().map(|row| row.file).chain(candidates.into_iter().map(|row| row.file)).collect();
     let files = files.clone();
     // A copy that stays costs its bytes and is removed the next time.
-    let _ = tokio::task::spawn_blocking(move || files.remove_before(oldest)).await;
+    let _ = tokio::task::spawn_blocking(move || files.remove_unnamed(&named, newest)).await;
 }

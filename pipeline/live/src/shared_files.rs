@@ -32,7 +32,7 @@ impl ModelFiles {
     ///
     /// # Errors
     /// [`ModelFileError`] if neither has them; [`StoreError`] if the store cannot be asked.
-    pub(crate) async fn fetch(&self, truth: &dyn Truth, row: &ModelRow) -> Result<Vec<u8>, LiveError> {
+    pub async fn fetch(&self, truth: &dyn Truth, row: &ModelRow) -> Result<Vec<u8>, LiveError> {
         let (files, name, shared) = (self.clone(), row.file.clone(), self.is_shared());
         // Reading megabytes is no work for a thread that serves requests.
         let read = shoptide_faults::blocking(move || {

@@ -26,7 +26,7 @@ fn text(file: &str) -> String {
 /// Every metric with its labels.
 fn labels() -> BTreeMap<String, Vec<String>> {
     let m = Metrics::new().unwrap();
-    let all: [&dyn Collector; 32] = [
+    let all: [&dyn Collector; 37] = [
         &m.records,
         &m.shard_up,
         &m.lag,
@@ -59,6 +59,11 @@ fn labels() -> BTreeMap<String, Vec<String>> {
         &m.assistant_turns,
         &m.assistant_seconds,
         &m.assistant_tokens,
+        &m.jobs.runs,
+        &m.jobs.seconds,
+        &m.jobs.succeeded,
+        &m.jobs.period,
+        &m.jobs.leader,
     ];
     let descs = all.into_iter().flat_map(Collector::desc);
     descs.map(|desc| (desc.fq_name.clone(), desc.variable_labels.clone())).collect()
@@ -181,7 +186,8 @@ fn what_does_not_exist_is_noticed() {
 #[test]
 fn every_alert_names_what_exists_and_says_what_to_do() {
     let (known, alerts) = (labels(), alerts());
-    let (tests, explained) = (text("deploy/prometheus/shoptide.rules.test.yml"), text("docs/operations.md"));
+    let tests = text("deploy/prometheus/shoptide.rules.test.yml");
+    let explained = text("docs/operations.md") + &text("docs/jobs.md");
     assert!(20 <= alerts.len(), "the rules were not read");
     for (name, (expr, keys)) in &alerts {
         let wrong = unknown(expr, &known);
@@ -191,7 +197,10 @@ fn every_alert_names_what_exists_and_says_what_to_do() {
         }
         let tested = [format!("alertname=\"{name}\", alertstate"), format!("alertname: {name}\n")];
         assert!(tested.iter().any(|how| tests.contains(how)), "{name} is not tested");
-        assert!(explained.contains(&format!("`{name}`")), "{name} is not explained in docs/operations.md");
+        assert!(
+            explained.contains(&format!("`{name}`")),
+            "{name} is not explained in docs/operations.md or docs/jobs.md"
+        );
     }
 }
 

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use shoptide_schemas::{EventMs, Topic};
 
-pub use embedded::{SqliteLog, SqliteLogOptions};
+pub use embedded::{LogCopy, SqliteLog, SqliteLogOptions};
 pub use generation::{first_offset, generation_of};
 #[cfg(feature = "kafka")]
 pub use kafka::{

@@ -6,6 +6,8 @@ pub mod ids;
 pub mod lake;
 pub mod output;
 pub mod ready;
+#[cfg(feature = "scale")]
+pub mod scale;
 mod session;
 mod shop;
 mod statement;

@@ -37,17 +37,15 @@ impl Setup {
     pub fn new() -> Self {
         let config = Config::load(None, std::iter::empty()).unwrap();
         let train = TrainParams {
-            taste: config.tastes.clone(),
             als: AlsParams::new(2, 1, 1.0, 0.1, 0.1, 0.0, 1).unwrap(),
-            item_item: config.item_item,
-            popularity: config.popularity,
-            lists: config.list_params(),
             config_hash: "simulation".to_owned(),
             full_every_ms: 3_600_000,
             refresh_every_ms: 1_000,
             first_after_events: 1,
             full_after_changed_share: 1e9,
             models_kept_min: 2,
+            fulls_kept_min: 1,
+            ..TrainParams::of(&config)
         };
         Self { lists: config.list_params(), train, workers: Workers::new(1).unwrap() }
     }

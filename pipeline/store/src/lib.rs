@@ -5,6 +5,7 @@ mod cache;
 mod chats;
 mod growth;
 mod health;
+mod jobs;
 #[cfg(feature = "redis")]
 mod redis;
 mod rows;
@@ -18,6 +19,7 @@ pub use cache::{Clock, LocalCache, LocalCacheOptions};
 pub use chats::*;
 pub use growth::Growth;
 pub use health::{CacheFailures, CacheHealth, CacheState, Connections};
+pub use jobs::*;
 #[cfg(feature = "redis")]
 pub use redis::{RedisCache, RedisCacheOptions, RedisPassword, RedisReport, RedisState};
 pub use rows::*;
@@ -278,10 +280,37 @@ pub trait Truth: Send + Sync {
     /// # Errors
     /// [`StoreError::Fenced`] never; [`StoreError::Unusable`] if the version is not the pointer's successor.
     async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError>;
+
+    /// Takes a chain of models over from another store, in order; the last is published from now on. Their files are there before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] if a model is published here already.
+    async fn adopt_models(&self, rows: Vec<ModelRow>) -> Result<(), StoreError> {
+        Err(StoreError::Unusable(format!("this store takes over no models, {} of them", rows.len())))
+    }
     async fn model_pointer(&self) -> Result<Option<u64>, StoreError>;
     async fn models(&self) -> Result<Vec<ModelRow>, StoreError>;
     /// With the rows go the parts of their files.
     async fn forget_models(&self, versions: &[u64]) -> Result<(), StoreError>;
+
+    /// Candidates in order of number, and the number of the last that there was.
+    async fn candidates(&self) -> Result<(u64, Vec<CandidateRow>), StoreError> {
+        Ok((0, Vec::new()))
+    }
+
+    /// Adds a candidate; the file is there before. Nothing that is served changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] if the number does not follow the last one's: another trainer was faster.
+    async fn put_candidate(&self, row: CandidateRow) -> Result<(), StoreError> {
+        Err(StoreError::Unusable(format!("this store keeps no candidates, {} among them", row.number)))
+    }
+
+    /// With the rows go the parts of their files.
+    async fn forget_candidates(&self, numbers: &[u64]) -> Result<(), StoreError> {
+        let _ = numbers;
+        Ok(())
+    }
 
     /// Keeps one part of a model file for processes on other machines. Nobody sees it before [`Truth::publish_model`] names
     /// the file; if that never happens, the next publish takes it away.
@@ -333,6 +362,31 @@ pub trait Truth: Send + Sync {
     async fn item_links(&self, item: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
         let _ = item;
         Ok(None)
+    }
+
+    /// The leases of jobs, by name.
+    async fn job_leases(&self) -> Result<Vec<Lease>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// The schedules that a leader has met, by name.
+    async fn job_schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Runs of jobs, the newest first.
+    async fn job_runs(&self, page: RunPage) -> Result<Vec<JobRun>, StoreError> {
+        let _ = page;
+        Ok(Vec::new())
+    }
+
+    /// Changes a lease or what is known of runs, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] if the lease is another's by now, or the run is there already or has ended: nothing was written.
+    async fn job_write(&self, write: JobWrite) -> Result<(), StoreError> {
+        let _ = write;
+        Err(StoreError::Unusable("this store keeps no runs of jobs".to_owned()))
     }
 
     /// Takes the number of a run of segments for whoever brings this token; `false` if somebody else has it.

@@ -258,7 +258,36 @@ pub struct ModelRow {
     pub created_ms: i64,
     /// JSON of `models`' lineage.
     pub lineage: Vec<u8>,
+    /// JSON of how it came to be; empty where nobody said.
+    pub report: Vec<u8>,
 }
+
+/// A training that was not published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CandidateRow {
+    /// From 1, rising with each candidate; no version of what is served.
+    pub number: u64,
+    /// The version that was served when it was trained.
+    pub parent: Option<u64>,
+    /// File name within the data directory's `models`.
+    pub file: String,
+    pub bytes: u64,
+    pub created_ms: i64,
+    /// JSON of `models`' lineage.
+    pub lineage: Vec<u8>,
+    /// JSON of how it came to be, and why it is not served.
+    pub report: Vec<u8>,
+}
+
+impl CandidateRow {
+    /// The number under which the parts of its file are kept: behind those of all versions, so that a publish leaves them alone.
+    pub fn parts_version(number: u64) -> u64 {
+        CANDIDATE_PARTS.saturating_add(number)
+    }
+}
+
+/// No chain of versions gets here: one a millisecond would take centuries.
+pub(crate) const CANDIDATE_PARTS: u64 = 1 << 60;
 
 /// All that one batch of one shard does. Rows are sorted by key by the store before they are written; of two rows of one key
 /// the later one stays. What goes (`*_gone`, `*_done`) goes before the other rows come.

@@ -48,6 +48,14 @@ pub async fn run(args: Sql) -> anyhow::Result<ExitCode> {
     if let Some(statements) = &statements {
         check_count(statements.len(), target.file.is_some())?;
     }
+    if let Some(scheduler) = &args.scheduler {
+        return match statements {
+            Some(statements) => super::cluster::run(&args, scheduler, statements, &target).await,
+            None => {
+                Err(Refused("--scheduler takes questions that are given, not a terminal".to_owned()).into())
+            }
+        };
+    }
     let shop = open_shop(&config, &args.place).await?;
     match statements {
         Some(statements) => {

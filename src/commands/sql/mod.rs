@@ -5,6 +5,8 @@ mod answer;
 #[cfg(feature = "lake")]
 mod ask;
 #[cfg(feature = "lake")]
+mod cluster;
+#[cfg(feature = "lake")]
 mod shell;
 #[cfg(feature = "lake")]
 mod sources;

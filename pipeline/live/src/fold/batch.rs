@@ -25,16 +25,32 @@ enum Outcome {
     Dead(Reject),
 }
 
-/// The batch while it is folded.
+/// What was folded and is not written yet: of one batch, or of many.
 #[derive(Default)]
-struct Sum {
+pub(super) struct Sum {
     moves: BTreeMap<u8, OffsetMove>,
     counts: HashMap<(ItemId, u32, u8), i64>,
-    ratings: Vec<RatingRow>,
-    /// Parts that changed, by user and topic index.
-    parts: HashSet<(UserId, usize)>,
+    ratings: HashMap<ItemId, RatingRow>,
+    /// Parts that changed, by user and topic index, each once: [`CachedUser::changed`].
+    parts: Vec<(UserId, usize)>,
     lines: HashSet<OrderLineRow>,
     folded: Folded,
+    /// Nobody makes lists of it: whom it touched is not noted.
+    listless: bool,
+    /// Bytes of rows that grow with the records and not with the users.
+    row_bytes: usize,
+}
+
+impl Sum {
+    /// For a run that makes no lists.
+    pub fn listless() -> Self {
+        Self { listless: true, ..Self::default() }
+    }
+
+    /// What its rows take in memory beside the users: a bound for whoever adds up many batches.
+    pub fn row_bytes(&self) -> usize {
+        self.row_bytes
+    }
 }
 
 impl ShardFold {
@@ -48,22 +64,37 @@ impl ShardFold {
         batch: &[Decoded],
         known: &HashSet<OrderLineRow>,
     ) -> Result<Folded, Panicked> {
-        self.tick += 1;
         let mut sum = Sum::default();
+        self.fold_into(&mut sum, records, batch, known)?;
+        Ok(self.finish(sum))
+    }
+
+    /// Adds a batch to what was folded before it. `known`: the order lines of it that the truth has.
+    ///
+    /// # Errors
+    /// As [`ShardFold::fold`]; the sum is then half done too, and good for nothing.
+    pub(super) fn fold_into(
+        &mut self,
+        sum: &mut Sum,
+        records: &[Record],
+        batch: &[Decoded],
+        known: &HashSet<OrderLineRow>,
+    ) -> Result<(), Panicked> {
+        self.tick += 1;
         // Users can be loaded again after a panic; the catalogue in memory must go back by itself.
         let touches_catalogue = batch.iter().any(|d| matches!(d, Decoded::Catalogue(_)));
         let catalogue = self.catalogue.as_ref().filter(|_| touches_catalogue).map(|c| c.so_far().clone());
         for (place, (record, decoded)) in records.iter().zip(batch).enumerate() {
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.record(record, decoded, known, &mut sum)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.record(record, decoded, known, sum)));
             let Ok(outcome) = outcome else {
                 if let Some(catalogue) = &catalogue {
                     self.catalogue = Some(CatalogueBuilder::from(catalogue));
                 }
                 return Err(Panicked { place });
             };
-            self.tally(record, decoded.user_event(), outcome, &mut sum);
+            self.tally(record, decoded.user_event(), outcome, sum);
         }
-        Ok(self.finish(sum))
+        Ok(())
     }
 
     /// The commit that buries one record, after its fold panicked twice.
@@ -162,19 +193,28 @@ impl ShardFold {
         for count in counted.counts {
             *sum.counts.entry((count.item, count.day, count.act.0)).or_default() += count.n;
         }
-        sum.ratings.extend(counted.ratings.into_iter().map(|rating| RatingRow {
-            item: rating.item,
-            n: rating.n,
-            hundredths: rating.hundredths,
-            upto: record.offset,
-        }));
+        for rating in counted.ratings {
+            let none = RatingRow { item: rating.item.clone(), n: 0, hundredths: 0, upto: record.offset };
+            let row = sum.ratings.entry(rating.item).or_insert(none);
+            row.n += rating.n;
+            row.hundredths += rating.hundredths;
+            row.upto = record.offset;
+        }
         if let Some(upto) = user.upto.get_mut(topic) {
             *upto = record.offset;
         }
-        sum.parts.insert((event.user.clone(), topic));
-        let touch: &mut Touch = sum.folded.touched.entry(event.user.clone()).or_default();
-        touch.live |= !event.historical;
-        touch.appended_ms = touch.appended_ms.max(record.appended.0);
+        if !user.changed.get(topic).is_some_and(|changed| *changed) {
+            sum.parts.push((event.user.clone(), topic));
+        }
+        if let Some(changed) = user.changed.get_mut(topic) {
+            *changed = true;
+        }
+        if !sum.listless {
+            let touch: &mut Touch = sum.folded.touched.entry(event.user.clone()).or_default();
+            touch.live |= !event.historical;
+            touch.appended_ms = touch.appended_ms.max(record.appended.0);
+            touch.gone |= matches!(change, Change::Erase | Change::Leave { .. } | Change::Forward { .. });
+        }
         let commit = &mut sum.folded.commit;
         if let Change::Leave { .. } = &change {
             // What was said under this id would not be found by an erasure of the known user.
@@ -190,7 +230,6 @@ impl ShardFold {
                 if let Some(erased) = user.erased.get_mut(topic) {
                     *erased = Some(record.offset);
                 }
-                touch.gone = true;
                 if broken(Break::NoTombstone) {
                     return Outcome::Applied;
                 }
@@ -200,11 +239,10 @@ impl ShardFold {
                 commit.chats_gone.push(event.user.clone());
                 if record.topic == Topic::Order {
                     commit.lines_gone.push(event.user.clone());
-                    sum.lines.retain(|l| l.user != event.user);
                 }
             }
             Change::Leave { known, record: payload } | Change::Forward { known, record: payload } => {
-                touch.gone = true;
+                sum.row_bytes += payload.len();
                 commit.outbox.push(OutboxRow {
                     topic: record.topic,
                     off: record.offset,
@@ -239,6 +277,7 @@ impl ShardFold {
                 let key = record.key.as_ref().map(|k| head(k).to_vec());
                 let key = key.or_else(|| event.map(|e| e.user.as_bytes().to_vec()));
                 let erased = self.is_erased(record);
+                sum.row_bytes += record.bytes() + reject.message.len();
                 sum.folded.commit.dead.push(DeadLetter {
                     shard: self.shard,
                     topic: record.topic,
@@ -260,23 +299,31 @@ impl ShardFold {
         user.and_then(|u| u.erased.get(usize::from(record.topic.code()))).is_some_and(Option::is_some)
     }
 
-    fn finish(&mut self, sum: Sum) -> Folded {
-        let Sum { moves, counts, ratings, parts, lines, mut folded } = sum;
+    /// The commit of what was added up.
+    pub(super) fn finish(&mut self, sum: Sum) -> Folded {
+        let Sum { moves, counts, ratings, parts, mut lines, mut folded, listless: _, row_bytes: _ } = sum;
         let commit = &mut folded.commit;
         (commit.shard, commit.epoch) = (self.shard, self.epoch);
         commit.offsets = moves.into_values().collect();
+        if !commit.lines_gone.is_empty() {
+            let gone: HashSet<&UserId> = commit.lines_gone.iter().collect();
+            lines.retain(|line| !gone.contains(&line.user));
+        }
         commit.lines = lines.into_iter().collect();
         commit.counts = counts
             .into_iter()
             .filter(|(_, n)| *n != 0)
             .map(|((item, day, kind), n)| CountRow { item, day, kind, n })
             .collect();
-        commit.ratings = ratings;
+        commit.ratings = ratings.into_values().collect();
         for (id, topic) in parts {
-            let (Some(user), Some(of)) = (self.users.get(&id), shoptide_schemas::USER_TOPICS.get(topic))
+            let (Some(user), Some(of)) = (self.users.get_mut(&id), shoptide_schemas::USER_TOPICS.get(topic))
             else {
                 continue;
             };
+            if let Some(changed) = user.changed.get_mut(topic) {
+                *changed = false;
+            }
             let (Some(part), Some(upto)) = (user.state.parts.get(topic), user.upto.get(topic)) else {
                 continue;
             };

@@ -3,12 +3,14 @@
 
 mod batch;
 mod decoded;
+mod feed;
 mod narrow;
 mod packed;
 mod replay;
 mod sum;
 mod user;
 mod users;
+mod whole;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -17,16 +19,18 @@ use shoptide_log::Record;
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder};
 use shoptide_models::codec::CodecError;
 use shoptide_schemas::limits::ID_BYTES_MAX;
-use shoptide_schemas::{ShopEvent, UserId};
+use shoptide_schemas::{ShopEvent, Topic, UserId};
 use shoptide_store::{Commit, OrderLineRow, UserRow};
 
 use self::users::Users;
 pub use decoded::{Decoded, decode};
+pub use feed::{Fed, Feed, LogFeed};
 pub use narrow::Narrow;
 pub use replay::{ReplayError, replay, replay_rated};
 pub use sum::{SumError, sum_ratings};
 pub use user::{CachedUser, state_of};
 pub use users::Room;
+pub use whole::{REPLAY_READ, Stretch, WholeRun, first_bases};
 
 /// Called with every user event before it is folded; tests make it panic.
 pub type Inspect = Arc<dyn Fn(&ShopEvent) + Send + Sync>;
@@ -182,6 +186,25 @@ impl ShardFold {
     pub fn forget<'a>(&mut self, users: impl Iterator<Item = &'a UserId>) {
         for user in users {
             self.users.forget(user);
+        }
+    }
+
+    /// Forgets everybody: the truth has all that was folded.
+    pub(super) fn clear_users(&mut self) {
+        self.users.clear();
+    }
+
+    /// The catalogue in memory, if this topic is the one that changes it.
+    pub(super) fn catalogue_so_far(&self, topic: Topic) -> Option<Catalogue> {
+        let catalogue = self.catalogue.as_ref().filter(|_| topic == Topic::Catalogue);
+        catalogue.map(|catalogue| catalogue.so_far().clone())
+    }
+
+    /// Forgets everybody, and goes back to a catalogue of before.
+    pub(super) fn begin_again(&mut self, catalogue: Option<Catalogue>) {
+        self.users.clear();
+        if let Some(catalogue) = catalogue {
+            self.catalogue = Some(CatalogueBuilder::from(&catalogue));
         }
     }
 

@@ -8,12 +8,12 @@ use shoptide_models::codec::CodecError;
 use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::{StoreError, Truth};
 
-use super::{Inspect, Narrow, Room, ShardFold, SumError, decode, sum_ratings};
+use super::{Decoded, Inspect, Narrow, Room, ShardFold, SumError, decode, sum_ratings};
 
 /// Records of one step. Any batching gives the same bytes; this one is small enough for memory and large enough for speed.
-const READ: ReadMax = ReadMax { records: 2_000, bytes: 8 * 1024 * 1024 };
+pub(super) const READ: ReadMax = ReadMax { records: 2_000, bytes: 8 * 1024 * 1024 };
 /// Users kept in memory during a replay, and their bytes when packed.
-const ROOM: Room = Room { users_max: 50_000, bytes_max: 80 << 20 };
+pub(super) const ROOM: Room = Room { users_max: 50_000, bytes_max: 80 << 20 };
 
 /// Why a replay stopped.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum ReplayError {
     Store(#[from] StoreError),
     #[error("stored state: {0}")]
     Codec(#[from] CodecError),
+    /// What stands in for the log cannot be read, or lacks what is asked for.
+    #[error("{0}")]
+    Feed(String),
 }
 
 impl From<SumError> for ReplayError {
@@ -97,7 +100,7 @@ pub async fn replay_rated(
 
 /// What becomes of ratings while records are folded.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ratings {
+pub(super) enum Ratings {
     Counted,
     PassedOver,
 }
@@ -116,23 +119,26 @@ async fn read(
         let mut records = log.read(topic, fold.shard, next, READ).await?;
         records.retain(|r| r.offset < range.end);
         let Some(last) = records.last().map(|r| r.offset) else { break };
-        step(fold, truth, &records, ratings).await?;
+        let decoded: Vec<_> = records.iter().map(|r| decode(r, fold.partitions)).collect();
+        step(fold, truth, &records, &decoded, ratings).await?;
         next = last + 1;
     }
     Ok(next)
 }
 
-async fn step(
+pub(super) async fn step(
     fold: &mut ShardFold,
     truth: &dyn Truth,
     records: &[Record],
+    decoded: &[Decoded],
     ratings: Ratings,
 ) -> Result<(), ReplayError> {
     let mut narrow = Narrow::new(records.len());
     let mut bury = false;
-    while let Some(now) = narrow.range().and_then(|range| records.get(range)) {
-        let batch: Vec<_> = now.iter().map(|r| decode(r, fold.partitions)).collect();
-        let wants = fold.wants(now, &batch);
+    while let Some((now, batch)) =
+        narrow.range().and_then(|range| Some((records.get(range.clone())?, decoded.get(range)?)))
+    {
+        let wants = fold.wants(now, batch);
         let users = truth.users(fold.shard, &wants.users).await?;
         fold.admit(users)?;
         let seen = truth.known_lines(fold.shard, &wants.lines).await?;
@@ -140,7 +146,7 @@ async fn step(
             wants.lines.into_iter().zip(seen).filter(|(_, k)| *k).map(|(l, _)| l).collect();
         let mut folded = match now {
             [record] if bury => fold.bury(record),
-            _ => match fold.fold(now, &batch, &known) {
+            _ => match fold.fold(now, batch, &known) {
                 Ok(folded) => folded,
                 Err(panicked) => {
                     let users = batch.iter().filter_map(|d| d.user_event()).map(|e| &e.user);

@@ -38,6 +38,8 @@ pub struct CachedUser {
     /// Catalogue numbers of its first places.
     pub top: Vec<u32>,
     pub(super) tick: u64,
+    /// By user topic: folded into since the last commit was made of it.
+    pub(super) changed: [bool; PARTS],
 }
 
 impl CachedUser {
@@ -51,6 +53,7 @@ impl CachedUser {
             model_version: 0,
             top: Vec::new(),
             tick: 0,
+            changed: [false; PARTS],
         }
     }
 

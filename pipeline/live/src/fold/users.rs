@@ -61,10 +61,18 @@ impl Users {
         self.open.entry(id.clone()).or_insert_with(CachedUser::new)
     }
 
+    /// Forgets everybody.
+    pub fn clear(&mut self) {
+        self.open.clear();
+        self.packed = PackedUsers::default();
+    }
+
     /// Opens a user. False if he is not held.
     pub fn open(&mut self, id: &UserId) -> bool {
         // What cannot be read is not held: the truth is asked.
-        if let Some(Ok(user)) = self.packed.take(id, unpack) {
+        if 0 < self.packed.len()
+            && let Some(Ok(user)) = self.packed.take(id, unpack)
+        {
             self.open.insert(id.clone(), user);
         }
         self.open.contains_key(id)
@@ -125,7 +133,8 @@ fn meta(user: &CachedUser) -> Meta {
 }
 
 fn pack(user: &CachedUser) -> Vec<u8> {
-    let CachedUser { state, erased, upto, top, revision: _, model_version: _, tick: _ } = user;
+    // Whom a batch has changed is packed only after its commit.
+    let CachedUser { state, erased, upto, top, revision: _, model_version: _, tick: _, changed: _ } = user;
     let mut out = Writer::with_format(FORMAT);
     for (erased, upto) in erased.iter().zip(upto) {
         // Offsets are never negative.

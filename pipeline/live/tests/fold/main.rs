@@ -7,3 +7,4 @@ mod events;
 mod identity;
 mod properties;
 mod tables;
+mod whole;

@@ -1,6 +1,7 @@
 //! The embedded log: one SQLite file in WAL mode that several processes may append to and one may own.
 //! One task writes in group commits, a few connections read, and the newest records stay in memory.
 
+mod copy;
 mod failure;
 mod heads;
 mod owner;
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 use crate::reader::{Member, Source, read_slot, wait_beyond};
 use crate::slots::{Slots, TailMax, closed};
 use crate::{Clock, Log, LogError, Membership, NewRecord, Position, Queue, ReadMax, Record, Watermarks};
+pub use copy::LogCopy;
 use reads::Reads;
 use writer::{Command, Job, Unplaced, Writer};
 

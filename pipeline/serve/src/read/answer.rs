@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 use shoptide_models::blend::Source;
 use shoptide_models::catalogue::Catalogue;
-use shoptide_models::list::session_list;
+use shoptide_models::list::{list_name, session_list};
 use shoptide_models::state::UserState;
 use shoptide_schemas::{ItemId, Micros, StoredList, USER_TOPICS, UserId};
 use utoipa::ToSchema;
@@ -31,7 +31,7 @@ const PLACE_BYTES: usize = 256;
 
 /// A list as it is shown.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"user_id": "U10001", "list_id": "p-3-0f1e2d3c4b5a6978-2-17", "as_of": {"shop.browse": 412,
+#[schema(example = json!({"user_id": "U10001", "list_id": "p-3-0f1e2d3c4b5a6978-2-17.1.12.A.fTe", "as_of": {"shop.browse": 412,
     "shop.cart": 88, "shop.order": 30, "shop.forum": 9, "shop.feedback": 61}, "partition": 3, "model_version": 12,
     "made_from": "personal", "items": [{"rank": 1, "item_id": "TECH1005", "title": "Headphones", "brand": "Aurora",
     "category": "technology/audio", "price": "1299.00", "currency": "CNY", "score": 1.73, "source": "factors"}]}))]
@@ -40,7 +40,8 @@ pub(crate) struct ListAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub user_id: Option<Cow<'a, str>>,
-    /// Send it back as `list_id` of the events that the list leads to.
+    /// Send it back, as it is, as `list_id` of the events that the list leads to. It says which model made the list and which
+    /// source put an item there.
     pub list_id: String,
     /// By topic, the next offset of the user's partition: events before it are in the list. Empty if it is not personal.
     pub as_of: BTreeMap<&'static str, i64>,
@@ -150,10 +151,11 @@ pub(crate) async fn answer(app: &Arc<App>, asked: &UserId, ask: &Ask) -> Result<
         }
         Some(shown)
     });
-    let list_id = match list.as_ref().filter(|_| *personal) {
+    let base = match list.as_ref().filter(|_| *personal) {
         Some(list) => personal_id(*shard, user, list),
         None => format!("f-{shard}-{:016x}-{model_version}-{}", xxh3_64(user.as_bytes()), catalogue.offset()),
     };
+    let list_id = named(&base, *model_version, picks, catalogue);
     let answer = ListAnswer {
         user_id: Some(text_of(asked.as_bytes())),
         list_id,
@@ -219,7 +221,13 @@ fn written(answer: &ListAnswer<'_>) -> Result<Vec<u8>, serde_json::Error> {
     Ok(bytes)
 }
 
-/// The list's name: the same list has the same name, wherever and whenever it is read.
+/// The name with what it says of model and sources: the same places of the same list have the same one.
+fn named(base: &str, model_version: u64, picks: &[Pick], catalogue: &Catalogue) -> String {
+    let places = picks.iter().filter_map(|pick| Some((catalogue.row(pick.item)?.0, pick.source)));
+    list_name(base, model_version, places)
+}
+
+/// The list's own name: the same list has the same one, wherever and whenever it is read.
 fn personal_id(shard: u32, user: &UserId, list: &StoredList) -> String {
     format!("p-{shard}-{:016x}-{}-{}", xxh3_64(user.as_bytes()), list.epoch, list.revision)
 }
@@ -266,7 +274,7 @@ pub(crate) fn trending_answer(app: &App, ask: &Ask) -> Result<Vec<u8>, serde_jso
 }
 
 fn shared_answer(
-    list_id: String,
+    base: String,
     made_from: &'static str,
     model_version: u64,
     picks: &[Pick],
@@ -277,7 +285,7 @@ fn shared_answer(
     let as_of = BTreeMap::new();
     written(&ListAnswer {
         user_id: None,
-        list_id,
+        list_id: named(&base, model_version, picks, catalogue),
         as_of,
         partition: None,
         model_version,

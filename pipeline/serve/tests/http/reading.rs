@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use axum::http::Method;
 use serde_json::{Value, json};
 use shoptide_models::als::{AlsParams, ItemSide};
+use shoptide_models::blend::Source;
 use shoptide_models::item_item::Neighbours;
+use shoptide_models::list::{ListKind, ListName};
 use shoptide_models::popularity::Popularity;
 use shoptide_models::segments::ServedSegments;
 use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
@@ -514,4 +516,27 @@ async fn a_profile_is_readable() {
         (&json!("T1"), &json!("view_item"))
     );
     assert_eq!(profile["last_event_at"], "2026-05-04T12:00:00.000Z");
+}
+
+#[tokio::test]
+async fn a_lists_name_says_model_and_sources_to_whoever_reads_events_later() {
+    let shop = Shop::new().await;
+    shop.stock_twelve().await;
+    publish_model(&shop);
+    shop.know("u1", &[view("e", "u1", "T1")], &["T3", "T1", "F2"]).await;
+    let session = json!({"items": ["T1"], "n": 4});
+    let session = shop.call(Method::POST, "/v1/session/recommendations", Some(session)).await.json();
+    for (answer, kind) in [
+        (shop.get("/v1/users/u1/recommendations?n=6").await.json(), ListKind::Personal),
+        (shop.get("/v1/users/stranger/recommendations?n=6").await.json(), ListKind::Fallback),
+        (shop.get("/v1/trending?n=5").await.json(), ListKind::Trending),
+        (session, ListKind::Session),
+    ] {
+        let name = ListName::read(answer["list_id"].as_str().unwrap());
+        assert_eq!((name.kind, name.model), (kind, answer["model_version"].as_u64()), "{answer}");
+        for place in answer["items"].as_array().unwrap() {
+            let source = name.source_of(place["item_id"].as_str().unwrap().as_bytes());
+            assert_eq!(source.map(Source::as_str), place["source"].as_str(), "{place} of {answer}");
+        }
+    }
 }

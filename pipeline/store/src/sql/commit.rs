@@ -180,22 +180,33 @@ async fn lines<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreErr
     batch::upsert(conn, &tables::LINE, &rows).await
 }
 
+/// Counts of one commit from which on walking the shard is cheaper than asking for each: only a replay has so many.
+const WHOLE_SHARD_ROWS: usize = 20_000;
+
 /// Adds the counts, and deletes the rows that came to nothing: a history that was taken back leaves the same bytes as
 /// one that never was, whatever the batches.
 async fn counts<C: SqlConn>(conn: &mut C, commit: &Commit) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<(&[u8], u32, u8), i64> = BTreeMap::new();
-    for count in &commit.counts {
-        *sums.entry((count.item.as_bytes(), count.day, count.kind)).or_default() += count.n;
-    }
-    sums.retain(|_, n| *n != 0);
+    let mut sums: Vec<_> = commit.counts.iter().map(|c| (c.item.as_bytes(), c.day, c.kind, c.n)).collect();
+    sums.sort_unstable();
+    sums.dedup_by(|later, kept| {
+        let same = (later.0, later.1, later.2) == (kept.0, kept.1, kept.2);
+        kept.3 += if same { later.3 } else { 0 };
+        same
+    });
+    sums.retain(|(.., n)| *n != 0);
     let mut rows = Rows::with_capacity(tables::COUNT.columns.len(), sums.len());
     let mut keys = Rows::with_capacity(3, sums.len());
-    for ((item, day, kind), n) in sums {
+    for (item, day, kind, n) in sums {
         let (item, day, kind) = (Value::Bytes(item), Value::from(day), Value::Int(i64::from(kind)));
         rows.push([commit.shard.into(), item, day, kind, Value::Int(n)]);
         keys.push([item, day, kind]);
     }
     batch::upsert(conn, &tables::COUNT, &rows).await?;
+    if WHOLE_SHARD_ROWS <= commit.counts.len() {
+        // No other row of the shard is ever left at nothing.
+        let sql = "DELETE FROM item_count WHERE shard = ? AND n = 0";
+        return conn.execute(sql, &[commit.shard.into()]).await.map(drop);
+    }
     let head = "DELETE FROM item_count WHERE shard = ? AND n = 0 AND";
     batch::execute_among(conn, head, &[commit.shard.into()], &["item_id", "day", "type"], &keys).await
 }

@@ -2,6 +2,7 @@
 //! connection behind [`conn::SqlConn`].
 
 mod batch;
+mod candidates;
 mod chats;
 mod commit;
 mod conn;
@@ -10,6 +11,7 @@ mod erase;
 mod faq;
 mod grow;
 mod item_links;
+mod jobs;
 mod model_files;
 #[cfg(feature = "mysql")]
 mod mysql;

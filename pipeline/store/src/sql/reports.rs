@@ -157,7 +157,8 @@ pub(super) async fn budget<C: SqlConn>(
 }
 
 pub(super) async fn models<C: SqlConn>(conn: &mut C) -> Result<Vec<ModelRow>, StoreError> {
-    let sql = "SELECT version, parent, kind, file, bytes, created_ms, lineage FROM model ORDER BY version";
+    let sql =
+        "SELECT version, parent, kind, file, bytes, created_ms, lineage, report FROM model ORDER BY version";
     let model = |mut row: Row| {
         Ok(ModelRow {
             version: row.number(0)?,
@@ -167,6 +168,7 @@ pub(super) async fn models<C: SqlConn>(conn: &mut C) -> Result<Vec<ModelRow>, St
             bytes: row.number(4)?,
             created_ms: row.int(5)?,
             lineage: row.take_bytes(6)?,
+            report: row.take_optional_bytes(7)?.unwrap_or_default(),
         })
     };
     conn.query(sql, &[]).await?.into_iter().map(model).collect()

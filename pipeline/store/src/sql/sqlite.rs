@@ -38,6 +38,8 @@ pub struct SqliteTruthOptions {
     pub read_cache_bytes: usize,
     /// A bound on the file, in pages of 4 KiB: beyond it commits fail as on a full disk.
     pub pages_max: Option<u32>,
+    /// Nobody else opens the file before it is whole, and whoever is stopped half way begins anew: no journal and no syncing.
+    pub unjournaled: bool,
 }
 
 impl SqliteTruthOptions {
@@ -48,7 +50,13 @@ impl SqliteTruthOptions {
             write_cache_bytes: 32 * 1024 * 1024,
             read_cache_bytes: 4 * 1024 * 1024,
             pages_max: None,
+            unjournaled: false,
         }
+    }
+
+    /// For a store that is made in one go and synced as a whole.
+    pub fn rebuilt(path: impl Into<PathBuf>) -> Self {
+        Self { unjournaled: true, write_cache_bytes: 128 * 1024 * 1024, ..Self::new(path) }
     }
 }
 

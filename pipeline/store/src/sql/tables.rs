@@ -84,8 +84,18 @@ pub(super) const CHAT_RECORD: Target = target(
 pub(super) const ITEM: Target =
     Target { unique_beside: true, ..target("item", &["num", "item_id", "from_off", "data"], 1, Replace) };
 pub(super) const VERSION: Target = target("item_version", &["num", "from_off", "data"], 2, Replace);
-pub(super) const MODEL: Target =
-    target("model", &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage"], 1, Replace);
+pub(super) const MODEL: Target = target(
+    "model",
+    &["version", "parent", "kind", "file", "bytes", "created_ms", "lineage", "report"],
+    1,
+    Replace,
+);
+pub(super) const CANDIDATE: Target = target(
+    "model_candidate",
+    &["number", "parent", "file", "bytes", "created_ms", "lineage", "report"],
+    1,
+    Replace,
+);
 pub(super) const MODEL_FILE: Target = target("model_file", &["version", "file", "part", "data"], 3, Replace);
 pub(super) const POINTER: Target = target("pointer", &["name", "value"], 1, Replace);
 /// The same table, for pointers that are set once.
@@ -100,3 +110,29 @@ pub(super) const USER_SEGMENT: Target =
     target("user_segment", &["shard", "user_id", "run", "segment"], 3, Replace);
 pub(super) const FAQ: Target = target("faq", &["entry_id", "data"], 1, Replace);
 pub(super) const ITEM_LINKS: Target = target("item_links", &["item_id", "version", "data"], 1, Replace);
+/// A lease that nobody has taken yet.
+pub(super) const JOB_LEASE: Target =
+    target("job_lease", &["name", "holder", "epoch", "beat", "until_ms"], 1, Keep);
+pub(super) const JOB_SCHEDULE: Target =
+    target("job_schedule", &["name", "rule", "since_ms", "floor_ms"], 1, Replace);
+pub(super) const JOB_RUN: Target = target(
+    "job_run",
+    &[
+        "schedule",
+        "by_hand",
+        "scheduled_ms",
+        "attempt",
+        "job",
+        "status",
+        "started_ms",
+        "ended_ms",
+        "row_count",
+        "note",
+        "error",
+        "lease",
+        "epoch",
+        "holder",
+    ],
+    4,
+    Replace,
+);

@@ -10,13 +10,16 @@ use super::conn::{Connect, SqlConn};
 use super::pool::Pool;
 use super::scan::{self, CHUNKS_MAX, Chunks, SCAN_KEYS_MAX};
 use super::writes::{Write, Written};
-use super::{chats, faq, grow, item_links, model_files, pages, ratings, reads, reports, segments, tables};
+use super::{
+    candidates, chats, faq, grow, item_links, jobs, model_files, pages, ratings, reads, reports, segments,
+    tables,
+};
 use crate::{
-    Budget, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit, Connections,
-    CountPlace, CountRow, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth, ItemCount,
-    ItemLinksRow, ItemRating, ItemRow, ItemVersion, ListHead, ModelPart, ModelRow, OffsetRow, OrderLineRow,
-    OutboxRow, PartRow, PublishSegments, RatingsPage, RatingsSeen, SegmentRow, SegmentRunRow, StoreError,
-    Truth, UserRow,
+    Budget, CandidateRow, ChatFeedback, ChatKey, ChatMessage, ChatRecord, ChatSession, ChatTurn, Commit,
+    Connections, CountPlace, CountRow, DeadLetter, DeadPage, FaqChange, FaqRow, FoldedTable, Growth,
+    ItemCount, ItemLinksRow, ItemRating, ItemRow, ItemVersion, JobRun, JobWrite, Lease, ListHead, ModelPart,
+    ModelRow, OffsetRow, OrderLineRow, OutboxRow, PartRow, PublishSegments, RatingsPage, RatingsSeen,
+    RunPage, ScheduleRow, SegmentRow, SegmentRunRow, StoreError, Truth, UserRow,
 };
 
 /// What a database adds to the shared statements: who writes, and how it ends.
@@ -322,6 +325,10 @@ impl<B: Backend> Truth for B {
         self.readers().read(move |c| Box::pin(reports::item_versions(c, number, limit))).await
     }
 
+    async fn adopt_models(&self, rows: Vec<ModelRow>) -> Result<(), StoreError> {
+        self.write(Write::AdoptModels(rows)).await.map(drop)
+    }
+
     async fn publish_model(&self, row: ModelRow) -> Result<(), StoreError> {
         self.write(Write::PublishModel(Box::new(row))).await.map(drop)
     }
@@ -336,6 +343,18 @@ impl<B: Backend> Truth for B {
 
     async fn forget_models(&self, versions: &[u64]) -> Result<(), StoreError> {
         self.write(Write::ForgetModels(versions.to_vec())).await.map(drop)
+    }
+
+    async fn candidates(&self) -> Result<(u64, Vec<CandidateRow>), StoreError> {
+        self.readers().consistent(|c| Box::pin(candidates::all(c))).await
+    }
+
+    async fn put_candidate(&self, row: CandidateRow) -> Result<(), StoreError> {
+        self.write(Write::Candidate(Box::new(row))).await.map(drop)
+    }
+
+    async fn forget_candidates(&self, numbers: &[u64]) -> Result<(), StoreError> {
+        self.write(Write::ForgetCandidates(numbers.to_vec())).await.map(drop)
     }
 
     async fn put_model_part(&self, part: ModelPart) -> Result<(), StoreError> {
@@ -372,6 +391,22 @@ impl<B: Backend> Truth for B {
     async fn item_links(&self, item: &ItemId) -> Result<Option<Vec<u8>>, StoreError> {
         let item = item.clone();
         self.readers().read(move |c| Box::pin(async move { item_links::of(c, &item).await })).await
+    }
+
+    async fn job_leases(&self) -> Result<Vec<Lease>, StoreError> {
+        self.readers().read(|c| Box::pin(jobs::leases(c))).await
+    }
+
+    async fn job_schedules(&self) -> Result<Vec<ScheduleRow>, StoreError> {
+        self.readers().read(|c| Box::pin(jobs::schedules(c))).await
+    }
+
+    async fn job_runs(&self, page: RunPage) -> Result<Vec<JobRun>, StoreError> {
+        self.readers().read(move |c| Box::pin(async move { jobs::runs(c, &page).await })).await
+    }
+
+    async fn job_write(&self, write: JobWrite) -> Result<(), StoreError> {
+        self.write(Write::Job(Box::new(write))).await.map(drop)
     }
 
     async fn claim_segments(&self, run: u64, token: i64) -> Result<bool, StoreError> {

@@ -8,10 +8,10 @@ use super::commit::{at_rest, code, commit};
 use super::conn::SqlConn;
 use super::grow::{self, Move};
 use super::value::Value;
-use super::{chats, erase, faq, item_links, model_files, ratings, reads, segments, tables};
+use super::{candidates, chats, erase, faq, item_links, jobs, model_files, ratings, reads, segments, tables};
 use crate::{
-    Budget, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, ModelPart, ModelRow,
-    OffsetRow, PublishSegments, StoreError,
+    Budget, CandidateRow, ChatFeedback, ChatKey, ChatTurn, Commit, FaqChange, Growth, ItemLinksRow, JobWrite,
+    ModelPart, ModelRow, OffsetRow, PublishSegments, StoreError,
 };
 
 /// The pointer that a publish flips.
@@ -25,7 +25,10 @@ pub enum Write {
     OutboxDone { shard: u32, rows: Vec<(Topic, i64)> },
     SetBudget { shard: u32, user: UserId, budget: Option<Budget> },
     PublishModel(Box<ModelRow>),
+    AdoptModels(Vec<ModelRow>),
     ForgetModels(Vec<u64>),
+    Candidate(Box<CandidateRow>),
+    ForgetCandidates(Vec<u64>),
     ModelPart(Box<ModelPart>),
     Move { shard: u32, epoch: Option<i64>, step: Box<Move> },
     ChatTurn(Box<ChatTurn>),
@@ -35,6 +38,7 @@ pub enum Write {
     Faq(Box<FaqChange>),
     ItemLinks { version: u64, rows: Vec<ItemLinksRow> },
     ForgetItemLinks { before: u64 },
+    Job(Box<JobWrite>),
     ClaimSegments { run: u64, token: i64 },
     UserSegments { run: u64, shard: u32, rows: Vec<(UserId, u32)> },
     PublishSegments(Box<PublishSegments>),
@@ -57,7 +61,10 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
             set_budget(conn, *shard, user, budget).await?
         }
         Write::PublishModel(row) => publish_model(conn, row).await?,
+        Write::AdoptModels(rows) => adopt_models(conn, rows).await?,
         Write::ForgetModels(versions) => forget_models(conn, versions).await?,
+        Write::Candidate(row) => candidates::put(conn, row).await?,
+        Write::ForgetCandidates(numbers) => candidates::forget(conn, numbers).await?,
         Write::ModelPart(part) => model_files::put(conn, part).await?,
         Write::Move { shard, epoch, step } => grow::carry_out(conn, *shard, *epoch, step).await?,
         Write::ChatTurn(turn) => {
@@ -76,6 +83,7 @@ pub(crate) async fn run<C: SqlConn>(conn: &mut C, write: &Write) -> Result<Writt
         Write::Faq(change) => faq::change(conn, change).await?,
         Write::ItemLinks { version, rows } => item_links::put(conn, *version, rows).await?,
         Write::ForgetItemLinks { before } => item_links::drop_before(conn, *before).await?,
+        Write::Job(write) => jobs::write(conn, write).await?,
         Write::ClaimSegments { run, token } => segments::claim(conn, *run, *token).await?,
         Write::UserSegments { run, shard, rows } => segments::put_users(conn, *run, *shard, rows).await?,
         Write::PublishSegments(publish) => segments::publish(conn, publish).await?,
@@ -149,6 +157,12 @@ async fn publish_model<C: SqlConn>(conn: &mut C, row: &ModelRow) -> Result<(), S
         let message = format!("published model has version {}, expected {expected}", row.version);
         return Err(StoreError::Unusable(message));
     }
+    put_model(conn, row).await?;
+    point_to_model(conn, row.version).await?;
+    model_files::drop_unpublished(conn, row).await
+}
+
+async fn put_model<C: SqlConn>(conn: &mut C, row: &ModelRow) -> Result<(), StoreError> {
     let version = at_rest("model version", row.version)?;
     let parent = row.parent.map_or(Ok(Value::Null), |parent| at_rest("parent version", parent))?;
     let mut rows = Rows::with_capacity(tables::MODEL.columns.len(), 1);
@@ -160,12 +174,30 @@ async fn publish_model<C: SqlConn>(conn: &mut C, row: &ModelRow) -> Result<(), S
         at_rest("model size", row.bytes)?,
         Value::Int(row.created_ms),
         Value::Bytes(&row.lineage),
+        Value::Bytes(&row.report),
     ]);
     batch::upsert(conn, &tables::MODEL, &rows).await?;
+    Ok(())
+}
+
+async fn point_to_model<C: SqlConn>(conn: &mut C, version: u64) -> Result<(), StoreError> {
     let mut rows = Rows::with_capacity(tables::POINTER.columns.len(), 1);
-    rows.push([Value::Bytes(MODEL_POINTER), version]);
-    batch::upsert(conn, &tables::POINTER, &rows).await?;
-    model_files::drop_unpublished(conn, row).await
+    rows.push([Value::Bytes(MODEL_POINTER), at_rest("model version", version)?]);
+    batch::upsert(conn, &tables::POINTER, &rows).await
+}
+
+/// Takes over a chain of another store; the last of it is the published one.
+async fn adopt_models<C: SqlConn>(conn: &mut C, rows: &[ModelRow]) -> Result<(), StoreError> {
+    if let Some(published) = reads::model_pointer(conn, true).await? {
+        return Err(StoreError::Unusable(format!("model version {published} is published here already")));
+    }
+    for row in rows {
+        put_model(conn, row).await?;
+    }
+    match rows.last() {
+        Some(row) => point_to_model(conn, row.version).await,
+        None => Ok(()),
+    }
 }
 
 async fn forget_models<C: SqlConn>(conn: &mut C, versions: &[u64]) -> Result<(), StoreError> {

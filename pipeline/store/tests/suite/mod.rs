@@ -6,6 +6,7 @@ pub mod counters;
 pub mod faq;
 pub mod growth;
 pub mod ids;
+pub mod jobs;
 pub mod ratings;
 pub mod reads;
 pub mod segments;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use shoptide_schemas::{Currency, Micros, Topic};
 use shoptide_store::{
-    Budget, Commit, DeadPage, MODEL_PART_BYTES_MAX, ModelPart, ModelRow, StoreError, Tally, Truth,
+    Budget, CandidateRow, Commit, DeadPage, MODEL_PART_BYTES_MAX, ModelPart, ModelRow, StoreError, Tally,
+    Truth,
 };
 
 use crate::rows::*;
@@ -175,7 +176,47 @@ fn model(version: u64) -> ModelRow {
         bytes: 1 << 40,
         created_ms: 7,
         lineage: b"{}".to_vec(),
+        report: if version == 2 { b"{\"a\":1}".to_vec() } else { Vec::new() },
     }
+}
+
+fn candidate(number: u64) -> CandidateRow {
+    CandidateRow {
+        number,
+        parent: (number != 1).then_some(3),
+        file: format!("c{number}.arrow"),
+        bytes: 1 << 40,
+        created_ms: 8,
+        lineage: b"{}".to_vec(),
+        report: b"{\"why\":[]}".to_vec(),
+    }
+}
+
+pub async fn candidates_have_numbers_of_their_own(truth: Arc<dyn Truth>) {
+    assert_eq!(truth.candidates().await.unwrap(), (0, vec![]));
+    truth.publish_model(model(1)).await.unwrap();
+    for wrong in [0, 2, u64::MAX] {
+        assert!(matches!(truth.put_candidate(candidate(wrong)).await, Err(StoreError::Unusable(_))));
+    }
+    // Of two trainers with the same number one comes to a row.
+    let [lost, kept] = ["lost.arrow", "c1.arrow"].map(|f| piece(CandidateRow::parts_version(1), f, 0, 9));
+    truth.put_model_part(lost.clone()).await.unwrap();
+    truth.put_model_part(kept.clone()).await.unwrap();
+    truth.put_candidate(candidate(1)).await.unwrap();
+    assert_eq!(truth.model_part(lost.version, &lost.file, 0).await.unwrap(), None);
+    truth.put_candidate(candidate(2)).await.unwrap();
+    // What is served goes on beside them, and leaves their files alone.
+    truth.publish_model(model(2)).await.unwrap();
+    assert_eq!(truth.model_pointer().await.unwrap(), Some(2));
+    assert_eq!(truth.models().await.unwrap(), [1, 2].map(model));
+    assert_eq!(truth.model_part(kept.version, &kept.file, 0).await.unwrap(), Some(kept.data.clone()));
+    assert_eq!(truth.candidates().await.unwrap(), (2, [1, 2].map(candidate).to_vec()));
+    truth.forget_candidates(&[1, 2, 9]).await.unwrap();
+    assert_eq!(truth.model_part(kept.version, &kept.file, 0).await.unwrap(), None);
+    // A number is never given again: what was said of c2 is not said of another.
+    assert_eq!(truth.candidates().await.unwrap(), (2, vec![]));
+    assert!(truth.put_candidate(candidate(2)).await.is_err());
+    truth.put_candidate(candidate(3)).await.unwrap();
 }
 
 pub async fn models_are_published_in_order(truth: Arc<dyn Truth>) {

@@ -61,6 +61,10 @@ pub(super) fn writer_options(options: &SqliteTruthOptions) -> SqliteConnectOptio
         // a commit. It is bounded by the pages of one statement.
         .pragma("temp_store", "MEMORY")
         .pragma("cache_size", cache_size(options.write_cache_bytes));
+    let base = match options.unjournaled {
+        true => base.journal_mode(SqliteJournalMode::Off).synchronous(SqliteSynchronous::Off),
+        false => base,
+    };
     match options.pages_max {
         Some(pages) => base.pragma("max_page_count", pages.to_string()),
         None => base,

@@ -1,8 +1,16 @@
 //! What can be typed.
 
+mod evaluate;
+mod jobs;
+mod lake;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+pub use evaluate::{Evaluate, EvaluateCommon, Generate, Import, Protocol};
+pub use jobs::{Job, Jobs, Models, ModelsWhat, Replay, Report, Segments, SegmentsWhat};
+pub use lake::{Als, Executor, Lake, LakeAt, LakeWhat, Scheduler, Sql};
 
 /// Recommendations for shops: events in, fresh explained lists out.
 ///
@@ -34,6 +42,8 @@ pub enum Command {
     Serve(Run),
     /// Only the trainer; or, with a job's name, that job once.
     Jobs(Jobs),
+    /// Trained models: what is served, what was, what waits.
+    Models(Models),
     /// A file of real events (CSV, TSV, JSON lines; plain, .gz, .zst) becomes events of ours.
     Import(Import),
     /// A deterministic shop: catalogue and events, as JSON lines or sent.
@@ -44,7 +54,7 @@ pub enum Command {
     /// given. Files may be packed with gzip or zstd.
     Evaluate(Evaluate),
     /// A user's list with reasons; unknown users get what the shop would show them.
-    Recommend(Ask),
+    Recommend(Recommend),
     /// Items like an item.
     Similar(Ask),
     /// What is known of a user: tastes, spending, last acts.
@@ -57,11 +67,30 @@ pub enum Command {
     DeadLetters(DeadLetters),
     /// The truth, and the proof of it.
     State(State),
+    /// What the lists earn: click-through, carts and conversion by source, segment, category and model; satisfaction, exposure,
+    /// members.
+    ///
+    /// From the events of a log (or a lake), whether or not the shop runs. With `--user`, why one user sees what he sees.
+    Report(Report),
+    /// The shop as it was at a moment, rebuilt into a data directory of its own.
+    ///
+    /// Folds the log from its first record, and what the log has forgotten from the lake. The new folder is a shop like any other:
+    /// `recommend`, `state verify` and `sql` work on it. Users who were erased since are erased there too. Stopped half way, the folder
+    /// says so and is refused; the same command begins anew.
+    Replay(Replay),
     /// Any question, in SQL: over the events of the lake, catalogue, users, lists, models. It only reads.
     ///
     /// Without a question it asks for one after the other on a terminal (end each with `;`, `\\?` helps), or reads them from
     /// standard input. Tables and functions: docs/sql.md. It needs the feature `lake`, which is in every build but the demo's.
     Sql(Sql),
+    /// Hands out queries over the lake, and trainings on it, to executors on many machines. Needs the feature `scale`.
+    ///
+    /// Prints where it listens. There is no authentication: it belongs into a network of its own. docs/scale.md
+    Scheduler(Scheduler),
+    /// Carries out parts of what a scheduler hands out. Needs the feature `scale`.
+    ///
+    /// Prints where it listens. It reads the lake and nothing else of its machine. docs/scale.md
+    Executor(Executor),
     /// The event lake, and the proof that it is whole.
     Lake(Lake),
     /// The shop's questions and answers.
@@ -215,270 +244,6 @@ pub struct Run {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Jobs {
-    #[command(flatten)]
-    pub place: Place,
-    #[command(subcommand)]
-    pub job: Option<Job>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Job {
-    /// Trains in full now and publishes.
-    Train {
-        /// One line of JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Searches the weights of the served blend on a validation cut of the folded truth.
-    ///
-    /// Goes on from `tune.json` in the data directory where an earlier run stopped; prints what each source adds, and the
-    /// lines for the configuration.
-    Tune {
-        /// Trials in all, those of earlier runs included.
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-        trials: u32,
-        /// Seconds after which no trial is begun; the next run goes on.
-        #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(0..=86_400))]
-        budget_s: u32,
-        /// Of the search.
-        #[arg(long, default_value_t = 42)]
-        seed: u64,
-        /// Draws an SVG: every trial by its number and by each weight.
-        #[arg(long, value_name = "OUT.svg")]
-        plot: Option<PathBuf>,
-        /// One line of JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Brings what is new in the log into the lake: Parquet files, each record once, whenever it is killed.
-    ///
-    /// Also merges small files, takes out what erased users left, drops days beyond `lake.retention_days` and sweeps what nothing
-    /// names. Any number may run: one wins each step. Exit code 1 if the log has dropped what was not archived.
-    Archive {
-        /// Goes on until Ctrl-C or SIGTERM, looking every `lake.every_s`; otherwise it ends when nothing is new.
-        #[arg(long)]
-        follow: bool,
-        /// Ends when nothing is new, as it does without either.
-        #[arg(long, conflicts_with = "follow")]
-        once: bool,
-        /// One line of JSON for each look that found something, or for the only one.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Held-out quality of the served blend beside its parts alone.
-    Evaluate {
-        /// One line of JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Finds the segments of users anew, assigns everybody and publishes.
-    ///
-    /// Lists for users of whom little is known follow with the next model version. The run before counts until this one is whole.
-    Segment {
-        /// How many, instead of `segments.k`.
-        #[arg(long, value_parser = clap::value_parser!(u32).range(2..=32))]
-        k: Option<u32>,
-        /// One line of JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Segments {
-    #[command(subcommand)]
-    pub what: SegmentsWhat,
-    /// One line of JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum SegmentsWhat {
-    /// The segments of the run that counts.
-    List,
-    /// One segment: what sets it apart, who is typical, what is popular.
-    Show {
-        /// Its number.
-        segment: u32,
-    },
-    /// What became of the segments and their users, run by run, the newest first.
-    Drift,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Evaluate {
-    #[command(subcommand)]
-    pub protocol: Protocol,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Protocol {
-    /// Which item comes next in a session: HR, MRR, NDCG and coverage at k over the full catalogue.
-    ///
-    /// Files: one session a line, the last id of a test line is the target; or rows of `SessionId ItemId Time` under a
-    /// header, where every next click is a target.
-    Sessions {
-        /// Sessions to learn from.
-        #[arg(long, value_name = "FILE")]
-        train: PathBuf,
-        /// Sessions to predict.
-        #[arg(long, value_name = "FILE")]
-        test: PathBuf,
-        /// Share of the training sessions, the last ones, that parameters are chosen on.
-        #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
-        valid_share: f64,
-        /// Whether the current item is left out of the list; auto: as is better on the validation cut.
-        #[arg(long, value_parser = ["auto", "yes", "no"], default_value = "auto")]
-        exclude_current: String,
-        /// Places that count.
-        #[arg(short, long, default_value_t = 20, allow_negative_numbers = true)]
-        k: usize,
-        #[command(flatten)]
-        common: EvaluateCommon,
-    },
-    /// What a user turns to of all that he did not have: recall, NDCG, precision, MAP at k, and what the lists are like.
-    ///
-    /// Files: rows of `user item` under a header, with `time` as a third column if it is known.
-    Ranking {
-        /// Pairs to learn from.
-        #[arg(long, value_name = "FILE")]
-        train: PathBuf,
-        /// Pairs to predict.
-        #[arg(long, value_name = "FILE")]
-        test: PathBuf,
-        /// What items say of themselves, for the model `content`: CSV or TSV with a column `item` and any of `title`,
-        /// `brand`, `category` (levels separated by `/`), `tags` (by `|`), `description`.
-        #[arg(long, value_name = "FILE")]
-        items: Option<PathBuf>,
-        /// Share of each user's training items that parameters are chosen on.
-        #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
-        valid_share: f64,
-        /// Places that count.
-        #[arg(short, long, default_value_t = 20, allow_negative_numbers = true)]
-        k: usize,
-        #[command(flatten)]
-        common: EvaluateCommon,
-    },
-    /// Test, then learn, event by event: recall at k over the stream and in windows of it.
-    ///
-    /// File: rows of `user item value time` under a header.
-    Stream {
-        /// The events, in any order; they are sorted by time.
-        #[arg(long, value_name = "FILE")]
-        events: PathBuf,
-        /// An event of at least this value is a target.
-        #[arg(long, default_value_t = 5.0, allow_negative_numbers = true)]
-        positive: f32,
-        /// Places that count.
-        #[arg(short, long, default_value_t = 10, allow_negative_numbers = true)]
-        k: usize,
-        /// Parts of the stream that are reported by themselves.
-        #[arg(long, default_value_t = 20, allow_negative_numbers = true)]
-        windows: usize,
-        #[command(flatten)]
-        common: EvaluateCommon,
-    },
-    /// How far predicted ratings are from real ones, over folds: RMSE and MAE.
-    ///
-    /// File: rows of `user item value` under a header; a column `fold` gives the folds.
-    Ratings {
-        /// The ratings.
-        #[arg(long, value_name = "FILE")]
-        file: PathBuf,
-        /// Parts, each tested once.
-        #[arg(long, default_value_t = 5, allow_negative_numbers = true)]
-        folds: usize,
-        #[command(flatten)]
-        common: EvaluateCommon,
-    },
-}
-
-#[derive(Debug, Clone, clap::Args)]
-pub struct EvaluateCommon {
-    /// One model's name, `all`, or `best`: whatever wins on a validation cut, its parameters tuned there.
-    #[arg(long, value_name = "NAME", default_value = "all")]
-    pub model: String,
-    /// Of everything random.
-    #[arg(long, default_value_t = 42, allow_negative_numbers = true)]
-    pub seed: u64,
-    /// Seconds for the search of parameters, of each model; 600 for `best`, else no search unless given.
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
-    pub budget_s: Option<f64>,
-    /// Draws an SVG: quality over time (stream) or of the models (others), and every trial of a search over its parameters.
-    #[arg(long, value_name = "OUT.svg")]
-    pub plot: Option<PathBuf>,
-    /// Writes the lists, one line a key: `key<TAB>item item …`, best first.
-    #[arg(long, value_name = "OUT")]
-    pub lists: Option<PathBuf>,
-    /// One line of JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Import {
-    /// The events. Bad rows are counted and listed, and do not stop it.
-    pub file: PathBuf,
-    /// retailrocket, tmall, rees46, online-retail, otto, movielens, serenade, or a TOML file.
-    #[arg(long)]
-    pub mapping: String,
-    /// A collector such as `http://127.0.0.1:8000`; without it the events go straight into the embedded log.
-    #[arg(long, value_name = "URL")]
-    pub to: Option<String>,
-    /// `max`, or a factor of the file's own time such as `10x`.
-    #[arg(long, default_value = "max")]
-    pub speed: String,
-    /// File with the collector's write key.
-    #[arg(long, value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
-    /// The report as one line of JSON.
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Generate {
-    /// The same seed and numbers give the same bytes on any machine.
-    #[arg(long, default_value_t = 7)]
-    pub seed: u64,
-    /// Events in all, repeats included.
-    #[arg(long, default_value_t = 50_000)]
-    pub events: u64,
-    /// Users, at most 10 million.
-    #[arg(long, default_value_t = 1_000)]
-    pub users: u64,
-    /// Items, at most a million.
-    #[arg(long, default_value_t = 600)]
-    pub items: u64,
-    /// Time of the newest event, RFC 3339, or `now`.
-    #[arg(long, default_value = "2026-01-31T00:00:00Z")]
-    pub end: String,
-    /// Days before the end that the events spread over.
-    #[arg(long, default_value_t = 25)]
-    pub span_days: u64,
-    /// Events of every thousand that are spoiled on purpose.
-    #[arg(long, default_value_t = 0)]
-    pub bad_per_mille: u64,
-    /// Prefix of event ids: two runs into one log need two names.
-    #[arg(long)]
-    pub run: Option<String>,
-    /// `-` for JSON lines on standard output, a file, `log` for the embedded log, or a collector's `http://…`.
-    #[arg(long, default_value = "-")]
-    pub to: String,
-    /// File with the collector's write key.
-    #[arg(long, value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
-    #[command(flatten)]
-    pub place: Place,
-}
-
-#[derive(Debug, clap::Args)]
 pub struct Ask {
     /// A user's or an item's id.
     pub id: String,
@@ -490,6 +255,15 @@ pub struct Ask {
     pub json: bool,
     #[command(flatten)]
     pub place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Recommend {
+    /// What the user would have seen then: RFC 3339, milliseconds since 1970, a list's `as_of` as JSON, or a file with the offsets of a cut.
+    #[arg(long, value_name = "T")]
+    pub at: Option<String>,
+    #[command(flatten)]
+    pub ask: Ask,
 }
 
 #[derive(Debug, clap::Args)]
@@ -592,26 +366,6 @@ pub enum DeadLettersWhat {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Lake {
-    #[command(subcommand)]
-    pub what: LakeWhat,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum LakeWhat {
-    /// Reads every file and counts every offset: no gap, no repeat, nothing damaged, missing or foreign.
-    ///
-    /// Exit code 1 if anything is wrong; each fault names its file, or its topic and partition. The archiver may run meanwhile.
-    Verify {
-        /// The proof as one line of JSON.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-#[derive(Debug, clap::Args)]
 pub struct State {
     #[command(subcommand)]
     pub what: StateWhat,
@@ -630,33 +384,6 @@ pub enum StateWhat {
         #[command(flatten)]
         place: Place,
     },
-}
-
-#[derive(Debug, clap::Args)]
-pub struct Sql {
-    /// One question, or several with `;` between them.
-    #[arg(conflicts_with_all = ["file", "ready", "list"])]
-    pub query: Option<String>,
-    /// Reads the questions from a file.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["ready", "list"])]
-    pub file: Option<PathBuf>,
-    /// Asks a ready question, such as `funnel`.
-    #[arg(long, value_name = "NAME", conflicts_with = "list")]
-    pub ready: Option<String>,
-    /// Lists the ready questions.
-    #[arg(long)]
-    pub list: bool,
-    /// `table` shows at most sql.table_rows_max rows; `json` is one object a line.
-    #[arg(long, value_parser = ["table", "csv", "json", "parquet"], default_value = "table")]
-    pub format: String,
-    /// Writes the answer of one question here; nothing is left there if it fails.
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Replaces what is there.
-    #[arg(long, requires = "output")]
-    pub force: bool,
-    #[command(flatten)]
-    pub place: Place,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,0 +1,50 @@
+//! How far a run is: written by the job, read by whoever shows it. The same value tells a job that it should stop.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Of one run.
+#[derive(Debug, Default)]
+pub struct Progress {
+    phase: Mutex<String>,
+    done: AtomicU64,
+    total: AtomicU64,
+    stop: AtomicBool,
+}
+
+/// What a look at it shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    pub phase: String,
+    pub done: u64,
+    /// 0: nobody knows.
+    pub total: u64,
+}
+
+impl Progress {
+    /// Begins a part of the work: so many steps, or 0 if nobody knows.
+    pub fn begin(&self, phase: &str, total: u64) {
+        phase.clone_into(&mut self.phase.lock().unwrap_or_else(PoisonError::into_inner));
+        self.done.store(0, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+    }
+
+    /// So many steps more are done.
+    pub fn add(&self, steps: u64) {
+        self.done.fetch_add(steps, Ordering::Relaxed);
+    }
+
+    pub fn look(&self) -> Look {
+        let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Look { phase, done: self.done.load(Ordering::Relaxed), total: self.total.load(Ordering::Relaxed) }
+    }
+
+    /// Asks the job to stop: nobody waits for it any more. What awaits is dropped anyway; this is for threads of its own.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
