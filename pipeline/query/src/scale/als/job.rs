@@ -81,7 +81,6 @@ pub struct AlsReport {
 struct Driver<'a> {
     cluster: &'a Cluster,
     session: &'a SessionContext,
-    job: &'a AlsJob,
     at: String,
 }
 
@@ -98,7 +97,7 @@ pub async fn run(
     job: &AlsJob,
     observe: &mut (dyn FnMut(&str, f64) + Send),
 ) -> Result<AlsReport, ScaleError> {
-    let driver = Driver { cluster, session, job, at: format!("scale/{}", job.run) };
+    let driver = Driver { cluster, session, at: format!("scale/{}", job.run) };
     let store = cluster.store();
     let began = Instant::now();
     let raw = driver.write_query("strengths", &job.interactions_sql).await?;
