@@ -118,10 +118,14 @@ fn answer(dir: &Path, scheduler: Option<&str>, sql: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Anything in the folder of an executor: a part of a query has begun there.
+/// Whether a part of a query has begun at an executor: a folder of the query's beside the one for what spills.
 fn holds_parts(folder: &Path) -> bool {
-    let of = |entry: std::fs::DirEntry| std::fs::read_dir(entry.path()).is_ok_and(|mut e| e.next().is_some());
-    std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(of))
+    let names = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| (entry.path(), entry.file_name().to_string_lossy().into_owned()))
+    };
+    let of_query = |path: PathBuf| names(path).any(|(_, name)| !name.starts_with("datafusion-"));
+    names(folder.to_owned()).any(|(path, _)| of_query(path))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ pub struct TestCluster {
     pub lake: TempDir,
     pub cluster: Cluster,
     pub scheduler: Scheduler,
-    pub executors: Vec<Executor>,
+    pub _executors: Vec<Executor>,
     // After the executors, which write into it.
     _work: TempDir,
 }
@@ -44,7 +44,7 @@ pub async fn start(lake: TempDir, functions: Vec<Arc<ScalarUDF>>) -> TestCluster
         };
         executors.push(Executor::start(&cluster, &options).await.unwrap());
     }
-    TestCluster { lake, cluster, scheduler, executors, _work: work }
+    TestCluster { lake, cluster, scheduler, _executors: executors, _work: work }
 }
 
 impl TestCluster {

@@ -68,7 +68,9 @@ async fn ready_questions_have_the_same_answers_on_a_cluster() {
     for sql in &asked {
         let statement = || Statement::all(sql).unwrap().remove(0);
         let want = shown(local.run(statement()).await.unwrap()).await;
-        let got = shown(remote.run(statement()).await.unwrap()).await;
+        let got = async { shown(remote.run(statement()).await.unwrap()).await };
+        let got =
+            tokio::time::timeout(PATIENCE, got).await.unwrap_or_else(|_| panic!("no answer in time: {sql}"));
         assert_eq!(got, want, "{sql}");
         assert!(5 <= want.lines().count(), "{sql} has no rows: {want}");
     }
