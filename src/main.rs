@@ -10,6 +10,7 @@ mod render;
 mod schedules;
 mod services;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -58,39 +59,43 @@ fn main() -> ExitCode {
     code
 }
 
+/// A command on its way: each boxed, or all of them would be one state machine, which takes minutes to compile.
+type Running = Pin<Box<dyn Future<Output = anyhow::Result<ExitCode>>>>;
+
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match args.command {
-        Command::Demo(demo) => demo::run(demo).await,
-        Command::Up(run) => commands::run::run(run, app::Roles::ALL).await,
+    let running: Running = match args.command {
+        Command::Demo(demo) => Box::pin(demo::run(demo)),
+        Command::Up(run) => Box::pin(commands::run::run(run, app::Roles::ALL)),
         Command::Stream(place) => {
-            commands::run::run(args::Run { place, port: None }, app::Roles::STREAM).await
+            Box::pin(commands::run::run(args::Run { place, port: None }, app::Roles::STREAM))
         }
-        Command::Serve(run) => commands::run::run(run, app::Roles::SERVE).await,
-        Command::Jobs(jobs) => commands::jobs::run(jobs).await,
-        Command::Models(models) => commands::models::run(models).await,
-        Command::Import(import) => commands::import::run(import).await,
-        Command::Generate(generate) => commands::generate::run(generate).await,
-        Command::Evaluate(evaluate) => commands::evaluate::run(evaluate).await,
-        Command::Recommend(ask) => commands::ask::recommend(ask).await,
-        Command::Similar(ask) => commands::ask::similar(ask).await,
-        Command::Profile(ask) => commands::ask::profile(ask).await,
-        Command::Chat(chat) => commands::chat::run(chat).await,
-        Command::Events(events) => commands::events::run(events).await,
-        Command::DeadLetters(letters) => commands::dead_letters::run(letters).await,
-        Command::State(state) => commands::state::run(state).await,
-        Command::Report(report) => commands::report::run(report).await,
-        Command::Segments(segments) => commands::segments::run(segments).await,
-        Command::Replay(replay) => commands::replay::run(replay).await,
-        Command::Sql(sql) => commands::sql::run(sql).await,
-        Command::Scheduler(scheduler) => commands::cluster::scheduler(scheduler).await,
-        Command::Executor(executor) => commands::cluster::executor(executor).await,
-        Command::Lake(lake) => commands::lake::run(lake).await,
-        Command::Faq(faq) => commands::faq::run(faq).await,
-        Command::Mcp(mcp) => commands::mcp::run(mcp).await,
-        Command::Config(config) => commands::config::run(&config),
-        Command::Migrate(with) => commands::provide::migrate(with).await,
-        Command::Topics(topics) => commands::provide::topics(topics).await,
-    }
+        Command::Serve(run) => Box::pin(commands::run::run(run, app::Roles::SERVE)),
+        Command::Jobs(jobs) => Box::pin(commands::jobs::run(jobs)),
+        Command::Models(models) => Box::pin(commands::models::run(models)),
+        Command::Import(import) => Box::pin(commands::import::run(import)),
+        Command::Generate(generate) => Box::pin(commands::generate::run(generate)),
+        Command::Evaluate(evaluate) => Box::pin(commands::evaluate::run(evaluate)),
+        Command::Recommend(ask) => Box::pin(commands::ask::recommend(ask)),
+        Command::Similar(ask) => Box::pin(commands::ask::similar(ask)),
+        Command::Profile(ask) => Box::pin(commands::ask::profile(ask)),
+        Command::Chat(chat) => Box::pin(commands::chat::run(chat)),
+        Command::Events(events) => Box::pin(commands::events::run(events)),
+        Command::DeadLetters(letters) => Box::pin(commands::dead_letters::run(letters)),
+        Command::State(state) => Box::pin(commands::state::run(state)),
+        Command::Report(report) => Box::pin(commands::report::run(report)),
+        Command::Segments(segments) => Box::pin(commands::segments::run(segments)),
+        Command::Replay(replay) => Box::pin(commands::replay::run(replay)),
+        Command::Sql(sql) => Box::pin(commands::sql::run(sql)),
+        Command::Scheduler(scheduler) => Box::pin(commands::cluster::scheduler(scheduler)),
+        Command::Executor(executor) => Box::pin(commands::cluster::executor(executor)),
+        Command::Lake(lake) => Box::pin(commands::lake::run(lake)),
+        Command::Faq(faq) => Box::pin(commands::faq::run(faq)),
+        Command::Mcp(mcp) => Box::pin(commands::mcp::run(mcp)),
+        Command::Config(config) => return commands::config::run(&config),
+        Command::Migrate(with) => Box::pin(commands::provide::migrate(with)),
+        Command::Topics(topics) => Box::pin(commands::provide::topics(topics)),
+    };
+    running.await
 }
 
 /// The error with its causes, those left out that the text before them tells already.

@@ -36,7 +36,7 @@ const UP: &[&str] = &["up", "--port", "0"];
 async fn files_of_a_newer_version_are_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     rested_shop(dir.path()).await;
-    sql(&dir.path().join("truth.db"), "PRAGMA user_version = 9").await;
+    sql(&dir.path().join("truth.db"), "PRAGMA user_version = 999").await;
     let all: [&[&str]; 7] = [
         UP,
         &["stream"],
@@ -46,8 +46,8 @@ async fn files_of_a_newer_version_are_left_alone() {
         &["state", "verify"],
         &["demo", "--once", "--port", "0"],
     ];
-    all_refuse(dir.path(), &all, &["truth.db", "newer version (9)"]);
-    run(&["jobs", "--data-dir", path(dir.path()), "train"]).refused(&["newer version (9)"]);
+    all_refuse(dir.path(), &all, &["truth.db", "newer version (999)"]);
+    run(&["jobs", "--data-dir", path(dir.path()), "train"]).refused(&["newer version (999)"]);
     let newest = shoptide_schemas::migrations::STORE.len();
     let as_it_was = format!("PRAGMA user_version = {newest}").leak();
     sql(&dir.path().join("truth.db"), as_it_was).await;

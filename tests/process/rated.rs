@@ -88,7 +88,10 @@ async fn a_store_of_before_is_summed_up_once() {
     running.stop();
     let file = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("truth.db"));
     let mut truth = file.connect().await.unwrap();
-    let before = "DROP TABLE item_rating; DELETE FROM pointer WHERE CAST(name AS TEXT) LIKE 'rate%'; PRAGMA user_version = 5";
+    let before = "DROP TABLE segment_run; DROP TABLE segment; DROP TABLE user_segment; \
+                  DROP TABLE job_lease; DROP TABLE job_schedule; DROP TABLE job_run; \
+                  DROP TABLE model_candidate; ALTER TABLE model DROP COLUMN report; \
+                  DROP TABLE item_rating; DELETE FROM pointer WHERE CAST(name AS TEXT) LIKE 'rate%'; PRAGMA user_version = 5";
     sqlx::raw_sql(before).execute(&mut truth).await.unwrap();
     truth.close().await.unwrap();
 

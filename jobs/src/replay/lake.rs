@@ -160,7 +160,7 @@ struct Open {
 
 impl Walk {
     fn new(mut waiting: Vec<LakeFile>, at: i64) -> Self {
-        waiting.sort_by(|a, b| b.first.cmp(&a.first));
+        waiting.sort_by_key(|file| std::cmp::Reverse(file.first));
         Self { at, waiting, open: Vec::new(), order: BinaryHeap::new() }
     }
 

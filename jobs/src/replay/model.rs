@@ -101,7 +101,7 @@ pub async fn take_chain(
     }
     chain.reverse();
     for row in &chain {
-        let bytes = from.1.fetch(from.0, row).await.map_err(LiveError::from)?;
+        let bytes = from.1.fetch(from.0, row).await?;
         to.1.write(&row.file, &bytes).map_err(LiveError::from)?;
     }
     to.0.adopt_models(chain).await?;
@@ -114,7 +114,16 @@ mod tests {
 
     fn row(version: u64, created_ms: i64) -> ModelRow {
         let (parent, kind, file) = (None, "full".to_owned(), String::new());
-        ModelRow { version, parent, kind, file, bytes: 0, created_ms, lineage: Vec::new() }
+        ModelRow {
+            version,
+            parent,
+            kind,
+            file,
+            bytes: 0,
+            created_ms,
+            lineage: Vec::new(),
+            report: Vec::new(),
+        }
     }
 
     #[test]

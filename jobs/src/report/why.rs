@@ -129,7 +129,7 @@ pub async fn why(
         let tag = touch.map_or(Tag::NONE, |touch| touch.tag);
         tell(sold.at, "bought", sold.number, tag, format!("{} pieces{price}{back}{credited}", sold.quantity));
     }
-    moments.sort_by(|a, b| b.0.cmp(&a.0));
+    moments.sort_by_key(|moment| std::cmp::Reverse(moment.0));
     moments.truncate(ROWS_MAX);
     let moments = moments.into_iter().map(|(_, moment)| moment).collect();
     let why = Why { user_id: user.to_string(), segment, profile, list, reading, moments };

@@ -243,7 +243,7 @@ pub async fn rollback(shelf: &Shelf, to: Option<u64>) -> Result<Arc<Snapshot>, V
         Some(version) => rows.iter().find(|row| row.version == version && version < served),
         None => before(&rows, served),
     };
-    let row = row.ok_or_else(|| match to {
+    let row = row.ok_or(match to {
         Some(version) => VersionError::Unknown(Name::Version(version)),
         None => VersionError::NothingBefore,
     })?;

@@ -188,7 +188,7 @@ impl Archiver {
         };
         let mut portion = Portion::new(topic, partition, from);
         let drained = loop {
-            let read = records.map_err(|error| gap(error))?;
+            let read = records.map_err(gap)?;
             let position = portion.to;
             let Some(last) = read.last() else {
                 let Some(start) = after_generation(position, end) else { break true };

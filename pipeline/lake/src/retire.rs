@@ -136,10 +136,11 @@ fn sweep_staged(folder: &FsPath, until: SystemTime) {
             .is_some_and(|(_, n)| n.parse::<u32>().is_ok());
         if about.is_dir() {
             sweep_staged(&path, until);
-        } else if is_staged && about.modified().is_ok_and(|at| at < until) {
-            if let Err(error) = std::fs::remove_file(&path) {
-                tracing::warn!(%error, "a half written file of the lake could not be removed");
-            }
+        } else if is_staged
+            && about.modified().is_ok_and(|at| at < until)
+            && let Err(error) = std::fs::remove_file(&path)
+        {
+            tracing::warn!(%error, "a half written file of the lake could not be removed");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The lake on a server that speaks S3, named by `SHOPTIDE_TEST_S3` as `http://key:secret@host:port/bucket`. Without it the test says
 //! so and is passed over, but not in CI.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -15,6 +15,7 @@ const LIMITS: CompactLimits =
 const MAX: FileMax = FileMax { rows: 10_000, bytes: 1 << 20 };
 const DAY: Duration = Duration::from_secs(86_400);
 
+#[allow(clippy::unwrap_used)]
 fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()

@@ -1,5 +1,6 @@
 //! A shop that can be asked: its tables in a session, questions in, answers out as they come.
 
+use futures::future::BoxFuture;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -186,7 +187,12 @@ impl Shop {
     ///
     /// # Errors
     /// [`QueryError`]: nothing has run then.
-    pub async fn run(&self, statement: Statement) -> Result<Answer, QueryError> {
+    pub fn run(&self, statement: Statement) -> BoxFuture<'_, Result<Answer, QueryError>> {
+        // Boxed here, so that what stands below it is compiled once, not in each program and test.
+        Box::pin(self.answer(statement))
+    }
+
+    async fn answer(&self, statement: Statement) -> Result<Answer, QueryError> {
         let plan = self.plan(statement).await?;
         self.segments_for(&plan).await?;
         let frame = self.context.execute_logical_plan(plan).await.map_err(|e| self.explained(e))?;

@@ -49,7 +49,7 @@ impl Target {
     /// Writes an answer.
     pub async fn write(&self, answer: Answer) -> anyhow::Result<()> {
         match (&self.file, self.format) {
-            (Some(file), format) => self.into_file(answer, file, format.unwrap_or(Format::Csv)).await,
+            (Some(file), format) => self.to_file(answer, file, format.unwrap_or(Format::Csv)).await,
             (None, Some(format)) => {
                 let stdout = BufWriter::new(std::io::stdout());
                 pour(answer, format, Box::new(stdout)).await.map_err(closed)
@@ -59,7 +59,7 @@ impl Target {
     }
 
     /// The file is another's until all of it is written.
-    async fn into_file(&self, answer: Answer, file: &Path, format: Format) -> anyhow::Result<()> {
+    async fn to_file(&self, answer: Answer, file: &Path, format: Format) -> anyhow::Result<()> {
         let shown = file.display();
         let folder = match file.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,

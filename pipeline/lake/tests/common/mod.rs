@@ -1,5 +1,5 @@
 //! A small shop's log, and what is in a lake.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

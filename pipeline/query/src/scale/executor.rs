@@ -1,5 +1,6 @@
 //! The process that carries out the parts of queries.
 
+use futures::future::BoxFuture;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -70,7 +71,15 @@ impl Executor {
     ///
     /// # Errors
     /// [`ScaleError::Refused`] if the address or the folder cannot be used, [`ScaleError::Away`] without a scheduler.
-    pub async fn start(cluster: &Cluster, options: &ExecutorOptions) -> Result<Self, ScaleError> {
+    pub fn start<'a>(
+        cluster: &'a Cluster,
+        options: &'a ExecutorOptions,
+    ) -> BoxFuture<'a, Result<Self, ScaleError>> {
+        // Boxed here, so that what stands below it is compiled once, not in each program and test.
+        Box::pin(Self::begin(cluster, options))
+    }
+
+    async fn begin(cluster: &Cluster, options: &ExecutorOptions) -> Result<Self, ScaleError> {
         let at = SchedulerAt::parse(&options.scheduler)?;
         if options.vcores == 0 || options.memory_bytes < options.vcores as u64 {
             return Err(ScaleError::Refused(

@@ -1,5 +1,6 @@
 //! The side of who asks: sessions whose queries run on a cluster.
 
+use futures::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -90,7 +91,16 @@ pub(super) async fn wait_for(at: &SchedulerAt, patience: Duration) -> Result<(),
 ///
 /// # Errors
 /// [`ScaleError::Away`] if there is no scheduler, or it has no executor.
-pub async fn connect(cluster: &Cluster, url: &str, patience: Duration) -> Result<SessionContext, ScaleError> {
+pub fn connect<'a>(
+    cluster: &'a Cluster,
+    url: &'a str,
+    patience: Duration,
+) -> BoxFuture<'a, Result<SessionContext, ScaleError>> {
+    // Boxed here, so that what stands below it is compiled once, not in each program and test.
+    Box::pin(connected(cluster, url, patience))
+}
+
+async fn connected(cluster: &Cluster, url: &str, patience: Duration) -> Result<SessionContext, ScaleError> {
     let at = SchedulerAt::parse(url)?;
     let end = Instant::now() + patience;
     wait_for(&at, patience).await?;

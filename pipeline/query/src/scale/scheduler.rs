@@ -1,5 +1,6 @@
 //! The process that plans queries and hands out their parts.
 
+use futures::future::BoxFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -42,7 +43,15 @@ pub struct Scheduler {
 impl Scheduler {
     /// # Errors
     /// [`ScaleError::Refused`] if the address cannot be bound.
-    pub async fn start(cluster: &Cluster, options: &SchedulerOptions) -> Result<Self, ScaleError> {
+    pub fn start<'a>(
+        cluster: &'a Cluster,
+        options: &'a SchedulerOptions,
+    ) -> BoxFuture<'a, Result<Self, ScaleError>> {
+        // Boxed here, so that what stands below it is compiled once, not in each program and test.
+        Box::pin(Self::begin(cluster, options))
+    }
+
+    async fn begin(cluster: &Cluster, options: &SchedulerOptions) -> Result<Self, ScaleError> {
         let refused = |e| ScaleError::Refused(format!("cannot listen on {}: {e}", options.bind));
         let listener = TcpListener::bind(options.bind).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;

@@ -1,5 +1,6 @@
 //! Questions to the lake that a cluster answers.
 
+use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,12 @@ impl ClusterShop {
     ///
     /// # Errors
     /// [`QueryError::Wrong`] naming all tables that are not the lake's; [`QueryError`].
-    pub async fn run(&self, statement: Statement) -> Result<Answer, QueryError> {
+    pub fn run(&self, statement: Statement) -> BoxFuture<'_, Result<Answer, QueryError>> {
+        // Boxed here, so that what stands below it is compiled once, not in each program and test.
+        Box::pin(self.answer(statement))
+    }
+
+    async fn answer(&self, statement: Statement) -> Result<Answer, QueryError> {
         let state = self.session.state();
         let statement = statement.into_inner();
         let named = state.resolve_table_references(&statement)?;

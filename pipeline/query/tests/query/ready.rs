@@ -22,7 +22,8 @@ fn each_says_what_it_tells() {
 async fn the_funnel_is_what_users_did_in_order() {
     let lake = lake(11, 4_000);
     // By pair: first look, first and last put into the cart, last purchase.
-    let mut pairs: BTreeMap<(Vec<u8>, Vec<u8>), [Option<i64>; 4]> = BTreeMap::new();
+    type Pair = (Vec<u8>, Vec<u8>);
+    let mut pairs: BTreeMap<Pair, [Option<i64>; 4]> = BTreeMap::new();
     for event in &lake.events {
         let place = match event.event.event_type.name() {
             "view_item" => 0,

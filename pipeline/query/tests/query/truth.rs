@@ -234,7 +234,7 @@ async fn many_tables_at_once_do_not_wait_for_each_other() {
     let shop = shop(&dir).await;
     // Eight readings of a store that lends four connections.
     let each = "SELECT user_id FROM profiles";
-    let sql = format!("SELECT count(*) FROM ({})", vec![each; 8].join(" UNION ALL "));
+    let sql = format!("SELECT count(*) FROM ({})", [each; 8].join(" UNION ALL "));
     let answer = tokio::time::timeout(std::time::Duration::from_secs(120), rows(&shop, &sql)).await;
     assert_eq!(answer.unwrap(), [[(8 * USERS).to_string()]]);
 }

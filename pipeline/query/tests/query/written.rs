@@ -32,8 +32,7 @@ async fn written(lake: &Lake, sql: &str, format: Format) -> Vec<u8> {
         sink.write(&batch).unwrap();
     }
     sink.finish().unwrap();
-    let bytes = kept.0.lock().unwrap().clone();
-    bytes
+    kept.0.lock().unwrap().clone()
 }
 
 const SQL: &str = "SELECT user_id, type, occurred_at, [user_id, id('a\"b')] AS both, NULL AS nothing, 1.5 AS half FROM events \

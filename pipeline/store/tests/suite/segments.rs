@@ -28,7 +28,7 @@ fn of(users: &[(&str, u32)]) -> Vec<(UserId, u32)> {
 }
 
 async fn seen(truth: &dyn Truth, ids: &[&str]) -> Vec<Option<u32>> {
-    let ids: Vec<UserId> = ids.iter().map(|id| user(id)).collect();
+    let ids: Vec<UserId> = ids.iter().map(user).collect();
     truth.user_segments(SHARD, &ids).await.unwrap()
 }
 
@@ -83,7 +83,7 @@ pub async fn a_run_is_seen_whole_or_not_at_all(truth: Arc<dyn Truth>) {
 pub async fn an_erased_user_is_in_no_segment(truth: Arc<dyn Truth>) {
     let epoch = truth.assign(SHARD, &USER_TOPICS.map(|topic| (topic, 0))).await.unwrap()[0].epoch;
     assert!(truth.claim_segments(1, 1).await.unwrap());
-    let users: Vec<(UserId, u32)> = (0..600).map(|n| (user(&format!("u{n}")), n % 3)).collect();
+    let users: Vec<(UserId, u32)> = (0..600).map(|n| (user(format!("u{n}")), n % 3)).collect();
     truth.put_user_segments(1, SHARD, users).await.unwrap();
     truth.publish_segments(publish(1, None, 1, &[])).await.unwrap();
     assert_eq!(seen(&*truth, &["u1", "u2"]).await, [Some(1), Some(2)]);
@@ -106,7 +106,7 @@ pub async fn segments_move_with_their_user(truth: Arc<dyn Truth>) {
     for shard in 0..FROM {
         epochs.push((shard, truth.assign(shard, &zero).await.unwrap()[0].epoch));
     }
-    let ours: Vec<UserId> = (0..4_000).map(|n| user(&format!("u{n}"))).collect();
+    let ours: Vec<UserId> = (0..4_000).map(|n| user(format!("u{n}"))).collect();
     let ours: Vec<UserId> = ours.into_iter().filter(|u| partition_of(u.as_bytes(), FROM) == SHARD).collect();
     assert!(truth.claim_segments(1, 1).await.unwrap());
     for some in ours.chunks(256) {

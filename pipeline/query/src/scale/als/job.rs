@@ -3,6 +3,7 @@
 //! Whoever drives holds one side's factors (`4 · rows · rank` bytes) and nothing else of any size; interactions and ids pass
 //! through it as a stream.
 
+use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -91,7 +92,17 @@ struct Driver<'a> {
 ///
 /// # Errors
 /// [`ScaleError`]; nothing of the run is then to be used.
-pub async fn run(
+pub fn run<'a>(
+    cluster: &'a Cluster,
+    session: &'a SessionContext,
+    job: &'a AlsJob,
+    observe: &'a mut (dyn FnMut(&str, f64) + Send),
+) -> BoxFuture<'a, Result<AlsReport, ScaleError>> {
+    // Boxed here, so that what stands below it is compiled once, not in each program and test.
+    Box::pin(trained(cluster, session, job, observe))
+}
+
+async fn trained(
     cluster: &Cluster,
     session: &SessionContext,
     job: &AlsJob,
