@@ -7,7 +7,7 @@
 mod running;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use running::{PATIENCE, Running};
@@ -104,18 +104,27 @@ fn cluster(dir: &Path) -> Cluster {
     Cluster { scheduler, url, executors, work }
 }
 
-fn asked(dir: &Path, scheduler: Option<&str>, sql: &[&str]) -> Output {
-    let mut args = vec!["sql", "--format", "csv", "--data-dir", path(dir)];
-    args.extend(scheduler.iter().flat_map(|url| ["--scheduler", url]));
-    args.extend(sql);
-    shoptide(&args).output().unwrap()
+/// How a command ended, within the patience of a test.
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
 }
 
-fn answer(dir: &Path, scheduler: Option<&str>, sql: &[&str]) -> String {
-    let output = asked(dir, scheduler, sql);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{sql:?}: {said}");
-    String::from_utf8(output.stdout).unwrap()
+fn ended(command: Command) -> Ended {
+    let mut running = Running::start(command);
+    let code = running.wait(3 * PATIENCE).code();
+    Ended { code, out: running.out.whole(), err: running.err.whole() }
+}
+
+fn asked(dir: &Path, url: &str, sql: &str) -> Ended {
+    ended(shoptide(&["sql", "--format", "csv", "--data-dir", path(dir), "--scheduler", url, sql]))
+}
+
+fn answer(dir: &Path, url: &str, sql: &str) -> String {
+    let ended = asked(dir, url, sql);
+    assert_eq!(ended.code, Some(0), "{sql}: {}", ended.err);
+    ended.out
 }
 
 /// Whether a part of a query has begun at an executor: a folder of the query's beside the one for what spills.
@@ -133,9 +142,9 @@ async fn processes_of_a_cluster_answer_train_and_end() {
     let dir = shop().await;
     let mut cluster = cluster(dir.path());
     let url = cluster.url.clone();
-    let counted = answer(dir.path(), Some(&url), &["SELECT count(*) AS n FROM events"]);
+    let counted = answer(dir.path(), &url, "SELECT count(*) AS n FROM events");
     assert!(6_000 <= counted.lines().nth(1).unwrap().parse::<u64>().unwrap(), "{counted}");
-    let rows = |sql| answer(dir.path(), Some(&url), &[sql]).lines().count();
+    let rows = |sql| answer(dir.path(), &url, sql).lines().count();
     assert!(
         1 < rows(
             "SELECT type, count(*), sum(decay(86400000.0, 30.0)) FROM events GROUP BY type ORDER BY type"
@@ -143,20 +152,16 @@ async fn processes_of_a_cluster_answer_train_and_end() {
     );
 
     // What is not the lake's is refused by name, and nothing else.
-    let refused = asked(
-        dir.path(),
-        Some(&url),
-        &["SELECT count(*) FROM events e JOIN profiles p ON e.user_id = p.user_id, offsets"],
-    );
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(2), "{said}");
+    let other = "SELECT count(*) FROM events e JOIN profiles p ON e.user_id = p.user_id, offsets";
+    let refused = asked(dir.path(), &url, other);
+    let said = refused.err;
+    assert_eq!(refused.code, Some(2), "{said}");
     assert!(said.contains("profiles") && said.contains("offsets") && !said.contains("events,"), "{said}");
 
-    let trained = shoptide(&["jobs", "als", "--scheduler", &url, "--json", "--data-dir", path(dir.path())])
-        .output()
-        .unwrap();
-    assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&trained.stdout).unwrap();
+    let train = ["jobs", "als", "--scheduler", &url, "--json", "--data-dir", path(dir.path())];
+    let trained = ended(shoptide(&train));
+    assert_eq!(trained.code, Some(0), "{}", trained.err);
+    let report: serde_json::Value = serde_json::from_str(&trained.out).unwrap();
     assert!(
         100 < report["users"]["rows"].as_u64().unwrap() && report["sweeps"].as_array().unwrap().len() == 2
     );
@@ -171,13 +176,12 @@ async fn processes_of_a_cluster_answer_train_and_end() {
         assert!(began.elapsed() < STOP_MAX);
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "an executor leaves nothing behind");
     }
-    let lonely = asked(dir.path(), Some(&url), &["SELECT count(*) FROM events WHERE \"offset\" > 5"]);
-    assert_eq!(lonely.status.code(), Some(1));
+    let lonely = asked(dir.path(), &url, "SELECT count(*) FROM events WHERE \"offset\" > 5");
+    assert!(lonely.code == Some(1) && lonely.err.contains("has no executor"), "{}", lonely.err);
     cluster.scheduler.signal("TERM");
     assert_eq!(cluster.scheduler.wait(STOP_MAX).code(), Some(0));
-    let away = asked(dir.path(), Some(&url), &["SELECT count(*) FROM events"]);
-    let said = String::from_utf8_lossy(&away.stderr);
-    assert!(away.status.code() == Some(1) && said.contains("cannot be reached"), "{said}");
+    let away = asked(dir.path(), &url, "SELECT count(*) FROM events");
+    assert!(away.code == Some(1) && away.err.contains("cannot be reached"), "{}", away.err);
     drop(cluster.work);
 }
 
@@ -203,14 +207,13 @@ async fn a_query_outlives_an_executor_or_says_that_it_does_not() {
     println!("with an executor killed: exit code {code:?}, {said:?}, {told}");
     match code {
         Some(0) => {
-            let whole = answer(dir.path(), Some(&cluster.url), &[sql]);
+            let whole = answer(dir.path(), &cluster.url, sql);
             assert_eq!(said.trim(), whole.trim());
         }
         Some(1) => assert!(!told.trim().is_empty() && said.lines().count() < 2),
         other => panic!("ended by {other:?}: {told}"),
     }
     // One is enough for what comes after.
-    let counted =
-        answer(dir.path(), Some(&cluster.url), &["SELECT count(*) AS n FROM events WHERE \"offset\" >= 0"]);
+    let counted = answer(dir.path(), &cluster.url, "SELECT count(*) AS n FROM events WHERE \"offset\" >= 0");
     assert!(6_000 <= counted.lines().nth(1).unwrap().parse::<u64>().unwrap());
 }
