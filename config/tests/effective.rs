@@ -32,6 +32,7 @@ fn variable(key: &str) -> String {
 fn changed(key: &str, value: &str) -> String {
     match value {
         "[]" if key == "redis.nodes" => "cache.example:6379".to_owned(),
+        "0" if key == "segments.k" => "2".to_owned(),
         "true" => "false".to_owned(),
         "false" => "true".to_owned(),
         "[]" => "https://shop.example".to_owned(),

@@ -93,6 +93,9 @@ impl From<DataFusionError> for QueryError {
     }
 }
 
+/// The option that DataFusion names when a spill meets its bound.
+const SPILL_BOUND: &str = "max_temp_directory_size";
+
 fn of(error: DataFusionError) -> QueryError {
     match error {
         DataFusionError::External(inner) => match inner.downcast::<QueryError>() {
@@ -119,7 +122,15 @@ fn of(error: DataFusionError) -> QueryError {
             QueryError::Wrong(format!("not supported: {}", told(&reason)))
         }
         DataFusionError::Execution(reason) => QueryError::Failed(told(&reason)),
-        other => hidden(&other).unwrap_or_else(|| QueryError::Failed(told(&other.strip_backtrace()))),
+        other => hidden(&other).unwrap_or_else(|| {
+            let reason = told(&other.strip_backtrace());
+            // The bound of spilling comes as an error of the disk, without a type of its own.
+            if reason.contains(SPILL_BOUND) {
+                QueryError::TooMuch { reason }
+            } else {
+                QueryError::Failed(reason)
+            }
+        }),
     }
 }
 

@@ -48,7 +48,7 @@ async fn files_that_are_not_ours_to_change_stay_as_they_are() {
     let newer = dir.path().join("newer.db");
     open(&newer).await.unwrap().close().await;
     meddle(&newer, "PRAGMA user_version = 999").await;
-    refused(&newer, "newer.db was written by a newer version (999), expected at most 8").await;
+    refused(&newer, "newer.db was written by a newer version (999), expected at most 9").await;
 
     let foreign = dir.path().join("foreign.db");
     meddle(&foreign, "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)").await;
@@ -125,7 +125,7 @@ async fn reading_needs_a_truth_of_this_version() {
     open(&path).await.unwrap().close().await;
     meddle(&path, "PRAGMA user_version = 0").await;
     let error = open_read_only(&path).await.err().unwrap().to_string();
-    assert!(error.contains("was written by an older version (0), expected 8"), "{error}");
+    assert!(error.contains("was written by an older version (0), expected 9"), "{error}");
 }
 
 /// A store of before there were ratings gets their table, keeps what it has, and says that its shards have summed up nothing.
