@@ -15,9 +15,9 @@ use tower::ServiceExt;
 use crate::app::{Refused, serve_context};
 use crate::args::{Ask, Place, Profile, Recommend};
 use crate::commands::load_config;
-use crate::commands::profile::profile_text;
 use crate::data_dir::DataDir;
-use crate::render::{table, visible};
+use crate::render::profile::profile_text;
+use crate::render::{shown, table, visible};
 use crate::services;
 use crate::{out, outln};
 
@@ -84,16 +84,6 @@ pub fn list_table(list: &Value) -> String {
 
 fn items(answer: &Value) -> impl Iterator<Item = &Value> {
     answer.get("items").and_then(Value::as_array).into_iter().flatten()
-}
-
-/// A JSON value as a cell.
-pub fn shown(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(n)) if n.is_f64() => format!("{:.4}", n.as_f64().unwrap_or(0.0)),
-        Some(other) => other.to_string(),
-    }
 }
 
 /// Percent-encoding of all that is not unreserved: ids are opaque.

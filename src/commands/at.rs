@@ -14,10 +14,10 @@ use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
 
 use crate::app::{Refused, serve_context};
 use crate::args::Ask;
-use crate::commands::ask::{answered, escaped, list_table, shown};
+use crate::commands::ask::{answered, escaped, list_table};
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
-use crate::render::visible;
+use crate::render::{shown, visible};
 use crate::services;
 use crate::{out, outln};
 

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::app::Refused;
 use crate::args::Chat;
-use crate::commands::ask::{escaped, shown};
+use crate::commands::ask::escaped;
 use crate::commands::key_of;
 use crate::outln;
-use crate::render::visible;
+use crate::render::{shown, visible};
 
 /// A message is at most some kilobytes, and its answer takes milliseconds, or a minute where a language model may take as long; beyond this nobody is
 /// there.

@@ -17,7 +17,6 @@ pub mod jobs;
 pub mod lake;
 pub mod mcp;
 pub mod models;
-pub mod profile;
 pub mod provide;
 pub mod replay;
 pub mod report;

@@ -6,8 +6,9 @@ use shoptide_models::evaluate::Quality;
 use shoptide_store::Tally;
 
 use super::freshness::Freshness;
-use crate::commands::ask::{list_table, shown};
-use crate::commands::profile::profile_text;
+use crate::commands::ask::list_table;
+use crate::render::profile::profile_text;
+use crate::render::shown;
 use crate::render::table;
 use crate::{out, outln};
 

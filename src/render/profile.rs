@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::commands::ask::shown;
-use crate::render::{table, visible};
+use super::{shown, table, visible};
 
 /// A list of the profile: its field, and which fields of a row are shown under which heading.
 type Section = (&'static str, &'static [(&'static str, &'static str)]);
@@ -59,22 +58,5 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::Bool(true)) => "yes".to_owned(),
         Some(Value::Bool(false)) => "no".to_owned(),
         other => shown(other),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_page_begins_with_the_user_and_ends_with_what_is_new() {
-        let profile = serde_json::json!({
-            "brands": [{"name": "Acme", "strength": 2.0}], "counts": {"purchase": 1, "view_item": 7}, "last_event_at": "2026-05-04T12:00:00.000Z",
-            "loyalty": "new", "queries": [], "segment": {"id": 3, "name": "technology"}, "user_id": "U1\u{1b}[2J", "tastes": [{"hidden": true, "item_id": "A", "strength": 1.5, "title": "手机"}],
-        });
-        let expected = "user        U1\u{fffd}[2J\nlast event  2026-05-04T12:00:00.000Z\nsegment     technology\ndid         view_item 7, purchase 1\n\
-            \ntastes\nitem  strength  hidden  title\nA     1.5000    yes     手机\n\
-            \nbrands\nbrand  strength\nAcme   2.0000\n\nloyalty: new\n";
-        assert_eq!(profile_text(&profile), expected);
     }
 }

@@ -1,8 +1,11 @@
 //! What people read: tables aligned by what a terminal shows, Chinese included, and the way to standard output.
 
+pub mod profile;
+
 use std::fmt::{Arguments, Write as _};
 use std::io::Write as _;
 
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 /// Characters of one cell; longer texts are cut with an ellipsis.
@@ -95,24 +98,12 @@ fn cut(text: &str, width_max: usize) -> String {
     kept + "…"
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wide_characters_and_control_characters_keep_the_columns() {
-        let rows =
-            vec![vec!["手机".to_owned(), "1".to_owned()], vec!["a\u{1b}[2Jb".to_owned(), "2".to_owned()]];
-        let shown = table(&["name", "n"], &rows);
-        assert_eq!(shown, "name    n\n手机    1\na\u{fffd}[2Jb  2\n");
-    }
-
-    #[test]
-    fn long_cells_are_cut_by_what_a_terminal_shows_and_the_last_column_later() {
-        let rows = vec![vec!["手".repeat(40), "x".repeat(100)], vec!["a".repeat(61), "手".repeat(60)]];
-        let shown = table(&["name", "why"], &rows);
-        let lines: Vec<&str> = shown.lines().collect();
-        assert_eq!(lines[1], format!("{}…   {}", "手".repeat(29), "x".repeat(100)));
-        assert_eq!(lines[2], format!("{}…  {}…", "a".repeat(59), "手".repeat(54)));
+/// A JSON value as a cell.
+pub fn shown(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(n)) if n.is_f64() => format!("{:.4}", n.as_f64().unwrap_or(0.0)),
+        Some(other) => other.to_string(),
     }
 }
