@@ -13,6 +13,8 @@ use shoptide_schemas::EventMs;
 use shoptide_schemas::time::DAY_MS;
 use shoptide_store::Truth;
 
+use crate::schedule::Progress;
+
 /// Rows of one partition that are sorted at a time: beyond this only memory grows.
 const PORTION_ROWS: usize = 262_144;
 /// Days are over for merges once nothing more is expected of them: events come late by a day now and then.
@@ -77,7 +79,10 @@ impl ArchiveError {
 ///
 /// # Errors
 /// [`ArchiveError`]; what was published before it stays, nothing is half published.
-pub async fn archive_once(context: &ArchiveContext) -> Result<ArchiveOutcome, ArchiveError> {
+pub async fn archive_once(
+    context: &ArchiveContext,
+    progress: &Progress,
+) -> Result<ArchiveOutcome, ArchiveError> {
     let ArchiveContext { lake, log, truth, clock, config, sweep } = context;
     if let Some(truth) = truth {
         shoptide_live::stand(&**truth, &**log).await?;
@@ -90,7 +95,8 @@ pub async fn archive_once(context: &ArchiveContext) -> Result<ArchiveOutcome, Ar
         file_bytes: config.file_bytes_max,
     };
     let archiver = Archiver { lake: lake.clone(), log: Arc::clone(log), clock: Arc::clone(clock), limits };
-    let done = archiver.run().await?;
+    progress.begin("archiving", 0);
+    let done = archiver.run_with(&|read, all| progress.set(read, all)).await?;
     let mut outcome = ArchiveOutcome {
         records: done.records,
         rows: done.rows,
@@ -100,6 +106,7 @@ pub async fn archive_once(context: &ArchiveContext) -> Result<ArchiveOutcome, Ar
         conflicts: done.conflicts,
         ..ArchiveOutcome::default()
     };
+    progress.begin("keeping the lake tidy", 0);
     let max = FileMax { rows: config.file_rows_max, bytes: config.file_bytes_max };
     let now_ms = clock();
     if let Some(settled) = unless_beaten(lake.settle(&**log, max, now_ms).await)? {

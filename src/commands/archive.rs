@@ -18,6 +18,7 @@ pub async fn run(place: Place, follow: bool, json: bool) -> anyhow::Result<ExitC
     use shoptide_lake::{Lake, LakeOptions};
 
     use crate::app::Signals;
+    use crate::commands::drawn::Drawn;
     use crate::commands::load_config;
     use crate::data_dir::{DataDir, system_clock};
     use crate::services;
@@ -46,7 +47,10 @@ pub async fn run(place: Place, follow: bool, json: bool) -> anyhow::Result<ExitC
     let rounds = async {
         let (mut swept, mut failures) = (Instant::now(), 0);
         loop {
-            let pause = match archive_once(&context).await {
+            let (progress, drawn) = Drawn::start("archive", follow || json);
+            let round = archive_once(&context, &progress).await;
+            drawn.end().await;
+            let pause = match round {
                 Ok(outcome) => {
                     failures = 0;
                     if !follow || !outcome.is_nothing() {

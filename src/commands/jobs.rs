@@ -18,6 +18,7 @@ use shoptide_store::Truth;
 
 use crate::app::{Roles, segment_context, train_context};
 use crate::args::{Job, Jobs, Run};
+use crate::commands::drawn::Drawn;
 use crate::commands::{archive, cluster, load_config, models, run, schedules, segments, skew, tune};
 use crate::data_dir::DataDir;
 use crate::services;
@@ -66,10 +67,14 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
                 _ => Mode::Warm,
             };
             let options = TrainOptions { mode, candidate };
+            let (progress, drawn) = Drawn::start("train", json);
+            progress.begin("reading, training, judging", 0);
             let trained = match from.as_str() {
-                "lake" => from_lake(&config, &data, &context, options).await?,
-                _ => train_as(&context, options).await?,
+                "lake" => from_lake(&config, &data, &context, options).await,
+                _ => train_as(&context, options).await.map_err(Into::into),
             };
+            drawn.end().await;
+            let trained = trained?;
             code = models::trained(&trained, candidate, json)?;
         }
         Job::Segment { k, json } => {
@@ -77,7 +82,11 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             if let Some(k) = k {
                 context.params = context.params.with_k(k as usize)?;
             }
-            segments::print(&segment_once(&context).await?, json)?;
+            let (progress, drawn) = Drawn::start("segment", json);
+            progress.begin("finding segments", 0);
+            let found = segment_once(&context).await;
+            drawn.end().await;
+            segments::print(&found?, json)?;
         }
         Job::Tune { trials, budget_s, seed, json, .. } => {
             let mut tables = Tables::default();

@@ -7,6 +7,7 @@ pub mod chat;
 pub mod cluster;
 pub mod config;
 pub mod dead_letters;
+pub mod drawn;
 pub mod evaluate;
 pub mod events;
 pub mod faq;

@@ -1,29 +1,24 @@
 //! `jobs list|run|history`: schedules and what became of them, and a job by hand with its progress.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use shoptide_config::{Config, ScheduleConfig, StoreKind};
-use shoptide_jobs::schedule::{ByHand, ByHandError, Progress, Told};
+use shoptide_jobs::schedule::{ByHand, ByHandError, Told};
 use shoptide_live::{Live, Metrics};
 use shoptide_schemas::EventMs;
 use shoptide_store::{JobRun, RunPage, RunStatus, Truth};
 
 use crate::app::{Refused, Signals, train_context};
 use crate::args::Place;
+use crate::commands::drawn::Drawn;
 use crate::commands::load_config;
 use crate::data_dir::{DataDir, system_clock};
 use crate::render::table;
 use crate::schedules::{parts, registry};
 use crate::{out, outln, services};
-
-/// Between two looks at how far a job is.
-const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 /// The truth, if there is one yet: schedules can be listed before anything ran.
 async fn truth_if_any(config: &Config, place: &Place) -> anyhow::Result<Option<Arc<dyn Truth>>> {
@@ -153,16 +148,13 @@ pub async fn run(place: &Place, name: &str, json: bool) -> anyhow::Result<ExitCo
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
     let train = train_context(&config, &data, &log, &truth, &live)?;
-    let progress = Arc::new(Progress::default());
-    let shown = tokio::spawn(draw(name.to_owned(), progress.clone(), json));
+    let (progress, drawn) = Drawn::start(name, json);
     let by_hand = ByHand::new(parts(&config, &data, train, None), name);
     let ran = match by_hand {
         Ok(job) => job.run(progress, told, async move { signals.next().await }).await,
         Err(error) => Err(error),
     };
-    shown.abort();
-    // It takes its bar away when it is dropped.
-    let _ = shown.await;
+    drawn.end().await;
     live.stop();
     log.close().await;
     truth.close().await;
@@ -184,40 +176,5 @@ fn told(what: Told) {
     if let Told::Waits { holder, at_most } = what {
         let seconds = at_most.as_secs();
         eprintln!("{holder} has it; waiting at most {seconds} s to see whether it lives");
-    }
-}
-
-/// A bar on a terminal, nothing elsewhere: a log wants the end, not the way.
-async fn draw(name: String, progress: Arc<Progress>, quiet: bool) {
-    if quiet || !std::io::stderr().is_terminal() {
-        return;
-    }
-    let bar = Shown(ProgressBar::new_spinner());
-    bar.0.set_prefix(name);
-    let style =
-        |text: &str| ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let known = style("{prefix:>12} [{bar:30}] {human_pos}/{human_len} {per_sec} {elapsed} {msg}");
-    let unknown = style("{prefix:>12} {spinner} {elapsed} {msg}");
-    let mut of_known = None;
-    loop {
-        let look = progress.look();
-        if of_known != Some(look.total != 0) {
-            of_known = Some(look.total != 0);
-            bar.0.set_style(if look.total == 0 { unknown.clone() } else { known.clone() });
-        }
-        bar.0.set_length(look.total);
-        bar.0.set_position(look.done);
-        bar.0.set_message(look.phase);
-        bar.0.tick();
-        tokio::time::sleep(DRAW_EVERY).await;
-    }
-}
-
-/// Leaves no half bar behind.
-struct Shown(ProgressBar);
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
     }
 }

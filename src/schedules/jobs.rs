@@ -36,7 +36,6 @@ async fn archive(context: &JobContext, progress: &Progress) -> Result<JobOutcome
     use shoptide_jobs::archive::{ArchiveContext, archive_once};
     use shoptide_lake::{Lake, LakeOptions};
 
-    progress.begin("archiving", 0);
     let (config, train) = (&context.config, &context.train);
     let opened = Lake::open(&LakeOptions::of(&config.lake, &context.data_dir)).await;
     let lake = opened.map_err(|error| told(error.passes(), error))?;
@@ -48,7 +47,7 @@ async fn archive(context: &JobContext, progress: &Progress) -> Result<JobOutcome
         config: config.lake.clone(),
         sweep: true,
     };
-    let done = archive_once(&archive).await.map_err(|error| told(error.passes(), error))?;
+    let done = archive_once(&archive, progress).await.map_err(|error| told(error.passes(), error))?;
     let note = format!(
         "{} rows in {} files, {} small files merged, {} rows of erased users taken out",
         done.rows, done.files, done.merged, done.erased_rows

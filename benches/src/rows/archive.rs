@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use shoptide_jobs::archive::{ArchiveContext, archive_once};
 use shoptide_jobs::import::LogSink;
+use shoptide_jobs::schedule::Progress;
 use shoptide_lake::{FileKind, Lake, LakeOptions};
 use shoptide_log::{Log, SqliteLog, SqliteLogOptions};
 
@@ -47,7 +48,7 @@ impl Archive {
         let config = shop::config(&self.set)?.lake;
         let context = ArchiveContext { lake, log, truth: None, clock: shop::clock(), config, sweep: false };
         let began = Instant::now();
-        let outcome = archive_once(&context).await?;
+        let outcome = archive_once(&context, &Progress::default()).await?;
         let seconds = began.elapsed().as_secs_f64();
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status

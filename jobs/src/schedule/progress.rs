@@ -34,6 +34,12 @@ impl Progress {
         self.done.fetch_add(steps, Ordering::Relaxed);
     }
 
+    /// So many steps are done of so many, where the end moves.
+    pub fn set(&self, done: u64, total: u64) {
+        self.done.store(done, Ordering::Relaxed);
+        self.total.store(total, Ordering::Relaxed);
+    }
+
     pub fn look(&self) -> Look {
         let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Look { phase, done: self.done.load(Ordering::Relaxed), total: self.total.load(Ordering::Relaxed) }

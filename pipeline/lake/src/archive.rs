@@ -69,6 +69,10 @@ pub struct Archived {
     pub drained: bool,
 }
 
+/// Told after each read how many records a run has read, and how many there are from its begin to the log's end, about: holes
+/// count as records, and the log moves on.
+pub type Watch<'w> = &'w (dyn Fn(u64, u64) + Send + Sync);
+
 /// Follows a log into a lake. Any number of them may run: one wins each step.
 #[derive(Clone)]
 pub struct Archiver {
@@ -84,9 +88,18 @@ impl Archiver {
     /// # Errors
     /// [`LakeError`]; what was published before it stays.
     pub async fn run(&self) -> Result<Archived, LakeError> {
+        self.run_with(&|_, _| {}).await
+    }
+
+    /// The same, watched.
+    ///
+    /// # Errors
+    /// As [`Archiver::run`].
+    pub async fn run_with(&self, watch: Watch<'_>) -> Result<Archived, LakeError> {
         let mut sum = Archived::default();
         while !sum.drained {
-            match self.step().await {
+            let before = sum.records;
+            match self.step_with(&|read, behind| watch(before + read, before + behind)).await {
                 Ok(step) => sum.add(step),
                 Err(LakeError::Conflict { commit, reason }) if sum.conflicts < CONFLICTS_MAX as u64 => {
                     tracing::info!(commit, reason, "another archiver was first; going on from the new state");
@@ -104,11 +117,16 @@ impl Archiver {
     /// [`LakeError::Gap`] if the log has dropped what is not archived; [`LakeError::Conflict`] if another archiver was first.
     /// Nothing was published then.
     pub async fn step(&self) -> Result<Archived, LakeError> {
+        self.step_with(&|_, _| {}).await
+    }
+
+    async fn step_with(&self, watch: Watch<'_>) -> Result<Archived, LakeError> {
         let began = Instant::now();
         let base = self.lake.newest().await?;
         let ends = self.ends().await?;
         let planned =
             plan(&base, &ends, |topic, generation| self.log.partitions_at(topic, first_offset(generation)));
+        let behind = planned.iter().map(|next| behind(*next, &ends)).sum();
         let mut change = Change::new(Work::Archive, &base);
         let mut erased = Arc::new(ErasedUsers::clone(&base.erased));
         let mut done = Archived { drained: true, ..Archived::default() };
@@ -118,7 +136,11 @@ impl Archiver {
                 done.drained = false;
                 break;
             }
-            let Some((portion, drained)) = self.portion(next, &ends).await? else { continue };
+            let Some((portion, drained)) =
+                self.portion(next, &ends, &|read| watch(done.records + read, behind)).await?
+            else {
+                continue;
+            };
             done.drained &= drained;
             done.records += portion.records;
             let (portion, groups) = portion.into_groups(&mut erased).map_err(shape)?;
@@ -170,7 +192,12 @@ impl Archiver {
     }
 
     /// Reads one partition within the bounds; `None` if there was nothing. True: to its end.
-    async fn portion(&self, next: Next, ends: &[End]) -> Result<Option<(Portion, bool)>, LakeError> {
+    async fn portion(
+        &self,
+        next: Next,
+        ends: &[End],
+        watch: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<Option<(Portion, bool)>, LakeError> {
         let (topic, partition, mut from, begin) = match next {
             Next::Read { topic, partition, from } => (topic, partition, from, false),
             Next::Begin { topic, partition, generation } => {
@@ -208,6 +235,7 @@ impl Archiver {
                 async { if more { Some(self.log.read(topic, partition, ahead, max).await) } else { None } };
             let (decoded, read) = tokio::join!(decoding, reading);
             portion = decoded.map_err(lost_task)?.map_err(shape)?;
+            watch(portion.records);
             let full = self.limits.portion_rows as u64 <= portion.records
                 || self.limits.portion_bytes <= portion.bytes;
             match read {
@@ -263,6 +291,17 @@ async fn write(lake: Lake, groups: Vec<Group>, limits: ArchiveLimits) -> Result<
 
 async fn joined<T>(task: JoinHandle<Result<T, LakeError>>) -> Result<T, LakeError> {
     task.await.map_err(lost_task)?
+}
+
+/// About how many records a partition is ahead of the lake.
+fn behind(next: Next, ends: &[End]) -> u64 {
+    let (topic, partition, from) = match next {
+        Next::Read { topic, partition, from } => (topic, partition, from),
+        Next::Begin { topic, partition, .. } => (topic, partition, 0),
+    };
+    let end = ends.iter().find(|end| (end.topic, end.partition) == (topic, partition));
+    // Before `first` are other generations: their offsets are far apart, and they are read only once.
+    end.map_or(0, |end| u64::try_from(end.next.saturating_sub(from.max(end.first))).unwrap_or(0))
 }
 
 fn gap(error: LogError) -> LakeError {

@@ -21,7 +21,7 @@ mod settle;
 mod snapshot;
 mod verify;
 
-pub use archive::{ArchiveLimits, Archived, Archiver};
+pub use archive::{ArchiveLimits, Archived, Archiver, Watch};
 pub use commit::{Change, Commit, Lost, Step, Work};
 pub use compact::{CompactLimits, Compacted};
 pub use encode::FileMax;

@@ -20,8 +20,13 @@ async fn every_record_is_in_the_lake_once() {
     assert!(3 < first.commits && first.commits < first.files, "{first:?}");
 
     fill(&*log, 2_000, 500, 40).await;
-    let second = archiver(&lake, &log, &time).run().await.unwrap();
+    let seen = std::sync::Mutex::new(vec![(0, 500)]);
+    let watch = |read, all| seen.lock().unwrap().push((read, all));
+    let second = archiver(&lake, &log, &time).run_with(&watch).await.unwrap();
     assert_eq!((second.records, second.rows), (500, 500));
+    let seen = seen.into_inner().unwrap();
+    assert!(seen.windows(2).all(|w| w[0].0 < w[1].0 && w[1].1 == 500), "how far it is: {seen:?}");
+    assert_eq!(seen.last(), Some(&(500, 500)));
     let nothing = archiver(&lake, &log, &time).run().await.unwrap();
     assert_eq!((nothing.records, nothing.commits), (0, 0));
 

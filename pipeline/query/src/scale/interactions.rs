@@ -14,6 +14,8 @@ use shoptide_schemas::limits::{FUTURE_MS, LATE_MS};
 use shoptide_schemas::time::DAY_MS;
 use shoptide_schemas::{EventType, USER_TOPICS};
 
+/// One pass over the events, beside two for who is gone and who became known: a name that is used twice is computed twice.
+///
 /// The query for `user_id`, `item_id`, `strength` (Float32, above 0) over a table of events by
 /// [`event_schema`](shoptide_schemas::arrow::event_schema) that is called `events`.
 pub fn interactions_sql(taste: &TasteParams) -> String {
@@ -60,37 +62,35 @@ once AS (
     AND (k.left_at IS NULL OR e."offset" < k.left_at)
     AND g.user_id IS NULL
 ),
-lines AS (
+lined AS (
   SELECT *, row_number() OVER (
     PARTITION BY topic, user_id, type, order_id, order_line ORDER BY "offset") AS nth_line
-  FROM once WHERE nth = 1 AND order_id IS NOT NULL
+  FROM once WHERE nth = 1
 ),
 acts AS (
   SELECT topic, coalesce(known_as, user_id) AS user_id, item_id, coalesce('feedback_' || feedback, type) AS act,
     arrow_cast(occurred_at, 'Int64') AS at_ms, "offset", arrow_cast(rating_hundredths, 'Int64') AS rating
-  FROM once WHERE nth = 1 AND order_id IS NULL
-  UNION ALL
-  SELECT topic, coalesce(known_as, user_id), item_id, type, arrow_cast(occurred_at, 'Int64'), "offset", NULL
-  FROM lines WHERE nth_line = 1
+  FROM lined WHERE order_id IS NULL OR nth_line = 1
 ),
-last AS (SELECT user_id, max(at_ms) / {DAY_MS} AS day FROM acts GROUP BY user_id),
+beside AS (
+  SELECT user_id, item_id, topic, act, at_ms / {DAY_MS} AS day,
+    max(at_ms) OVER (PARTITION BY user_id) / {DAY_MS} AS last_day,
+    max(CASE WHEN act = '{rate}' THEN "offset" * 1024 + rating END)
+      OVER (PARTITION BY user_id, item_id) % 1024 AS rating
+  FROM acts
+),
 counted AS (
-  SELECT user_id, item_id, topic, act, at_ms / {DAY_MS} AS day, count(*) AS n
-  FROM acts WHERE item_id IS NOT NULL GROUP BY 1, 2, 3, 4, 5
-),
-rated AS (
-  SELECT user_id, item_id, max("offset" * 1024 + rating) % 1024 AS rating
-  FROM acts WHERE act = '{rate}' GROUP BY user_id, item_id
+  SELECT user_id, item_id, topic, act, day, min(last_day) AS last_day, min(rating) AS rating, count(*) AS n
+  FROM beside WHERE item_id IS NOT NULL GROUP BY 1, 2, 3, 4, 5
 ),
 worth AS (
-  SELECT c.user_id, c.item_id,
-    c.n * (CASE c.act{weights} ELSE 0.0 END)
-    * (CASE WHEN c.act <> '{rate}' THEN 1.0
-       WHEN r.rating < {neutral:?} THEN (r.rating - {neutral:?}) / {below:?}
-       ELSE (r.rating - {neutral:?}) / {above:?} END)
-    * power(2.0, -(greatest(l.day - c.day, 0) / (CASE c.topic{half_lives} END))) AS strength
-  FROM counted c JOIN last l ON c.user_id = l.user_id
-  LEFT JOIN rated r ON c.user_id = r.user_id AND c.item_id = r.item_id
+  SELECT user_id, item_id,
+    n * (CASE act{weights} ELSE 0.0 END)
+    * (CASE WHEN act <> '{rate}' THEN 1.0
+       WHEN rating < {neutral:?} THEN (rating - {neutral:?}) / {below:?}
+       ELSE (rating - {neutral:?}) / {above:?} END)
+    * power(2.0, -(greatest(last_day - day, 0) / (CASE topic{half_lives} END))) AS strength
+  FROM counted
 )
 SELECT arrow_cast(user_id, 'Binary') AS user_id, arrow_cast(item_id, 'Binary') AS item_id,
   arrow_cast(sum(strength), 'Float32') AS strength

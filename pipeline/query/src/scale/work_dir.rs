@@ -2,16 +2,29 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::ScaleError;
 
 const NAME: &str = "executor-";
+/// What is known of the folder's size serves for so many times what it took to learn: a query of thousands of parts leaves
+/// thousands of files, and each part asks.
+const SERVES: u32 = 20;
 
 /// A folder of its own below the one that was named, held by a lock while the process lives and removed with it.
 #[derive(Debug)]
 pub(super) struct WorkDir {
     path: PathBuf,
     _lock: File,
+    size: Mutex<Option<Size>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    bytes: u64,
+    at: Instant,
+    took: Duration,
 }
 
 impl WorkDir {
@@ -38,7 +51,7 @@ impl WorkDir {
             TryLockError::WouldBlock => ScaleError::Refused(format!("{} is in use", path.display())),
         })?;
         fs::create_dir(&path).map_err(refused)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, _lock: lock, size: Mutex::new(None) })
     }
 
     pub fn path(&self) -> &Path {
@@ -51,9 +64,18 @@ impl WorkDir {
         let _ = fs::remove_file(self.path.with_extension("lock"));
     }
 
-    /// Bytes of all files in it.
+    /// Bytes of all files in it, as of now or of a moment ago.
     pub fn bytes(&self) -> u64 {
-        bytes_of(&self.path)
+        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = *size
+            && known.at.elapsed() < known.took * SERVES
+        {
+            return known.bytes;
+        }
+        let began = Instant::now();
+        let bytes = bytes_of(&self.path);
+        *size = Some(Size { bytes, at: Instant::now(), took: began.elapsed() });
+        bytes
     }
 }
 

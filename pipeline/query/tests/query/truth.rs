@@ -13,6 +13,11 @@ use shoptide_store::{
 
 use crate::common::*;
 
+/// The databases that the store's own tests make.
+#[path = "../../../store/tests/server/mod.rs"]
+#[allow(dead_code, reason = "these tests use a part of it")]
+mod server;
+
 /// More than two pages of users, and lists of three places each.
 const USERS: u32 = 600;
 const ITEMS: u32 = 1_500;
@@ -41,6 +46,11 @@ fn entry(n: u32, act: Act, times: u32) -> ItemEntry {
 async fn filled(dir: &tempfile::TempDir) -> Arc<dyn Truth> {
     let truth: Arc<dyn Truth> =
         SqliteTruth::open(SqliteTruthOptions::new(dir.path().join("truth.db"))).await.unwrap();
+    fill(&*truth).await;
+    truth
+}
+
+async fn fill(truth: &dyn Truth) {
     for shard in 0..2 {
         let epoch = truth.assign(shard, &[(Topic::Browse, 0), (Topic::Order, 0)]).await.unwrap()[0].epoch;
         let tally = Tally { logged: 1, applied: 1, ..Tally::default() };
@@ -113,12 +123,47 @@ async fn filled(dir: &tempfile::TempDir) -> Arc<dyn Truth> {
             .collect();
         truth.commit(commit).await.unwrap();
     }
-    truth
 }
 
 async fn shop(dir: &tempfile::TempDir) -> Shop {
-    let source = truth_source(filled(dir).await, Arc::new(NoModel));
+    shop_of(filled(dir).await)
+}
+
+fn shop_of(truth: Arc<dyn Truth>) -> Shop {
+    let source = truth_source(truth, Arc::new(NoModel));
     open(&options(), Sources { lake: None, truth: Some(source) }).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_answers_what_sqlite_does() {
+    let Some(database) = server::Database::new().await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let truth: Arc<dyn Truth> = database.truth().await;
+    fill(&*truth).await;
+    let (of_server, of_file) = (shop_of(Arc::clone(&truth)), shop(&dir).await);
+    for (table, order) in [
+        ("catalogue", "item_number"),
+        ("profiles", "user_id"),
+        ("lists", "user_id, place"),
+        ("item_counts", "item_id, day, type, \"partition\""),
+        ("dead_letters", "\"partition\", \"offset\""),
+        ("offsets", "topic, \"partition\""),
+        ("quality", "day, metric"),
+        ("models", "version"),
+        ("segments", "segment"),
+    ] {
+        let sql = format!("SELECT * FROM {table} ORDER BY {order}");
+        let (server, file) = (rows(&of_server, &sql).await, rows(&of_file, &sql).await);
+        assert_eq!(server, file, "{table}");
+        assert_eq!(server.is_empty(), ["models", "segments"].contains(&table), "{table}");
+    }
+    let one = "SELECT * FROM profiles WHERE user_id = 'u0008'";
+    assert_eq!(rows(&of_server, one).await, rows(&of_file, one).await);
+    let joined = "SELECT c.category, count(*), sum(p.purchases) FROM lists l JOIN catalogue c ON c.item_id = l.item_id \
+                  JOIN profiles p ON p.user_id = l.user_id GROUP BY 1";
+    assert_eq!(rows(&of_server, joined).await, rows(&of_file, joined).await);
+    truth.close().await;
+    database.drop().await;
 }
 
 #[tokio::test]

@@ -1,9 +1,5 @@
 //! What may be served: the gate, candidates, promotion, return.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod train_support;
-
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,7 +16,7 @@ use shoptide_schemas::USER_TOPICS;
 use shoptide_store::Truth;
 use tokio::sync::watch;
 
-use train_support::{NOW_MS, Shop, view};
+use crate::train_support::{NOW_MS, Shop, view};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -294,7 +290,7 @@ async fn a_long_training_comes_behind_the_refreshes_of_its_chain_and_behind_noth
     train_once(&shop.context).await.unwrap();
     // A second trainer that stands at version 1 while the first goes on.
     let mut slow = Shop::beside(&shop).await;
-    let behind = train_support::Blind::at(&shop.truth, 1, 1);
+    let behind = crate::train_support::Blind::at(&shop.truth, 1, 1);
     slow.context.truth = std::sync::Arc::new(behind);
     shop.fold(&[view(2_000, "u1", "brand new")]).await;
     let items = TrainOptions { mode: Mode::Items, candidate: false };
@@ -303,7 +299,7 @@ async fn a_long_training_comes_behind_the_refreshes_of_its_chain_and_behind_noth
     assert_eq!((full.outcome, full.model.version(), full.model.parent()), (Outcome::Published, 3, Some(1)));
     assert_eq!(shop.truth.model_pointer().await.unwrap(), Some(3));
     // Another full training is not written over.
-    let behind = train_support::Blind::at(&shop.truth, 3, 1);
+    let behind = crate::train_support::Blind::at(&shop.truth, 3, 1);
     slow.context.truth = std::sync::Arc::new(behind);
     assert_eq!(train_once(&shop.context).await.unwrap().model.version(), 4);
     let late = train_once(&slow.context).await;

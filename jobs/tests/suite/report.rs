@@ -1,5 +1,4 @@
 //! Reports over a log (and a lake) of which another count is known, and pages whose texts are hostile.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers of tests are tests
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! The generated shop from outside: the same bytes for a seed, shares as asked for, every event good, and a structure
 //! that a personalised list can find.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Instant;

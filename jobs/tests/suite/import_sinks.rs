@@ -1,5 +1,4 @@
 //! The two ways out: over HTTP to a collector that is busy, refuses, or hangs up; and straight into a log.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};

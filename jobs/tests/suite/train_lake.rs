@@ -1,8 +1,4 @@
 //! Training from the event lake and the end of the log: the bytes of training from the truth.
-#![cfg(feature = "lake")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod train_support;
 
 use std::sync::Arc;
 
@@ -17,7 +13,7 @@ use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::{PartRow, Truth};
 use tempfile::TempDir;
 
-use train_support::{NOW_MS, Shop};
+use crate::train_support::{NOW_MS, Shop};
 
 const DAY_MS: i64 = 86_400_000;
 const WARM: TrainOptions = TrainOptions { mode: Mode::Warm, candidate: false };

@@ -1,5 +1,4 @@
 //! `shoptide evaluate` from files to rows: every format, every way to be wrong.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

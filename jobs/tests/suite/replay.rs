@@ -1,9 +1,5 @@
 //! A moment rebuilt is the moment as it was: the same bytes as a shop that stopped then, verified by its own log.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod train_support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,7 +19,7 @@ use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::{FoldedTable, SqliteTruth, SqliteTruthOptions, Truth};
 use tempfile::TempDir;
 
-use train_support::NOW_MS;
+use crate::train_support::NOW_MS;
 
 const PARTITIONS: u32 = 3;
 

@@ -1,9 +1,5 @@
 //! The trainer over a folded truth: what it publishes, again and after every kind of trouble.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod train_support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +14,7 @@ use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::Truth;
 use tokio::sync::watch;
 
-use train_support::{NOW_MS, Shop, view, views};
+use crate::train_support::{NOW_MS, Shop, view, views};
 
 /// Long enough for a loaded machine, short enough to fail a hanging test.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -210,7 +206,7 @@ async fn a_loser_with_other_content_does_not_touch_the_winners_file() {
     // As another trainer that has not heard of version 1: its own version 1, of other parameters.
     let mut other = Shop::beside(&shop).await;
     other.params(|p| p.config_hash = "other".to_owned());
-    let blind = train_support::Blind::over(&shop.truth);
+    let blind = crate::train_support::Blind::over(&shop.truth);
     other.context.truth = Arc::new(blind);
     assert!(matches!(train_once(&other.context).await, Err(TrainError::Store(_))));
     assert_eq!(files(&shop).await, before);

@@ -1,5 +1,4 @@
 //! Files of questions: what is read, and how each bad row is named.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use shoptide_jobs::faq::{BAD_ROWS_MAX, BadRow, read_csv, read_lines};
 use shoptide_models::faq::example;

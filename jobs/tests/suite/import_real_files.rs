@@ -1,8 +1,5 @@
 //! Imports of the real files that `SHOPTIDE_DATA` points to; skipped with a line where it is absent. None of that data
 //! is part of this repository.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
-
-mod import_support;
 
 use std::collections::HashSet;
 use std::path::PathBuf;

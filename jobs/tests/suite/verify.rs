@@ -1,9 +1,5 @@
 //! The proof itself: it holds for a clean store, and names what was tampered with.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod train_support;
-
 use std::sync::Arc;
 
 use serde_json::json;
@@ -15,7 +11,7 @@ use shoptide_schemas::{StoredList, Topic, UserId};
 use shoptide_store::{Commit, ListRow, OffsetMove, PartRow, Tally, Truth};
 use tempfile::TempDir;
 
-use train_support::{NOW_MS, Shop, views};
+use crate::train_support::{NOW_MS, Shop, views};
 
 const RULES: u64 = 7;
 

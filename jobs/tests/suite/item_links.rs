@@ -1,16 +1,12 @@
 //! What a full training says of items from users' baskets and forum posts, and that an erasure takes it back.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod train_support;
-
 use serde_json::{Value, json};
 use shoptide_jobs::train::train_once;
 use shoptide_models::knowledge::ItemLinks;
 use shoptide_schemas::{ItemId, Topic, USER_TOPICS};
 use shoptide_store::Truth;
 
-use train_support::{NOW_MS, Shop};
+use crate::train_support::{NOW_MS, Shop};
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -1,8 +1,6 @@
 //! Several processes and one store: who leads, what runs, and what becomes of it when processes die, sleep or lie about the time.
 //! Clocks are given; each process has a store of its own on one file.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests are tests")]
-
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -1,9 +1,5 @@
 //! Segments of the generated shop: they are its groups, they stay who they are from run to run, and the trainer carries them into lists.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod train_support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,7 +19,7 @@ use shoptide_schemas::{EventType, ListEntry, StoredList, Topic, UserId};
 use shoptide_store::{Commit, ListRow, OffsetMove, Tally, Truth};
 use tokio::sync::watch;
 
-use train_support::{NOW_MS, Shop};
+use crate::train_support::{NOW_MS, Shop};
 
 /// A generated shop, folded. Its catalogue is in the log, as a shop would send it.
 async fn generated(seed: u64, users: u64, events: u64) -> (Shop, Generated) {

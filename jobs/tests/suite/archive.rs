@@ -1,5 +1,4 @@
 //! The archive job over the generated shop: what a round does, and what an event takes on the disk.
-#![cfg(feature = "lake")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use shoptide_config::Config;
 use shoptide_jobs::archive::{ArchiveContext, archive_once};
 use shoptide_jobs::import::{LogSink, Outgoing, Sink};
+use shoptide_jobs::schedule::Progress;
 use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
 use shoptide_lake::{Lake, LakeOptions};
 use shoptide_log::{Clock, Log, MemoryLog, MemoryLogOptions};
@@ -42,10 +42,10 @@ async fn a_round_archives_merges_and_an_event_takes_few_bytes() {
     let lake = Lake::open(&LakeOptions::local(folder.path())).await.unwrap();
     let config = Config::load(None, std::iter::empty()).unwrap().lake;
     let context = ArchiveContext { lake: lake.clone(), log, truth: None, clock, config, sweep: true };
-    let outcome = archive_once(&context).await.unwrap();
+    let outcome = archive_once(&context, &Progress::default()).await.unwrap();
     assert!(EVENTS <= outcome.records && outcome.rows == outcome.records, "{outcome:?}");
     assert_eq!((outcome.conflicts, outcome.swept_files), (0, 0));
-    assert!(archive_once(&context).await.unwrap().is_nothing());
+    assert!(archive_once(&context, &Progress::default()).await.unwrap().is_nothing());
     assert!(lake.verify().await.unwrap().ok);
 
     let snapshot = lake.snapshot().await.unwrap();

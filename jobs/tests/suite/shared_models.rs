@@ -1,9 +1,5 @@
 //! Models on their way between machines: a trainer and its readers share a store and nothing else.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod train_support;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +9,7 @@ use shoptide_store::{ModelPart, Truth};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use train_support::{Shop, view, views};
+use crate::train_support::{Shop, view, views};
 
 /// A trainer whose store serves several machines.
 async fn trainer() -> Shop {

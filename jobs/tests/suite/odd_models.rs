@@ -1,6 +1,5 @@
 //! Every model of every protocol against everything odd that can be handed to it: a typed error or a sensible answer, never
 //! a panic. Whoever adds a model to a registry has it tested here.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,11 +1,8 @@
 //! Imports from outside: every named mapping on a few own rows, packed and plain, and what bad rows and bad mappings say.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
-
-mod import_support;
 
 use std::io::Write;
 
-use import_support::{all, fixture, import, import_named};
+use crate::import_support::{all, fixture, import, import_named};
 use shoptide_jobs::import::{BAD_LINES_MAX, Import, ImportError, Mapping, NAMED_MAPPINGS};
 use shoptide_schemas::wire::{self, WireEvent, WireTime};
 

@@ -1,6 +1,5 @@
 //! The evaluators against published rows: a model that others have measured must come out as they say. Needs the files of
 //! `SHOPTIDE_DATA`; skipped with a line where they are absent.
-#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
 
 use std::path::PathBuf;
 
