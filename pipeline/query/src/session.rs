@@ -21,6 +21,10 @@ const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 /// smallest bound that can be configured.
 const SORT_RESERVED_BYTES: usize = 2 * 1024 * 1024;
 
+/// Memory that each of the parts which run at a time must have. The merge of a sort takes what it finds and gives nothing back, so
+/// that parts with less starve each other, and a query fails which would have gone through one after the other.
+const PART_BYTES_MIN: usize = 64 * 1024 * 1024;
+
 /// What a session may take of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionOptions {
@@ -30,7 +34,7 @@ pub struct SessionOptions {
     pub spill_bytes: u64,
     /// The system's folder for temporary files if none.
     pub spill_dir: Option<PathBuf>,
-    /// As many as there are cores if none.
+    /// As many as there are cores if none; fewer where each would have too little memory.
     pub threads: Option<usize>,
 }
 
@@ -90,10 +94,9 @@ pub(crate) fn session_with(
 }
 
 fn config(options: &SessionOptions) -> SessionConfig {
-    let mut config = SessionConfig::new().with_information_schema(true);
-    if let Some(threads) = options.threads {
-        config = config.with_target_partitions(threads);
-    }
+    let config = SessionConfig::new().with_information_schema(true);
+    let threads = options.threads.unwrap_or(config.target_partitions());
+    let mut config = config.with_target_partitions(threads.min(options.memory_bytes / PART_BYTES_MIN).max(1));
     let inside = config.options_mut();
     inside.execution.sort_spill_reservation_bytes = SORT_RESERVED_BYTES;
     config

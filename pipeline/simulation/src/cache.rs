@@ -1,6 +1,7 @@
 //! The cache as one process meets it. A write may be refused, may be done without an answer, or may arrive much later, even
 //! after its process is gone.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -23,6 +24,8 @@ pub struct Shared {
     pub helper: Arc<Helper>,
     pub store: Arc<SqliteTruth>,
     late: Mutex<Vec<(i64, Write)>>,
+    /// How often it has lost everything, and with it each connection to it.
+    losses: AtomicU64,
 }
 
 impl Shared {
@@ -32,7 +35,7 @@ impl Shared {
         helper: Arc<Helper>,
         store: Arc<SqliteTruth>,
     ) -> Arc<Self> {
-        Arc::new(Self { world, cache, helper, store, late: Mutex::default() })
+        Arc::new(Self { world, cache, helper, store, late: Mutex::default(), losses: AtomicU64::new(0) })
     }
 
     fn apply(&self, write: Write) {
@@ -84,6 +87,7 @@ impl Shared {
     /// would stay until its user's next event: that is what an age is for.)
     pub fn lose_all(&self) {
         self.late.lock().unwrap().clear();
+        self.losses.fetch_add(1, Ordering::Relaxed);
         self.cache.clear().now_or_never().expect("memory does not wait").unwrap();
         self.world.saw("cache lost");
         self.world.note(0, || "the cache loses everything".to_owned());
@@ -103,8 +107,10 @@ fn away() -> StoreError {
 impl SimCache {
     async fn write(&self, write: Write) -> Result<(), StoreError> {
         let world = &self.shared.world;
+        let connected = self.shared.losses.load(Ordering::Relaxed);
         world.way(self.process).await;
-        if world.is_away(Service::Cache) {
+        // What was sent to a server that has started again since, its sender asleep meanwhile, never arrives.
+        if world.is_away(Service::Cache) || connected != self.shared.losses.load(Ordering::Relaxed) {
             world.saw("cache away");
             return Err(away());
         }

@@ -78,8 +78,8 @@ impl LocalCache {
     fn set(&self, entry: CacheEntry, now_ms: i64) {
         let key = (entry.shard, entry.user);
         self.alone(&key, |tombstones| {
-            if tombstones.bars(&key, &entry.version, now_ms) && !broken(Break::NoGraves) {
-                // Better nothing than something older that this would have replaced.
+            if tombstones.bars(&key, now_ms) && !broken(Break::NoGraves) {
+                // Of a stripe that is closed: better nothing than something older that this would have replaced.
                 self.held.remove_if(&key, |held| *held.version < *entry.version);
                 return;
             }
@@ -113,8 +113,8 @@ impl Cache for LocalCache {
         let key = (shard, user.clone());
         let now_ms = (self.clock)();
         self.alone(&key, |tombstones| {
-            let removed = self.held.remove(&key).map(|(_, held)| held.version);
-            tombstones.bury(key.clone(), removed, now_ms);
+            self.held.remove(&key);
+            tombstones.bury(key.clone(), now_ms);
         });
         Ok(())
     }

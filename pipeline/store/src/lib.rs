@@ -526,7 +526,8 @@ pub trait Cache: Send + Sync {
     /// Any error means that some of them may not be set, so that an older list may be held: bring them again later.
     async fn set_if_newer(&self, entries: Vec<CacheEntry>) -> Result<(), StoreError>;
 
-    /// Forgets a user (erasure), and for a while refuses what a late reader brings of before.
+    /// Forgets a user (erasure), and for a while refuses every list of him: a late reader, or a write that was given up on its
+    /// way, may bring one of before, even one newer than what was held.
     ///
     /// # Errors
     /// Any error means that the user may still be held, until the list expires: remove again later.

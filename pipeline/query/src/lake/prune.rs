@@ -1,15 +1,19 @@
-//! Which files a condition on their names leaves.
+//! Which files a condition leaves: by their names, and by the bounds of what is in them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_schema::{Fields, Schema};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMillisecondArray, UInt64Array};
+use arrow_schema::{Fields, Schema, SchemaRef};
 use datafusion::catalog::Session;
+use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Volatility};
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use shoptide_schemas::time::DAY_MS;
 
 use super::table::LakePart;
 
@@ -60,4 +64,64 @@ pub(super) fn kept<'p>(
     let answer = answer.as_boolean();
     let holds = |(part, holds): (&'p LakePart, Option<bool>)| (holds == Some(true)).then_some(part);
     Ok(parts.iter().zip(answer.iter()).filter_map(holds).collect())
+}
+
+/// The parts in which some row may meet all conditions, as far as offsets and days say; columns are those of `schema`.
+pub(super) fn possible<'p>(
+    state: &dyn Session,
+    schema: &SchemaRef,
+    parts: Vec<&'p LakePart>,
+    filters: &[&Expr],
+) -> Result<Vec<&'p LakePart>> {
+    let plain = filters.iter().filter(|filter| is_plain(filter)).map(|filter| (*filter).clone());
+    let Some(all) = conjunction(plain) else { return Ok(parts) };
+    let condition = state.create_physical_expr(all, &DFSchema::try_from(schema.clone())?)?;
+    let Some(predicate) = PruningPredicateBuilder::new().with_file_schema(schema.clone()).build(condition)
+    else {
+        return Ok(parts);
+    };
+    let kept = predicate.prune(&Bounds(&parts))?;
+    Ok(parts.into_iter().zip(kept).filter_map(|(part, kept)| kept.then_some(part)).collect())
+}
+
+/// Between which values a file's rows lie. No value need be one of a row's.
+struct Bounds<'a>(&'a [&'a LakePart]);
+
+impl Bounds<'_> {
+    fn of(&self, column: &Column, offset: fn(&LakePart) -> i64, at_ms: fn(i64) -> i64) -> Option<ArrayRef> {
+        match column.name() {
+            "offset" => Some(Arc::new(self.0.iter().map(|part| Some(offset(part))).collect::<Int64Array>())),
+            "occurred_at" => {
+                let days = self.0.iter().map(|part| part.day.map(|day| at_ms(i64::from(day))));
+                Some(Arc::new(days.collect::<TimestampMillisecondArray>().with_timezone("UTC")))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl PruningStatistics for Bounds<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.of(column, |part| part.offsets.0, |day| day * DAY_MS)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.of(column, |part| part.offsets.1.saturating_sub(1), |day| day * DAY_MS + DAY_MS - 1)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.0.len()
+    }
+
+    fn null_counts(&self, _: &Column) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        Some(Arc::new(self.0.iter().map(|part| Some(part.rows)).collect::<UInt64Array>()))
+    }
+
+    fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
+    }
 }

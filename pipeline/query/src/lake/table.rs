@@ -8,7 +8,7 @@ use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, Constraints, Result, ScalarValue, Statistics};
+use datafusion::common::{Constraints, Result, ScalarValue, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -149,24 +149,6 @@ impl LakeTable {
     fn file(&self, part: &LakePart) -> PartitionedFile {
         let mut statistics = Statistics::new_unknown(self.inner.file_schema());
         statistics.num_rows = Precision::Exact(usize::try_from(part.rows).unwrap_or(usize::MAX));
-        let mut bounds = |column: &str, (low, high): (ScalarValue, ScalarValue)| {
-            if let Some(place) = self.inner.file_schema().index_of(column).ok()
-                && let Some(of_column) = statistics.column_statistics.get_mut(place)
-            {
-                *of_column = ColumnStatistics::new_unknown()
-                    .with_null_count(Precision::Exact(0))
-                    .with_min_value(Precision::Inexact(low))
-                    .with_max_value(Precision::Inexact(high));
-            }
-        };
-        let int = |n: i64| ScalarValue::Int64(Some(n));
-        bounds("offset", (int(part.offsets.0), int(part.offsets.1.saturating_sub(1))));
-        if let Some(day) = part.day {
-            const DAY_MS: i64 = 86_400_000;
-            let ms = |ms: i64| ScalarValue::TimestampMillisecond(Some(ms), Some("UTC".into()));
-            let from = i64::from(day) * DAY_MS;
-            bounds("occurred_at", (ms(from), ms(from + DAY_MS - 1)));
-        }
         PartitionedFile::new(part.path.clone(), part.bytes)
             .with_partition_values(values(self.kind, part))
             .with_statistics(Arc::new(statistics))
@@ -229,6 +211,7 @@ impl TableProvider for LakeTable {
         let (by_name, rest): (Vec<&Expr>, Vec<&Expr>) = filters.iter().partition(|f| self.of_names(f));
         let named = self.inner.table_partition_cols();
         let kept = prune::kept(state, named, &self.parts, |part| values(self.kind, part), &by_name)?;
+        let kept = prune::possible(state, self.inner.table_schema(), kept, &rest)?;
         if kept.is_empty() {
             let schema = Arc::new(self.inner.table_schema().project(&places)?);
             return Ok(Arc::new(EmptyExec::new(schema)));

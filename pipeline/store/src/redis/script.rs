@@ -88,21 +88,13 @@ return 2",
     )
 }
 
-/// Leaves the head of what was held, or the one that comes with the call. A full server allows the SET only because DEL, which
-/// it always allows, went before: an erasure works even then.
+/// Leaves the tombstone that comes with the call, above every version: a list newer than the one that goes may be on its way. A full
+/// server allows the SET only because DEL, which it always allows, went before: an erasure works even then.
 fn remove_text() -> String {
     if broken(Break::NoGraves) {
         return "redis.call('DEL', KEYS[1])\nreturn 2".to_owned();
     }
-    format!(
-        "local head = redis.call('GETRANGE', KEYS[1], 0, {last})
-redis.call('DEL', KEYS[1])
-if #head ~= {HEAD_BYTES} or string.sub(head, {echo}) ~= string.sub(ARGV[1], {echo}) then head = ARGV[1] end
-redis.call('SET', KEYS[1], head, 'PX', ARGV[2])
-return 2",
-        last = HEAD_BYTES - 1,
-        echo = VERSION_BYTES + 1,
-    )
+    "redis.call('DEL', KEYS[1])\nredis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\nreturn 2".to_owned()
 }
 
 /// Takes a list away and leaves a tombstone, which a late reader must still meet.

@@ -18,7 +18,7 @@ const POINT: usize = 20;
 pub(super) const ECHO_BYTES: usize = 8;
 /// What comes before the list, and the whole of a tombstone.
 pub(super) const HEAD_BYTES: usize = VERSION_BYTES + ECHO_BYTES;
-/// Above every version: what was removed is unknown, so every list may be it.
+/// Above every version: whatever comes may be of before the removal.
 const ANY_VERSION: [u8; VERSION_BYTES] = {
     let mut version = [b'9'; VERSION_BYTES];
     version[POINT] = b'.';
@@ -56,7 +56,7 @@ pub(super) fn pack(key: &[u8], entry: &CacheEntry) -> Result<Vec<u8>, StoreError
     Ok([version, &echo(key), &entry.data].concat())
 }
 
-/// The tombstone of a user of whom nothing was held.
+/// The tombstone of a user who was removed.
 pub(super) fn tombstone(key: &[u8]) -> Vec<u8> {
     [ANY_VERSION.as_slice(), &echo(key)].concat()
 }
