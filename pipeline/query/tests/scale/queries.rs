@@ -63,6 +63,11 @@ async fn a_cluster_answers_as_one_process_does() {
         "SELECT n, row_number() OVER (PARTITION BY n % 3 ORDER BY n DESC) AS r FROM numbers ORDER BY n LIMIT 20",
         "SELECT n FROM numbers WHERE n NOT IN (SELECT n FROM numbers WHERE thrice(x) > 30) ORDER BY n LIMIT 9",
         "SELECT n FROM numbers WHERE x > 1000",
+        // Sides that turn out to be empty.
+        "SELECT count(*) FROM (SELECT a.n, row_number() OVER (PARTITION BY a.n % 5 ORDER BY a.n) AS r FROM numbers a \
+         LEFT JOIN (SELECT DISTINCT n FROM numbers WHERE x > 1000) b ON a.n = b.n \
+         LEFT JOIN (SELECT n, min(x) AS x FROM numbers WHERE n < 0 GROUP BY n) c ON a.n = c.n \
+         WHERE b.n IS NULL AND (c.x IS NULL OR a.x < c.x)) WHERE r < 3",
     ] {
         assert_eq!(answer(&session, sql).await, answer(&local, sql).await, "{sql}");
     }
