@@ -13,7 +13,7 @@ use shoptide_schemas::{Currency, Micros};
 
 use super::said::Said;
 use super::scene::Scene;
-use super::select::{Selected, by_price, cheapest, currency_of, live, selected};
+use super::select::{Selected, by_price, cheapest, currency_of, live, live_as_read, selected};
 use crate::app::with_scratch;
 
 /// Products of one answer, unless fewer are left.
@@ -70,13 +70,24 @@ pub(super) fn find(scene: &Scene<'_>, conditions: &Conditions, among: Option<&[u
     };
     let mut scored = scored(scene, conditions, &first, said.as_ref());
     found.count -= first.numbers.len() - scored.len();
-    if !rated && by_price(conditions).is_none() && conditions.sort != Some(Sort::Newest) {
+    let by_score = !rated && by_price(conditions).is_none() && conditions.sort != Some(Sort::Newest);
+    if by_score {
         scored.sort_by(|a, b| b.score.score.total_cmp(&a.score.score));
-        scored = varied(scene, scored, n);
     }
-    scored.truncate(n);
-    found.shown = scored;
-    found
+    let filter = conditions.filter(&scene.known.lexicon, scene.shop_currency());
+    // Each turn takes one of the scored away or is the last.
+    loop {
+        let best =
+            if by_score { varied(scene, &scored, n) } else { scored.iter().take(n).cloned().collect() };
+        let gone: BTreeSet<u32> =
+            best.iter().map(|s| s.number).filter(|number| live(scene, &filter, *number).is_none()).collect();
+        if gone.is_empty() {
+            found.shown = best;
+            return found;
+        }
+        found.count = found.count.saturating_sub(gone.len());
+        scored.retain(|s| !gone.contains(&s.number));
+    }
 }
 
 /// Whether the best rated come first: it was asked for, and somebody has rated one of them.
@@ -195,7 +206,7 @@ fn shares(values: &[f32]) -> Option<Vec<f32>> {
     (0.0 < greatest).then(|| values.iter().map(|v| (v / greatest).clamp(0.0, 1.0)).collect())
 }
 
-/// Holds candidates against their live rows, and scores those that pass.
+/// Holds candidates against their live rows by the traits that the shelf has read, and scores those that pass.
 fn scored(scene: &Scene<'_>, conditions: &Conditions, first: &First, said: Option<&Said>) -> Vec<Shown> {
     let numbers = &first.numbers;
     let filter = conditions.filter(&scene.known.lexicon, scene.shop_currency());
@@ -218,7 +229,7 @@ fn scored(scene: &Scene<'_>, conditions: &Conditions, first: &First, said: Optio
     let params = ScoreParams::default();
     let mut shown = Vec::with_capacity(numbers.len());
     for (place, number) in numbers.iter().enumerate() {
-        let Some((item, traits)) = live(scene, &filter, *number) else { continue };
+        let Some((item, traits)) = live_as_read(scene, &filter, *number) else { continue };
         let known = Known {
             rating: scene.rating(*number).rating(),
             popularity: at(&popular, place),
@@ -235,7 +246,7 @@ fn scored(scene: &Scene<'_>, conditions: &Conditions, first: &First, said: Optio
 }
 
 /// Less of the same: of a brand, of a category.
-fn varied(scene: &Scene<'_>, shown: Vec<Shown>, n: usize) -> Vec<Shown> {
+fn varied(scene: &Scene<'_>, shown: &[Shown], n: usize) -> Vec<Shown> {
     let scores: Vec<f32> = shown.iter().map(|s| s.score.score).collect();
     let row = |at: usize| shown.get(at).and_then(|s| scene.row(s.number)).map(|(_, item)| item);
     let same = |a: usize, b: usize| match (row(a), row(b)) {

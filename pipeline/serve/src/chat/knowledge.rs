@@ -34,9 +34,9 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// What a row of this moment says that it is and has. Reading it takes some 50 µs: a row that says what it said when the shelf was read is not
-    /// read again.
-    pub fn traits_of(&self, number: u32, item: &CatalogueItem) -> BTreeSet<String> {
+    /// What a row of this moment says that it is and has, for ordering many of them. Reading it takes some 50 µs: a row that says what it said when
+    /// the shelf was read is not read again, though words learned since may say more of it.
+    pub fn traits_as_read(&self, number: u32, item: &CatalogueItem) -> BTreeSet<String> {
         let seen = self.seen.row(number).filter(|(_, seen)| same_words(seen, item));
         seen.and_then(|_| self.shelf.traits(number)).unwrap_or_else(|| self.lexicon.traits_of(item))
     }

@@ -137,14 +137,33 @@ pub(super) fn by_price(conditions: &Conditions) -> Option<bool> {
     }
 }
 
-/// The live row of a product with its traits, if it still meets the conditions and the budget.
+/// The live row of a product with its traits by the words known now, if it still meets the conditions and the budget.
 pub(super) fn live<'s>(
     scene: &'s Scene<'_>,
     filter: &Filter<'_>,
     number: u32,
 ) -> Option<(&'s CatalogueItem, BTreeSet<String>)> {
     let (_, item) = scene.row(number)?;
-    let traits = scene.known.traits_of(number, item);
+    passing(scene, filter, number, item, scene.known.lexicon.traits_of(item))
+}
+
+/// As [`live`], by the traits that the shelf has read: a word that was learned since may be missing, and with it what it excludes.
+pub(super) fn live_as_read<'s>(
+    scene: &'s Scene<'_>,
+    filter: &Filter<'_>,
+    number: u32,
+) -> Option<(&'s CatalogueItem, BTreeSet<String>)> {
+    let (_, item) = scene.row(number)?;
+    passing(scene, filter, number, item, scene.known.traits_as_read(number, item))
+}
+
+fn passing<'s>(
+    scene: &Scene<'_>,
+    filter: &Filter<'_>,
+    number: u32,
+    item: &'s CatalogueItem,
+    traits: BTreeSet<String>,
+) -> Option<(&'s CatalogueItem, BTreeSet<String>)> {
     let meets = filter.admits(Candidate { number, item, traits: &traits }) && affordable(scene, item);
     meets.then_some((item, traits))
 }

@@ -16,7 +16,10 @@ use crate::error::ApiError;
 const HOPS_MAX: usize = 3;
 
 impl App {
-    /// What is known of a user, or of the one he turned out to be, with that one's id; `None` if the store is silent.
+    /// What is known of a user, or of the one he turned out to be, with that one's id; of an unknown one, nothing.
+    ///
+    /// # Errors
+    /// If the store does not answer in time.
     pub(crate) async fn known_user(
         &self,
         asked: &UserId,

@@ -20,7 +20,7 @@ const TRAITS_MAX: usize = 8;
 pub(in super::super) const PRICES_MAX: usize = 6;
 
 fn traits(scene: &Scene<'_>, number: u32) -> BTreeSet<String> {
-    scene.row(number).map(|(_, item)| scene.known.traits_of(number, item)).unwrap_or_default()
+    scene.row(number).map(|(_, item)| scene.known.lexicon.traits_of(item)).unwrap_or_default()
 }
 
 /// `小米 14：2999 元，有货。`; nothing is said of a product that is gone.

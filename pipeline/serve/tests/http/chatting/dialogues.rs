@@ -331,3 +331,21 @@ fn whatever_is_shown_meets_every_hard_condition() {
     outcome.unwrap();
     assert!(50 < shown.get(), "only {} products were shown", shown.get());
 }
+
+/// A shop that learns what "glimmer" is finds it in titles of before, too, when nobody wants it.
+#[tokio::test]
+async fn what_a_new_word_excludes_is_not_shown_though_its_row_is_old() {
+    let shop = shop().await;
+    let lamp = |id: &str, title: &str, tags: &[&str]| {
+        json!({"item_id": id, "title": title, "brand": "Aurora", "category": "home/lamp", "tags": tags,
+            "price": "90.00", "currency": "CNY", "stock": 3})
+    };
+    shop.stock(json!([lamp("L1", "Desk lamp glimmer", &[]), lamp("L2", "Desk lamp plain", &[])])).await;
+    shop.words_are_known().await;
+    let before = shop.turn("ann", &Value::Null, "a lamp").await;
+    assert_eq!(products(&before).len(), 2, "{before}");
+    shop.stock(json!([lamp("L3", "Floor lamp", &["glimmer"])])).await;
+    shop.words_are_known().await;
+    let answer = shop.turn("ann", &Value::Null, "a lamp, no glimmer").await;
+    assert_eq!(products(&answer), ["L2"], "{answer}");
+}
