@@ -139,6 +139,7 @@ import duckdb, json, sys, time
 task = json.load(open(sys.argv[1]))
 con = duckdb.connect()
 con.execute(f"SET threads = {task['threads']}")
+con.execute("SET enable_progress_bar = false")
 con.execute("CREATE VIEW events AS SELECT * FROM read_parquet(" + json.dumps(task["files"]).replace('"', "'") +
             ", hive_partitioning = true, hive_types = {'date': DATE, 'type': VARCHAR})")
 seconds = []
@@ -162,7 +163,8 @@ fn duckdb(args: &Args, dir: &Path, files: &[PathBuf], sql: &str) -> anyhow::Resu
     std::fs::write(&task, told.to_string())?;
     let done = Command::new(&args.python).arg("-c").arg(SCRIPT).arg(&task).output()?;
     ensure!(done.status.success(), "DuckDB: {}", String::from_utf8_lossy(&done.stderr));
-    let mut theirs: Theirs = serde_json::from_slice(&done.stdout)?;
+    let mut theirs: Theirs = serde_json::from_slice(&done.stdout)
+        .with_context(|| format!("what DuckDB says: {}", String::from_utf8_lossy(&done.stdout)))?;
     println!("duckdb    {:.3?} ({})", theirs.seconds, theirs.version);
     Ok((median(theirs.seconds.split_off(1)), theirs.rows))
 }
