@@ -10,7 +10,9 @@ use clap::{Parser, Subcommand};
 
 pub use evaluate::{Evaluate, EvaluateCommon, Generate, Import, Protocol};
 pub use jobs::{Job, Jobs, Models, ModelsWhat, Replay, Report, Segments, SegmentsWhat};
-pub use lake::{Als, Executor, Lake, LakeAt, LakeWhat, Scheduler, Sql};
+#[cfg(feature = "scale")]
+pub use lake::LakeAt;
+pub use lake::{Als, Executor, Lake, LakeWhat, Scheduler, Sql};
 
 /// Recommendations for shops: events in, fresh explained lists out.
 ///
