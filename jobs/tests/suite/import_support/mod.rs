@@ -1,5 +1,4 @@
 //! What the import tests share.
-#![allow(dead_code)] // each test binary uses its part
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,5 @@
 //! A log in memory, folded by the clean run into a truth in a temporary directory, and what a trainer needs beside it.
 
-#![allow(dead_code)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
