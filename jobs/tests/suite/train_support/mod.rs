@@ -1,6 +1,5 @@
 //! A log in memory, folded by the clean run into a truth in a temporary directory, and what a trainer needs beside it.
 
-
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
