@@ -1,6 +1,10 @@
 //! Measurements of the promises in the README, end to end and through the code that ships: `figures` runs them all and
 //! prints each result beside its bar. Nothing else uses this crate.
 
+/// The one that ships.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 pub mod dice;
 pub mod figure;
 pub mod http;

@@ -1,19 +1,28 @@
 //! The checks of a user event's fields. A field that is given keeps to its bound whatever the type is; one that the
 //! type has no use for is then left out.
 
+use std::ops::Deref;
+
 use crate::event::{EventKind, EventType, Feedback, OrderLine, ShopEvent};
 use crate::ids::{self, EventId, ItemId, UserId};
 use crate::limits::*;
 use crate::money::{Currency, Micros};
 use crate::reject::{Code, Reject};
 use crate::time::EventMs;
-use crate::wire::{WIRE_VERSION, WireEvent, WireTime, from_hex};
+use crate::wire::{WIRE_VERSION, WireEvent, WireFields, WireTime, from_hex};
 
 /// Checks the fields of one line.
 ///
 /// # Errors
 /// A [`Reject`] with the first reason found.
-pub fn check(mut wire: WireEvent) -> Result<ShopEvent, Reject> {
+pub fn check(wire: WireEvent) -> Result<ShopEvent, Reject> {
+    fields(wire)
+}
+
+pub(crate) fn fields<S>(mut wire: WireFields<S>) -> Result<ShopEvent, Reject>
+where
+    S: Deref<Target = str> + Into<String>,
+{
     let version = wire.v.unwrap_or(WIRE_VERSION);
     if !(1..=WIRE_VERSION).contains(&version) {
         let message = format!("v is {version}, expected 1 to {WIRE_VERSION}");
@@ -105,7 +114,7 @@ struct Given {
 }
 
 impl Given {
-    fn of(wire: WireEvent) -> Result<Self, Reject> {
+    fn of<S: Deref<Target = str> + Into<String>>(wire: WireFields<S>) -> Result<Self, Reject> {
         let order_line = text(wire.order_line, "order_line", ORDER_LINE_BYTES_MAX)?;
         let order = text(wire.order_id, "order_id", SHORT_ID_BYTES_MAX)?.map(|order| {
             // Prefixed, so that item `0` of one producer never meets line 0 of another.
@@ -124,7 +133,7 @@ impl Given {
             feedback: wire.feedback.as_deref().map(feedback).transpose()?,
             known: text(wire.known_user_id, "known_user_id", ID_BYTES_MAX)?
                 .map(|known| UserId::from_trusted(known.as_bytes())),
-            part: wire.part,
+            part: wire.part.map(Into::into),
         })
     }
 
@@ -188,11 +197,14 @@ fn needed<T>(value: Option<T>, field: &'static str) -> Result<T, Reject> {
     value.ok_or_else(|| Reject::missing(field))
 }
 
-fn text(value: Option<String>, field: &'static str, bytes_max: usize) -> Result<Option<String>, Reject> {
+fn text<S>(value: Option<S>, field: &'static str, bytes_max: usize) -> Result<Option<String>, Reject>
+where
+    S: Deref<Target = str> + Into<String>,
+{
     if value.is_some() {
         ids::checked(value.as_deref(), field, bytes_max)?;
     }
-    Ok(value)
+    Ok(value.map(Into::into))
 }
 
 fn quantity(given: Option<i64>) -> Result<u32, Reject> {

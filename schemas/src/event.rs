@@ -230,6 +230,32 @@ impl ShopEvent {
         }
     }
 
+    /// As [`ShopEvent::item`], to be replaced by an equal one that others hold too.
+    pub fn item_mut(&mut self) -> Option<&mut ItemId> {
+        match &mut self.kind {
+            EventKind::View { item }
+            | EventKind::Wish { item }
+            | EventKind::CartAdd { item, .. }
+            | EventKind::CartRemove { item, .. }
+            | EventKind::Purchase { item, .. }
+            | EventKind::Refund { item, .. }
+            | EventKind::Rate { item, .. }
+            | EventKind::Clicked { item }
+            | EventKind::Feedback { item, .. } => Some(item),
+            EventKind::ListSeen { item }
+            | EventKind::Search { item, .. }
+            | EventKind::Post { item, .. }
+            | EventKind::Reply { item, .. }
+            | EventKind::Like { item, .. }
+            | EventKind::Shown { item }
+            | EventKind::ChatIntent { item, .. } => item.as_mut(),
+            EventKind::Checkout
+            | EventKind::Identify { .. }
+            | EventKind::Erased
+            | EventKind::Absorbed { .. } => None,
+        }
+    }
+
     /// The order line that this event claims, for events that are unique for ever.
     pub fn order_line(&self) -> Option<&OrderLine> {
         match &self.kind {

@@ -18,6 +18,7 @@ mod number;
 pub mod partition;
 pub mod reference;
 pub mod reject;
+mod standing;
 pub mod time;
 pub mod topic;
 pub mod wire;

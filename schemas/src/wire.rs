@@ -12,6 +12,7 @@ use crate::ids;
 use crate::limits::*;
 use crate::number::{self, Ignored};
 use crate::reject::{Code, Reject};
+use crate::standing::Standing;
 
 pub use crate::check::check;
 pub use crate::hex::{from_hex, to_hex};
@@ -20,21 +21,25 @@ pub use crate::hex::{from_hex, to_hex};
 pub const WIRE_VERSION: u32 = 1;
 
 /// A user event as JSON. Which optional fields a type needs is in the event reference.
+pub type WireEvent = WireFields<String>;
+
+/// A [`WireEvent`] whose texts are owned, or as they stand in the JSON.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WireEvent {
+#[serde(deny_unknown_fields, bound(deserialize = "S: Deserialize<'de>"))]
+#[schemars(rename = "WireEvent")]
+pub struct WireFields<S> {
     /// Wire version; absent means 1.
     #[serde(default, deserialize_with = "number::version", skip_serializing_if = "Option::is_none")]
     pub v: Option<u32>,
     /// Chosen by the producer, 1 to 64 bytes; a repeat has no second effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event_id: Option<String>,
+    pub event_id: Option<S>,
     /// The event's name, such as `view_item`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub event_type: Option<String>,
+    pub event_type: Option<S>,
     /// 1 to 128 opaque bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
+    pub user_id: Option<S>,
     /// RFC 3339 with an offset, or integer milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurred_at: Option<WireTime>,
@@ -43,46 +48,46 @@ pub struct WireEvent {
     pub historical: bool,
     /// The item that it is about: 1 to 128 opaque bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item_id: Option<String>,
+    pub item_id: Option<S>,
     /// Pieces, 1 to 100,000; absent means 1.
     #[serde(default, deserialize_with = "number::whole", skip_serializing_if = "Option::is_none")]
     pub quantity: Option<i64>,
     /// Price of one piece, a decimal string; needs `currency`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<String>,
+    pub price: Option<S>,
     /// ISO 4217, three capital letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub currency: Option<String>,
+    pub currency: Option<S>,
     /// The visit that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session_id: Option<String>,
+    pub session_id: Option<S>,
     /// What was searched for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
+    pub query: Option<S>,
     /// Stars, 0 to 5; rounded half up to hundredths, as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rating: Option<f64>,
     /// A forum text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
+    pub text: Option<S>,
     /// The forum thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub thread_id: Option<String>,
+    pub thread_id: Option<S>,
     /// Lines of an order are unique by this and `order_line` (or the item), for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_id: Option<String>,
+    pub order_id: Option<S>,
     /// Which line of the order; absent means the item stands for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order_line: Option<String>,
+    pub order_line: Option<S>,
     /// Which recommendation list led here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list_id: Option<String>,
+    pub list_id: Option<S>,
     /// `like`, `dislike`, `not_interested` or `bought`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub feedback: Option<String>,
+    pub feedback: Option<S>,
     /// Of `identify`: who the anonymous `user_id` turned out to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known_user_id: Option<String>,
+    pub known_user_id: Option<S>,
     /// Carried as it is, at most 4 KiB, never interpreted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "serde_json::Value")]
@@ -93,7 +98,7 @@ pub struct WireEvent {
     /// Of `part_absorbed`, which only the program writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
-    pub part: Option<String>,
+    pub part: Option<S>,
 }
 
 /// One line of a GA4 `items` array. GA4's other fields of a line are allowed and ignored.
@@ -168,7 +173,8 @@ pub enum WireTime {
 /// # Errors
 /// A [`Reject`] with the first reason found.
 pub fn decode(bytes: &[u8]) -> Result<ShopEvent, Reject> {
-    check(parse(bytes)?)
+    // Most of its texts become ids or numbers: none is copied before.
+    check::fields(fields::<Standing<'_>>(bytes)?)
 }
 
 /// Reads the JSON without checking the fields.
@@ -177,6 +183,10 @@ pub fn decode(bytes: &[u8]) -> Result<ShopEvent, Reject> {
 /// [`Code::TooLong`] beyond 64 KiB, [`Code::Malformed`] if it is no JSON object, [`Code::UnknownField`],
 /// [`Code::DuplicateField`], [`Code::BadValue`] or [`Code::OutOfRange`] if a field holds something else.
 pub fn parse(bytes: &[u8]) -> Result<WireEvent, Reject> {
+    fields(bytes)
+}
+
+fn fields<'a, S: Deserialize<'a>>(bytes: &'a [u8]) -> Result<WireFields<S>, Reject> {
     if EVENT_BYTES_MAX < bytes.len() {
         let message = format!("the event has {} bytes, expected at most {EVENT_BYTES_MAX}", bytes.len());
         return Err(Reject::new(Code::TooLong, "body", message));

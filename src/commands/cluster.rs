@@ -140,7 +140,7 @@ mod built {
                 eprintln!("{what}: {seconds:.2} s");
             }
         };
-        let work = run(&lake.cluster, shop.session(), &job, &mut observe);
+        let work = shop.unless_alone(run(&lake.cluster, shop.session(), &job, &mut observe));
         let report = tokio::select! {
             report = work => report.map_err(told)?,
             _ = tokio::signal::ctrl_c() => anyhow::bail!("ended; scale/{} of the lake has no report and is not used", job.run),

@@ -237,4 +237,10 @@ async fn a_query_outlives_an_executor_or_says_that_it_does_not() {
     // One is enough for what comes after.
     let counted = answer(dir.path(), &cluster.url, "SELECT count(*) AS n FROM events WHERE \"offset\" >= 0");
     assert!(6_000 <= counted.lines().nth(1).unwrap().parse::<u64>().unwrap());
+    // Without any, while the scheduler still counts on one, a query is not waited for without end.
+    cluster.executors[1].0.kill();
+    assert_eq!(status(&cluster.url, "/readyz"), 200);
+    let lonely = asked(dir.path(), &cluster.url, "SELECT count(*) FROM events WHERE \"offset\" > 5");
+    assert!(lonely.code == Some(1) && lonely.err.contains("executor"), "{:?}: {}", lonely.code, lonely.err);
+    println!("without an executor: {}", lonely.err);
 }

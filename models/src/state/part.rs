@@ -113,11 +113,11 @@ impl Part {
     ) -> Option<&mut ItemEntry> {
         let place = match self.items.binary_search_by(|e| e.item.cmp(item)) {
             Ok(place) => place,
-            Err(_) => {
+            Err(mut place) => {
                 if ITEMS_PER_PART_MAX <= self.items.len() {
-                    self.forget_oldest_item();
+                    let forgotten = self.forget_oldest_item();
+                    place -= usize::from(forgotten.is_some_and(|forgotten| forgotten < place));
                 }
-                let place = self.items.partition_point(|e| e.item < *item);
                 let entry = ItemEntry {
                     item: item.clone(),
                     last_ms: at_ms,
@@ -140,11 +140,11 @@ impl Part {
         Some(entry)
     }
 
-    fn forget_oldest_item(&mut self) {
-        let oldest = self.items.iter().enumerate().min_by_key(|(_, e)| e.last_off).map(|(place, _)| place);
-        if let Some(place) = oldest {
-            self.items.remove(place);
-        }
+    /// Returns where it was.
+    fn forget_oldest_item(&mut self) -> Option<usize> {
+        let oldest = self.items.iter().enumerate().min_by_key(|(_, e)| e.last_off).map(|(place, _)| place)?;
+        self.items.remove(oldest);
+        Some(oldest)
     }
 
     pub(super) fn spend(&mut self, month: u32, currency: Currency, micros: i64) {

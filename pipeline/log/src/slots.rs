@@ -195,9 +195,10 @@ impl Slot {
             usize::try_from(from.checked_sub(front)?).ok().filter(|skip| *skip < tail.records.len())?;
         let mut taken = Taken::new(max, must);
         for record in tail.records.range(skip..) {
-            if !taken.take(record) {
+            if !taken.has_room_for(record) {
                 break;
             }
+            taken.take(record.clone());
         }
         Some(taken.records)
     }
@@ -242,18 +243,17 @@ impl Taken {
         Self { records: Vec::new(), left, must }
     }
 
-    /// False once a bound is reached; the record was not taken then.
-    pub fn take(&mut self, record: &Record) -> bool {
-        let bytes = record.bytes();
-        let fits = 0 < self.left.records && bytes <= self.left.bytes;
+    /// False once a bound is reached.
+    pub fn has_room_for(&self, record: &Record) -> bool {
+        let fits = 0 < self.left.records && record.bytes() <= self.left.bytes;
         let first_of_all = self.must && self.records.is_empty();
-        if !(fits || first_of_all) {
-            return false;
-        }
+        fits || first_of_all
+    }
+
+    pub fn take(&mut self, record: Record) {
         self.left.records = self.left.records.saturating_sub(1);
-        self.left.bytes = self.left.bytes.saturating_sub(bytes);
-        self.records.push(record.clone());
-        true
+        self.left.bytes = self.left.bytes.saturating_sub(record.bytes());
+        self.records.push(record);
     }
 }
 

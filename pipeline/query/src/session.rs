@@ -11,6 +11,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use shoptide_config::SqlConfig;
+use sysinfo::System;
 
 use crate::error::QueryError;
 use crate::functions::{self, IdsAsText, SegmentsHandle};
@@ -24,6 +25,20 @@ const SORT_RESERVED_BYTES: usize = 2 * 1024 * 1024;
 /// Memory that each of the parts which run at a time must have. The merge of a sort takes what it finds and gives nothing back, so
 /// that parts with less starve each other, and a query fails which would have gone through one after the other.
 const PART_BYTES_MIN: usize = 64 * 1024 * 1024;
+
+/// What queries take by default is one part of so many of the machine's memory: a stream process, a database and the cache of files
+/// may live beside them.
+const MEMORY_SHARE: u64 = 4;
+/// The least that is taken by default.
+const MEMORY_BYTES_MIN: u64 = 256 * 1024 * 1024;
+
+fn memory_by_default() -> usize {
+    let mut system = System::new();
+    system.refresh_memory();
+    let machine = system.total_memory();
+    let allowed = system.cgroup_limits().map_or(machine, |group| group.total_memory.min(machine));
+    usize::try_from((allowed / MEMORY_SHARE).max(MEMORY_BYTES_MIN)).unwrap_or(usize::MAX)
+}
 
 /// What a session may take of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +55,14 @@ pub struct SessionOptions {
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { memory_bytes: 1 << 30, spill_bytes: 20 << 30, spill_dir: None, threads: None }
+        Self { memory_bytes: memory_by_default(), spill_bytes: 20 << 30, spill_dir: None, threads: None }
     }
 }
 
 impl From<&SqlConfig> for SessionOptions {
     fn from(config: &SqlConfig) -> Self {
         Self {
-            memory_bytes: config.memory_bytes,
+            memory_bytes: config.memory_bytes.unwrap_or_else(memory_by_default),
             spill_bytes: config.spill_bytes,
             spill_dir: config.spill_dir.clone(),
             threads: config.threads,

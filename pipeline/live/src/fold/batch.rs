@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use ahash::RandomState;
 use shoptide_faults::{Break, broken};
 use shoptide_log::Record;
 use shoptide_models::catalogue::CatalogueBuilder;
@@ -29,8 +30,8 @@ enum Outcome {
 #[derive(Default)]
 pub(super) struct Sum {
     moves: BTreeMap<u8, OffsetMove>,
-    counts: HashMap<(ItemId, u32, u8), i64>,
-    ratings: HashMap<ItemId, RatingRow>,
+    counts: HashMap<(ItemId, u32, u8), i64, RandomState>,
+    ratings: HashMap<ItemId, RatingRow, RandomState>,
     /// Parts that changed, by user and topic index, each once: [`CachedUser::changed`].
     parts: Vec<(UserId, usize)>,
     lines: HashSet<OrderLineRow>,
@@ -153,9 +154,9 @@ impl ShardFold {
             inspect(event);
         }
         let topic = usize::from(record.topic.code());
-        let (popular, numbers, tick) = (self.popular.clone(), self.numbers.clone(), self.tick);
-        let user = self.users.get_or_new(&event.user);
-        user.tick = tick;
+        let Self { users, popular, numbers, tick, .. } = self;
+        let user = users.get_or_new(&event.user);
+        user.tick = *tick;
         let line = event.order_line().map(|line| line_row(event, line));
         let facts = Facts {
             line_known: line.as_ref().is_some_and(|l| known.contains(l) || sum.lines.contains(l)),
@@ -186,7 +187,7 @@ impl ShardFold {
             Decision::Dead(reject) => return Outcome::Dead(reject),
         };
         if matches!(change, Change::Fold) {
-            measure(user, event, &popular, &numbers, &mut sum.folded.quality);
+            measure(user, event, popular, numbers, &mut sum.folded.quality);
         }
         let Some(part) = user.state.parts.get_mut(topic) else { return Outcome::Duplicate };
         let counted = part.commit(&change, event, record.offset);

@@ -26,11 +26,11 @@ use self::users::Users;
 pub use decoded::{Decoded, decode};
 pub use feed::{Fed, Feed, LogFeed};
 pub use narrow::Narrow;
-pub use replay::{ReplayError, replay, replay_rated};
+pub use replay::{REPLAY_READ, ReplayError, replay, replay_rated};
 pub use sum::{SumError, sum_ratings};
 pub use user::{CachedUser, state_of};
 pub use users::Room;
-pub use whole::{REPLAY_READ, Stretch, WholeRun, first_bases};
+pub use whole::{Stretch, WholeRun, first_bases};
 
 /// Called with every user event before it is folded; tests make it panic.
 pub type Inspect = Arc<dyn Fn(&ShopEvent) + Send + Sync>;

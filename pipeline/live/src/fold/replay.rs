@@ -11,7 +11,7 @@ use shoptide_store::{StoreError, Truth};
 use super::{Decoded, Inspect, Narrow, Room, ShardFold, SumError, decode, sum_ratings};
 
 /// Records of one step. Any batching gives the same bytes; this one is small enough for memory and large enough for speed.
-pub(super) const READ: ReadMax = ReadMax { records: 2_000, bytes: 8 * 1024 * 1024 };
+pub const REPLAY_READ: ReadMax = ReadMax { records: 2_000, bytes: 8 * 1024 * 1024 };
 /// Users kept in memory during a replay, and their bytes when packed.
 pub(super) const ROOM: Room = Room { users_max: 50_000, bytes_max: 80 << 20 };
 
@@ -116,7 +116,7 @@ async fn read(
 ) -> Result<i64, ReplayError> {
     let mut next = range.start;
     while next < range.end {
-        let mut records = log.read(topic, fold.shard, next, READ).await?;
+        let mut records = log.read(topic, fold.shard, next, REPLAY_READ).await?;
         records.retain(|r| r.offset < range.end);
         let Some(last) = records.last().map(|r| r.offset) else { break };
         let decoded: Vec<_> = records.iter().map(|r| decode(r, fold.partitions)).collect();

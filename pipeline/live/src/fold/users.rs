@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use ahash::RandomState;
 use shoptide_models::codec::{CodecError, Reader, Writer};
 use shoptide_models::state::Part;
 use shoptide_schemas::UserId;
@@ -24,14 +25,14 @@ pub struct Room {
 }
 
 pub(super) struct Users {
-    open: HashMap<UserId, CachedUser>,
+    open: HashMap<UserId, CachedUser, RandomState>,
     packed: PackedUsers,
     room: Room,
 }
 
 impl Users {
     pub fn new(room: Room) -> Self {
-        Self { open: HashMap::new(), packed: PackedUsers::default(), room }
+        Self { open: HashMap::default(), packed: PackedUsers::default(), room }
     }
 
     pub fn holds(&self, id: &UserId) -> bool {
@@ -57,7 +58,9 @@ impl Users {
 
     /// A user as [`Users::get_mut`]; one that nobody knew is new.
     pub fn get_or_new(&mut self, id: &UserId) -> &mut CachedUser {
-        self.open(id);
+        if 0 < self.packed.len() {
+            self.open(id);
+        }
         self.open.entry(id.clone()).or_insert_with(CachedUser::new)
     }
 

@@ -4,14 +4,18 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
+use ahash::RandomState;
 use shoptide_log::{ReadMax, Record};
 use shoptide_models::catalogue::Catalogue;
-use shoptide_schemas::{Topic, USER_TOPICS};
+use shoptide_schemas::{ItemId, Topic, USER_TOPICS};
 use shoptide_store::{Commit, OrderLineRow, Truth};
 
 use super::batch::Sum;
-use super::replay::{READ, ROOM, Ratings, step};
+use super::replay::{ROOM, Ratings, step};
 use super::{Decoded, Fed, Feed, Inspect, ReplayError, ShardFold};
+
+/// Records of one read: few enough that they are folded while the processor's caches hold them.
+const READ: ReadMax = ReadMax { records: 500, bytes: 8 * 1024 * 1024 };
 
 /// Bounds of what is folded before it is written. The users in memory grow with the records: some three bytes for each of theirs.
 #[derive(Debug, Clone, Copy)]
@@ -114,10 +118,12 @@ impl TopicRun<'_> {
         let max = self.of.stretch;
         let before = self.fold.catalogue_so_far(self.topic);
         let mut sum = Sum::listless();
+        let mut items = HashSet::with_hasher(RandomState::new());
         let (mut at, mut records, mut bytes) = (range.start, 0, 0);
         while at < range.end && records < max.records && bytes + sum.row_bytes() < max.bytes {
-            let Fed { records: read, decoded } = self.feed(at..range.end).await?;
+            let Fed { records: read, mut decoded } = self.feed(at..range.end).await?;
             let Some(last) = read.last().map(|record| record.offset) else { break };
+            share_items(&mut items, &mut decoded);
             let known =
                 if self.held { self.load(&read, &decoded, &mut bytes).await? } else { HashSet::new() };
             if self.fold.fold_into(&mut sum, &read, &decoded, &known).is_err() {
@@ -176,11 +182,22 @@ impl TopicRun<'_> {
     }
 }
 
+/// Lets equal items be one in memory: the parts of many users hold the same few, and what is held once is found in a cache.
+fn share_items(items: &mut HashSet<ItemId, RandomState>, decoded: &mut [Decoded]) {
+    let events = decoded.iter_mut().filter_map(|decoded| match decoded {
+        Decoded::User(event) => Some(event),
+        _ => None,
+    });
+    for item in events.filter_map(|event| event.item_mut()) {
+        match items.get(item) {
+            Some(shared) => item.clone_from(shared),
+            None => _ = items.insert(item.clone()),
+        }
+    }
+}
+
 /// The bases of a shard: each user topic, and of shard 0 the catalogue, from its first offset.
 pub fn first_bases(shard: u32, base: impl Fn(Topic) -> i64) -> Vec<(Topic, i64)> {
     let catalogue = (shard == 0).then_some(Topic::Catalogue);
     USER_TOPICS.into_iter().chain(catalogue).map(|topic| (topic, base(topic))).collect()
 }
-
-/// Bounds of one read of a clean run.
-pub const REPLAY_READ: ReadMax = READ;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::{LogError, ReadMax, Record};
 const CONNECTIONS_MAX: u32 = 4;
 /// All connections busy for this long means the disk hangs.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Rows of the first query of a read, before the records' size is known: at most 4 MiB of largest events.
+/// Rows of the very first query, before the records' size is known: at most 4 MiB of largest events.
 const FIRST_ROWS: usize = 64;
 /// Rows of a later query: enough to amortise it.
 const ROWS_MAX: usize = 1_024;
@@ -30,6 +31,8 @@ const FIRST: &str = "SELECT first_off FROM head WHERE topic = ? AND part = ?";
 pub(super) struct Reads {
     pool: SqlitePool,
     slots: Arc<Slots>,
+    /// Mean bytes of a record in the last read, 0 before the first: what a read's first query may expect.
+    mean: AtomicUsize,
 }
 
 /// What one query asks for.
@@ -47,8 +50,9 @@ impl Reads {
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
-            .connect_lazy_with(schema::reading(path));
-        Self { pool, slots }
+            // SQLite's thread never waits for the reader in the midst of a query.
+            .connect_lazy_with(schema::reading(path).row_buffer_size(ROWS_MAX));
+        Self { pool, slots, mean: AtomicUsize::new(0) }
     }
 
     pub async fn close(&self) {
@@ -74,8 +78,13 @@ impl Reads {
     ) -> Result<Vec<Record>, LogError> {
         let wanted = Wanted { topic: slot.topic, partition: slot.partition, from, below: slot.next() };
         let pool = self.pool.clone();
-        let found = in_task(async move { fetch(&pool, wanted, max, must).await }).await?;
+        let mean = self.mean.load(Ordering::Relaxed);
+        let found = in_task(async move { fetch(&pool, wanted, max, must, mean).await }).await?;
         if let Some(records) = found {
+            let bytes: usize = records.iter().map(Record::bytes).sum();
+            if let Some(mean) = bytes.checked_div(records.len()) {
+                self.mean.store(mean, Ordering::Relaxed);
+            }
             return Ok(records);
         }
         // The record asked for is not there: deleted by retention, or the file is damaged. Never jump.
@@ -106,13 +115,14 @@ async fn fetch(
     wanted: Wanted,
     max: ReadMax,
     must: bool,
+    earlier_mean: usize,
 ) -> Result<Option<Vec<Record>>, Failure> {
     let mut connection = pool.acquire().await?;
     let mut taken = Taken::new(max, must);
     let mut next = wanted.from;
     let mut bytes: usize = 0;
     while next < wanted.below && (taken.records.len() < max.records || must && taken.records.is_empty()) {
-        let rows_max = rows_next(taken.records.len(), bytes, max);
+        let rows_max = rows_next(taken.records.len(), bytes, max, earlier_mean);
         let rows = sqlx::query(RECORDS)
             .bind(i64::from(wanted.topic.code()))
             .bind(i64::from(wanted.partition))
@@ -128,10 +138,11 @@ async fn fetch(
                 // A gap: hand out what lies before it; the next read meets it first.
                 return Ok((next != wanted.from).then_some(taken.records));
             }
-            if !taken.take(&record) {
+            if !taken.has_room_for(&record) {
                 return Ok(Some(taken.records));
             }
             bytes = bytes.saturating_add(record.bytes());
+            taken.take(record);
             next = next.saturating_add(1);
         }
         if next == before || found < rows_max {
@@ -141,17 +152,19 @@ async fn fetch(
     Ok((next != wanted.from).then_some(taken.records))
 }
 
-/// As many rows as probably fit into what is left, by the mean size so far.
-fn rows_next(records: usize, bytes: usize, max: ReadMax) -> usize {
+/// As many rows as probably fit into what is left, by the mean size so far, or else that of an earlier read if there is one.
+fn rows_next(records: usize, bytes: usize, max: ReadMax, earlier: usize) -> usize {
     let left = max.records.saturating_sub(records).max(1);
-    let Some(mean) = bytes.checked_div(records) else { return left.min(FIRST_ROWS) };
+    let so_far = bytes.checked_div(records);
+    let Some(mean) = so_far.or(Some(earlier).filter(|mean| 0 < *mean)) else { return left.min(FIRST_ROWS) };
     let fitting = max.bytes.saturating_sub(bytes) / mean.max(1) + 1;
     left.min(fitting).min(ROWS_MAX)
 }
 
 fn record_of(row: &SqliteRow, wanted: Wanted) -> Result<Record, Failure> {
     let field = |index: usize| -> Result<Option<Bytes>, sqlx::Error> {
-        Ok(row.try_get::<Option<&[u8]>, _>(index)?.map(Bytes::copy_from_slice))
+        // Bytes are bytes, whatever SQLite calls them.
+        Ok(row.try_get_unchecked::<Option<&[u8]>, _>(index)?.map(Bytes::copy_from_slice))
     };
     Ok(Record {
         topic: wanted.topic,

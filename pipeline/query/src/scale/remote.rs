@@ -18,6 +18,10 @@ use super::{Cluster, ScaleError};
 const RETRY_EVERY: Duration = Duration::from_millis(200);
 /// For one try: a scheduler answers these in a millisecond.
 const TRY_MAX: Duration = Duration::from_secs(3);
+/// Between looks at whether a cluster that works for us has executors.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Without an executor for so long, a query is given up: the scheduler itself would keep it for ever. Enough for one to start anew.
+const ALONE_MAX: Duration = Duration::from_secs(30);
 /// Of an answer that says whether executors are there.
 const ANSWER_BYTES_MAX: u64 = 4_096;
 
@@ -45,6 +49,22 @@ impl SchedulerAt {
 
     fn away(&self, why: &str) -> ScaleError {
         ScaleError::Away(format!("the scheduler at http://{}:{} {why}", self.host, self.port))
+    }
+
+    /// Ends once the scheduler has had no executor for [`ALONE_MAX`].
+    pub async fn alone(&self) -> ScaleError {
+        let mut since: Option<Instant> = None;
+        loop {
+            sleep(LOOK_EVERY).await;
+            if matches!(self.status("/readyz").await, Ok(200)) {
+                since = None;
+                continue;
+            }
+            if ALONE_MAX <= since.get_or_insert_with(Instant::now).elapsed() {
+                let alone = ALONE_MAX.as_secs();
+                return self.away(&format!("has had no executor for {alone} s: the query was given up"));
+            }
+        }
     }
 
     /// The status of an HTTP answer.

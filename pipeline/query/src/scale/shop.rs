@@ -4,15 +4,17 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use arrow_array::types::Date32Type;
 use arrow_cast::parse::Parser;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::{SQLOptions, SessionContext};
-use futures::{StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use shoptide_lake::{FileKind, LakeFile, Snapshot};
 
-use super::remote::{connect, refuse_other_tables};
+use super::remote::{SchedulerAt, connect, refuse_other_tables};
 use super::{Cluster, ScaleError};
 use crate::functions::IdsAsText;
 use crate::lake::{LakeKind, LakePart, LakeTable, Opened};
@@ -21,6 +23,7 @@ use crate::{Answer, LAKE_TABLES, LAKE_URL, QueryError, STORE_TABLES, Statement};
 /// The lake at one commit, asked through a cluster.
 pub struct ClusterShop {
     session: SessionContext,
+    scheduler: SchedulerAt,
 }
 
 impl ClusterShop {
@@ -35,12 +38,26 @@ impl ClusterShop {
         let session = connect(cluster, scheduler, patience).await?;
         session.state_ref().write().register_function_rewrite(Arc::new(IdsAsText))?;
         register_lake(&session, snapshot)?;
-        Ok(Self { session })
+        Ok(Self { session, scheduler: SchedulerAt::parse(scheduler)? })
     }
 
     /// The session itself, for what is built on it.
     pub fn session(&self) -> &SessionContext {
         &self.session
+    }
+
+    /// Work on the cluster, given up if its executors are gone.
+    ///
+    /// # Errors
+    /// Those of the work; [`ScaleError::Away`].
+    pub async fn unless_alone<T>(
+        &self,
+        work: impl Future<Output = Result<T, ScaleError>>,
+    ) -> Result<T, ScaleError> {
+        tokio::select! {
+            done = work => done,
+            alone = self.scheduler.alone() => Err(alone),
+        }
     }
 
     /// Begins to answer a statement that only reads the lake.
@@ -74,8 +91,25 @@ impl ClusterShop {
         refuse_other_tables(&plan, &is_lake).map_err(|e| QueryError::Wrong(e.to_string()))?;
         let batches = self.session.execute_logical_plan(plan).await?.execute_stream().await?;
         let schema = batches.schema();
-        Ok(Answer { schema, batches: batches.map_err(QueryError::from).boxed() })
+        let batches = batches.map_err(QueryError::from).boxed();
+        Ok(Answer { schema, batches: unless_alone(batches, self.scheduler.clone()) })
     }
+}
+
+type Batches = BoxStream<'static, Result<RecordBatch, QueryError>>;
+
+/// The batches, or an error if the cluster's executors are gone.
+fn unless_alone(batches: Batches, scheduler: SchedulerAt) -> Batches {
+    let alone = async move { scheduler.alone().await }.boxed();
+    stream::unfold(Some((batches, alone)), |left| async move {
+        let (mut batches, mut alone) = left?;
+        tokio::select! {
+            biased;
+            batch = batches.next() => Some((batch?, Some((batches, alone)))),
+            alone = &mut alone => Some((Err(QueryError::Failed(alone.to_string())), None)),
+        }
+    })
+    .boxed()
 }
 
 /// What a query is told that names these tables.

@@ -89,12 +89,13 @@ return 2",
 }
 
 /// Leaves the tombstone that comes with the call, above every version: a list newer than the one that goes may be on its way. A full
-/// server allows the SET only because DEL, which it always allows, went before: an erasure works even then.
+/// server allows the SET only because DEL, which it always allows, went before: an erasure works even then. STRLEN refuses a key
+/// that is no string, and so not ours.
 fn remove_text() -> String {
     if broken(Break::NoGraves) {
         return "redis.call('DEL', KEYS[1])\nreturn 2".to_owned();
     }
-    "redis.call('DEL', KEYS[1])\nredis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\nreturn 2".to_owned()
+    "redis.call('STRLEN', KEYS[1])\nredis.call('DEL', KEYS[1])\nredis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\nreturn 2".to_owned()
 }
 
 /// Takes a list away and leaves a tombstone, which a late reader must still meet.
