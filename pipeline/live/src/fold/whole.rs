@@ -14,8 +14,8 @@ use super::batch::Sum;
 use super::replay::{ROOM, Ratings, step};
 use super::{Decoded, Fed, Feed, Inspect, ReplayError, ShardFold};
 
-/// Records of one read: few enough that they are folded while the processor's caches hold them.
-const READ: ReadMax = ReadMax { records: 500, bytes: 8 * 1024 * 1024 };
+/// Records of one read: few enough that some of the caches still hold them when they are folded.
+const READ: ReadMax = ReadMax { records: 1_000, bytes: 8 * 1024 * 1024 };
 
 /// Bounds of what is folded before it is written. The users in memory grow with the records: some three bytes for each of theirs.
 #[derive(Debug, Clone, Copy)]
