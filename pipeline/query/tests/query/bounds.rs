@@ -1,5 +1,6 @@
 //! Queries that need more than there is: they spill, and give the same answer, or say what bound they met.
 
+use shoptide_config::Config;
 use shoptide_query::{QueryError, SessionOptions, Shop, Sources, open};
 
 use crate::common::*;
@@ -14,6 +15,20 @@ fn shop(memory: usize, spill: u64, dir: &tempfile::TempDir) -> Shop {
         threads: Some(2),
     };
     open(&options, Sources::default()).unwrap()
+}
+
+#[test]
+fn queries_take_a_quarter_of_the_machine_unless_told() {
+    let system = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let total = system.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+    let machine = total.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024;
+    let taken = SessionOptions::default().memory_bytes;
+    assert!((256 * MIB..=(machine / 4).max(256 * MIB)).contains(&taken), "{taken} of {machine}");
+    let told = |mib: &str| {
+        let env = [("SHOPTIDE_SQL__MEMORY_MIB".to_owned(), mib.to_owned())];
+        SessionOptions::from(&Config::load(None, env.into_iter()).unwrap().sql).memory_bytes
+    };
+    assert_eq!((told("0"), told("48")), (taken, 48 * MIB));
 }
 
 /// Two million texts of 32 bytes and more: some 100 MiB as sorted, grouped, or held.
