@@ -33,6 +33,7 @@ fn changed(key: &str, value: &str) -> String {
     match value {
         "[]" if key == "redis.nodes" => "cache.example:6379".to_owned(),
         "0" if key == "segments.k" => "2".to_owned(),
+        "0" if key == "sql.memory_mib" => "64".to_owned(),
         "true" => "false".to_owned(),
         "false" => "true".to_owned(),
         "[]" => "https://shop.example".to_owned(),

@@ -20,10 +20,11 @@ pub use crate::hex::{from_hex, to_hex};
 /// The wire version this program writes; it reads this and everything older.
 pub const WIRE_VERSION: u32 = 1;
 
-/// A user event as JSON. Which optional fields a type needs is in the event reference.
+/// A user event as JSON, with texts of its own.
 pub type WireEvent = WireFields<String>;
 
-/// A [`WireEvent`] whose texts are owned, or as they stand in the JSON.
+// `S`: a text of its own, or one as it stands in the JSON. The sentence below is the schema's too.
+/// A user event as JSON. Which optional fields a type needs is in the event reference.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound(deserialize = "S: Deserialize<'de>"))]
 #[schemars(rename = "WireEvent")]
