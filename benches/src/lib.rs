@@ -1,10 +1,6 @@
 //! Measurements of the promises in the README, end to end and through the code that ships: `figures` runs them all and
 //! prints each result beside its bar. Nothing else uses this crate.
 
-/// The one that ships.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 pub mod dice;
 pub mod figure;
 pub mod http;
@@ -16,3 +12,7 @@ pub mod server;
 pub mod services;
 pub mod shop;
 pub mod spread;
+
+/// The one that ships.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -58,6 +58,7 @@ impl Users {
 
     /// A user as [`Users::get_mut`]; one that nobody knew is new.
     pub fn get_or_new(&mut self, id: &UserId) -> &mut CachedUser {
+        // Nobody is packed in a long replay: one search less per event.
         if 0 < self.packed.len() {
             self.open(id);
         }

@@ -23,6 +23,17 @@ impl Failure {
         Self { busy: false, unusable: true, reason: reason.into() }
     }
 
+    /// - `extended`: SQLite's code
+    fn of(extended: Option<i32>, reason: String) -> Self {
+        // The low byte is the class: 5 of 517, "busy snapshot".
+        let class = extended.map(|code| code & 0xff);
+        Self {
+            busy: matches!(class, Some(SQLITE_BUSY | SQLITE_LOCKED)),
+            unusable: matches!(class, Some(SQLITE_CORRUPT | SQLITE_NOTADB)),
+            reason,
+        }
+    }
+
     pub fn at(mut self, path: &Path) -> Self {
         self.reason = format!("{}: {}", path.display(), self.reason);
         self
@@ -41,17 +52,18 @@ impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         let extended =
             error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
-        // The low byte is the class: 5 of 517, "busy snapshot".
-        let class = extended.map(|code| code & 0xff);
-        Self {
-            busy: matches!(class, Some(SQLITE_BUSY | SQLITE_LOCKED)),
-            unusable: matches!(class, Some(SQLITE_CORRUPT | SQLITE_NOTADB)),
-            reason: match error {
-                sqlx::Error::PoolTimedOut => "no connection for reading became free in time".to_owned(),
-                sqlx::Error::PoolClosed => "the log is closed".to_owned(),
-                other => other.to_string(),
-            },
-        }
+        let reason = match error {
+            sqlx::Error::PoolTimedOut => "no connection for reading became free in time".to_owned(),
+            sqlx::Error::PoolClosed => "the log is closed".to_owned(),
+            other => other.to_string(),
+        };
+        Self::of(extended, reason)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::of(error.sqlite_error().map(|e| e.extended_code), error.to_string())
     }
 }
 

@@ -6,6 +6,7 @@ mod failure;
 mod heads;
 mod owner;
 mod poller;
+mod readers;
 mod reads;
 mod schema;
 mod writer;
