@@ -245,7 +245,8 @@ pub struct Replay {
     /// A folder that is empty or not there.
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
-    /// Leaves out the records themselves: smaller, but it can be neither verified nor replayed further.
+    /// Leaves out the records themselves: smaller, but it can be neither verified nor replayed further. So it is anyway for a moment
+    /// behind a growth to larger topics.
     #[arg(long)]
     pub without_log: bool,
     /// Leaves out the users' lists.

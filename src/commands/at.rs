@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use shoptide_jobs::replay::{History, Moment, Then, UserThen, Who, user_then};
 use shoptide_live::{Live, Metrics, ModelFiles};
 use shoptide_log::{MemoryLog, MemoryLogOptions};
-use shoptide_schemas::{EventMs, USER_TOPICS, UserId};
+use shoptide_schemas::{EventMs, UserId};
 use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
 
 use crate::app::{Refused, serve_context};
@@ -33,12 +33,8 @@ pub async fn recommend(ask: &Ask, at: &str) -> anyhow::Result<ExitCode> {
     let log = services::open_log(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     shoptide_live::stand(&*truth, &*log).await?;
-    let lake = super::lake_archive(&config, &data, log.partitions(USER_TOPICS[0])).await?;
-    let stands = truth.offsets().await?;
-    let base = |topic, shard| {
-        stands.iter().find(|row| (row.topic, row.shard) == (topic, shard)).map(|row| row.base_off)
-    };
-    let history = History::open(&*log, lake.as_deref(), base).await?;
+    let lake = super::lake_archive(&config, &data, &*log, truth.generation().await?).await?;
+    let history = History::open(&*log, lake.as_deref(), &*truth).await?;
     let scratch = tempfile::tempdir()?;
     let then = SqliteTruth::open(SqliteTruthOptions::rebuilt(scratch.path().join("truth.db"))).await?;
     let models = ModelFiles::new(scratch.path().join("models"));
@@ -52,10 +48,11 @@ pub async fn recommend(ask: &Ask, at: &str) -> anyhow::Result<ExitCode> {
         rules_version: config.rules_version(),
         then: &then,
         models: &models,
+        scratch: scratch.path(),
     };
     let found = user_then(&asked, &user, &moment).await?;
     // Nothing follows the moment.
-    let (at_ms, partitions) = (found.at_ms, history.user_partitions());
+    let (at_ms, partitions) = (found.at_ms, found.partitions);
     let clock: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(move || at_ms);
     let nothing = MemoryLog::new(MemoryLogOptions { partitions, clock: clock.clone(), queue_records_max: 1 });
     let truth_then: Arc<dyn Truth> = then.clone();

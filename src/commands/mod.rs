@@ -32,6 +32,11 @@ pub mod tune;
 use std::path::Path;
 
 use shoptide_config::{Config, process_variables};
+use shoptide_log::Log;
+#[cfg(feature = "lake")]
+use shoptide_log::first_offset;
+#[cfg(feature = "lake")]
+use shoptide_schemas::USER_TOPICS;
 
 use crate::app::Refused;
 use crate::data_dir::DataDir;
@@ -52,17 +57,21 @@ pub fn key_of(file: Option<&Path>) -> anyhow::Result<Option<String>> {
 }
 
 /// The lake as a source of what the log has forgotten, if there is one.
+/// - `generations`: of the log's topics, as many as the truth knows
 #[cfg(feature = "lake")]
 pub async fn lake_archive(
     config: &Config,
     data: &DataDir,
-    partitions: u32,
+    log: &dyn Log,
+    generations: u32,
 ) -> anyhow::Result<Option<Box<dyn shoptide_jobs::replay::Archive>>> {
     let options = shoptide_lake::LakeOptions::of(&config.lake, data.path());
     // Opening a folder would make it.
     if !options.url.contains("://") && !Path::new(&options.url).is_dir() {
         return Ok(None);
     }
+    let generation = |n| log.partitions_at(USER_TOPICS[0], first_offset(n));
+    let partitions = (1..=generations).map(generation).collect();
     let archive = shoptide_jobs::replay::LakeArchive::open(&options, partitions).await?;
     Ok(Some(Box::new(archive)))
 }
@@ -72,7 +81,8 @@ pub async fn lake_archive(
 pub async fn lake_archive(
     config: &Config,
     data: &DataDir,
-    _partitions: u32,
+    _: &dyn Log,
+    _: u32,
 ) -> anyhow::Result<Option<Box<dyn shoptide_jobs::replay::Archive>>> {
     if config.lake.url.is_some() || data.path().join("lake").is_dir() {
         tracing::warn!(

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use shoptide_config::{Config, LogKind};
-use shoptide_jobs::replay::{Moment, Rebuild, Report};
+use shoptide_jobs::replay::{Moment, Rebuild, Report, WithoutLog};
 use shoptide_live::ModelFiles;
 use shoptide_live::fold::Stretch;
-use shoptide_schemas::USER_TOPICS;
 
 use crate::args::Replay;
 use crate::commands::load_config;
@@ -21,7 +20,7 @@ pub async fn run(args: Replay) -> anyhow::Result<ExitCode> {
     let log = services::open_log(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     shoptide_live::stand(&*truth, &*log).await?;
-    let lake = super::lake_archive(&config, &data, log.partitions(USER_TOPICS[0])).await?;
+    let lake = super::lake_archive(&config, &data, &*log, truth.generation().await?).await?;
     let what = format!("shoptide replay --until {} --into {}", args.until, args.into.display());
     let into = DataDir::rebuilding(&args.into, &what)?;
     let (files, lists) = (data.model_files(&config), config.list_params());
@@ -77,20 +76,29 @@ fn print(args: &Replay, config: &Config, report: &Report) -> anyhow::Result<()> 
     if report.erased_since != 0 {
         outln!("{} users were erased since: they are erased here too", report.erased_since)?;
     }
-    if !report.log_copied {
-        outln!("its records are not in it: it can be read, but neither verified nor replayed")?;
+    if let Some(why) = report.without_log {
+        let why = match why {
+            WithoutLog::Asked => "",
+            WithoutLog::Archived => " (some came from the lake, which has not the bytes that were appended)",
+            WithoutLog::Grown => " (the log had grown to larger topics, an embedded one never does)",
+        };
+        outln!(
+            "its records are not in it{why}: it can be read and goes on from here, but neither verified nor replayed"
+        )?;
     }
     outln!("cut, next offset by partition:")?;
     for (topic, offsets) in report.cut.as_object().into_iter().flatten() {
         outln!("  {topic} {offsets}")?;
     }
     let dir = args.into.display();
-    let partitions = report.cut.get(USER_TOPICS[0].name()).and_then(|all| all.as_array()).map_or(0, Vec::len);
     let how = match config.log.kind {
         LogKind::Embedded => String::new(),
         // It is an embedded shop by its defaults, but for the partitions.
-        LogKind::Kafka => format!("SHOPTIDE_LOG__PARTITIONS={partitions} "),
+        LogKind::Kafka => format!("SHOPTIDE_LOG__PARTITIONS={} ", report.partitions),
     };
     outln!("\n{how}shoptide recommend USER --data-dir {dir}")?;
-    outln!("{how}shoptide state verify --data-dir {dir}")
+    if report.log_copied {
+        outln!("{how}shoptide state verify --data-dir {dir}")?;
+    }
+    Ok(())
 }

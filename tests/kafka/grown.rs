@@ -141,19 +141,6 @@ async fn erase(url: &str, user: &str) {
     assert!(answer.status().is_success(), "{}", answer.status());
 }
 
-fn caught_up(shop: &Shop, streams: &[&Running]) -> Value {
-    let began = Instant::now();
-    loop {
-        let ended = shop.ended(&["state", "verify", "--json", "--data-dir", "data"]);
-        let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"));
-        if report["behind"] == 0 {
-            return report;
-        }
-        let said: Vec<String> = streams.iter().map(|stream| stream.err.text()).collect();
-        assert!(began.elapsed() < PATIENCE, "{} are not folded:\n{}", report["behind"], said.join("\n---\n"));
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_grows_under_load_and_kills() {
     let Some(shop) = Shop::open() else { return };
@@ -220,7 +207,7 @@ async fn a_shop_grows_under_load_and_kills() {
     let of_gone = json!({ "event_id": "gone", "type": "view_item", "user_id": mover, "item_id": "i1", "occurred_at": now_ms() });
     let answer = client().post(format!("{url}/v1/events")).json(&of_gone).send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    caught_up(&shop, &[&first, &third]);
+    shop.caught_up(&[&first, &third]);
     let list = get(&format!("{url}/v1/users/{spender}/recommendations?n=5")).await;
     assert!(list["as_of"]["shop.browse"].as_i64().is_some_and(|next| 1 << 40 < next), "{list}");
     let kept = get(&format!("{url}/v1/users/{spender}/budget")).await;

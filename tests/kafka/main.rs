@@ -9,6 +9,7 @@
 mod common;
 mod foreign;
 mod grown;
+mod moments;
 mod poison;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../process/running.rs"]

@@ -2,11 +2,13 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use shoptide_schemas::partition::partition_of;
+use shoptide_store::{MysqlAddress, MysqlTls, MysqlTruth, MysqlTruthOptions};
 use tempfile::TempDir;
 
 use crate::common::{Ended, PATIENCE, Running, as_shipped, finish, now_ms};
@@ -60,6 +62,24 @@ impl Shop {
         shop.done(&["migrate"]);
         shop.done(&["topics", "create"]);
         Some(shop)
+    }
+
+    /// The truth, as the program opens it.
+    pub async fn truth(&self) -> Arc<MysqlTruth> {
+        let of = |key: &str| {
+            let name = format!("SHOPTIDE_MYSQL__{key}");
+            self.env.iter().find(|(key, _)| *key == name).unwrap().1.clone()
+        };
+        let address = MysqlAddress {
+            host: of("HOST"),
+            port: of("PORT").parse().unwrap(),
+            user: of("USER"),
+            password: Some(of("PASSWORD")),
+            database: of("DATABASE"),
+            tls: MysqlTls::Off,
+            ca_file: None,
+        };
+        MysqlTruth::open(MysqlTruthOptions::new(&address)).await.unwrap()
     }
 
     /// A statement as the database's own client runs it; what it printed.
@@ -125,6 +145,25 @@ impl Shop {
                 stream.err.text()
             );
             std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until nothing of the log is left to fold; the proof of then.
+    pub fn caught_up(&self, streams: &[&Running]) -> Value {
+        let began = Instant::now();
+        loop {
+            let ended = self.ended(&["state", "verify", "--json", "--data-dir", "data"]);
+            let report: Value = serde_json::from_str(&ended.out).unwrap_or_else(|_| panic!("{ended:?}"));
+            if report["behind"] == 0 {
+                return report;
+            }
+            let said: Vec<String> = streams.iter().map(|stream| stream.err.text()).collect();
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{} are not folded:\n{}",
+                report["behind"],
+                said.join("\n---\n")
+            );
         }
     }
 

@@ -1,30 +1,25 @@
 //! `replay --until T --into DIR`: a shop as it was, in a data directory of its own.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
-use shoptide_live::fold::{Fed, Feed, Inspect, ReplayError, Stretch, WholeRun, first_bases};
+use shoptide_live::fold::{Feed, Inspect, Stretch, WholeRun, first_bases};
 use shoptide_live::{ModelFiles, catalogue_at, load_version};
-use shoptide_log::{Log, LogCopy, LogError, MemoryLog, MemoryLogOptions, ReadMax, Record};
+use shoptide_log::{Log, MemoryLog, MemoryLogOptions};
 use shoptide_models::list::{Linked, ListParams};
 use shoptide_schemas::Topic;
-use shoptide_schemas::topic::ALL_TOPICS;
 use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
-use tokio::sync::mpsc;
 
+use super::copy::{Copying, Told, finish_log};
 use super::forgotten::Without;
 use super::{
-    Archive, History, ModelThen, Moment, ReplayToError, cut_of, forgotten_since, lists, model_then,
-    take_chain,
+    Archive, Cut, History, ModelThen, Moment, ReplayToError, SourceCounts, cut_of, forgotten_since, lists,
+    model_then, take_chain,
 };
-
-/// Batches of records on their way into the copied log: each of at most 8 MiB.
-const COPY_WAITING_MAX: usize = 4;
+use crate::grow;
 
 /// What is rebuilt from what.
 pub struct Rebuild<'a> {
@@ -50,13 +45,6 @@ pub struct Rebuild<'a> {
     pub stretch: Stretch,
 }
 
-/// Where records came from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct SourceCounts {
-    pub log: u64,
-    pub archive: u64,
-}
-
 /// What was rebuilt.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -73,8 +61,27 @@ pub struct Report {
     pub items: u64,
     pub lists: u64,
     pub model: ModelThen,
+    /// The generation of topics that the moment lies in.
+    pub generation: u32,
+    /// Of the user topics then, and of the new shop.
+    pub partitions: u32,
     /// Whether the new folder holds the records too.
     pub log_copied: bool,
+    /// Why it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_log: Option<WithoutLog>,
+}
+
+/// Why a new folder has a log that goes on from the moment, but none of the records before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithoutLog {
+    /// It was asked for.
+    Asked,
+    /// Rows of the lake are no longer what was appended.
+    Archived,
+    /// The moment lies behind the first generation of topics: an embedded log never grows, so it cannot have those before.
+    Grown,
 }
 
 impl Rebuild<'_> {
@@ -83,41 +90,24 @@ impl Rebuild<'_> {
     /// # Errors
     /// [`ReplayToError`]; a refusal has written nothing.
     pub async fn run(&self) -> Result<Report, ReplayToError> {
-        let stands = self.truth.offsets().await?;
-        let base = |topic: Topic, shard: u32| {
-            stands.iter().find(|row| (row.topic, row.shard) == (topic, shard)).map(|row| row.base_off)
-        };
-        let history = History::open(self.log, self.archive, base).await?;
+        let history = History::open(self.log, self.archive, self.truth).await?;
         let cut = cut_of(&history, &self.moment).await?;
-        let forgotten = forgotten_since(&history, Some(self.truth), &cut).await?;
-        let partitions = history.user_partitions();
+        let forgotten = forgotten_since(&history, self.truth, &cut).await?;
+        let partitions = history.partitions_in(cut.generation());
+        let without_log = self.without_log(&history, &cut);
         let truth = SqliteTruth::open(SqliteTruthOptions::rebuilt(self.truth_path)).await?;
         let began = Instant::now();
-        let Copying { sender: copy, task: copying } = self.copy(&history, partitions).await?;
-        let without = Without { feed: &history, forgotten: &forgotten, partitions };
-        let feed = Told { feed: &without, history: &history, copy, told: std::sync::Mutex::default() };
-        for shard in 0..partitions {
-            let bases = first_bases(shard, |topic| history.base(topic, shard));
-            let until: BTreeMap<u8, i64> = bases
-                .iter()
-                .map(|(topic, base)| (topic.code(), cut.get(*topic, shard).unwrap_or(*base)))
-                .collect();
-            let run = WholeRun {
-                feed: &feed,
-                truth: &*truth,
-                shard,
-                partitions,
-                bases: &bases,
-                until: &until,
-                inspect: self.inspect.clone(),
-                stretch: self.stretch,
-            };
-            run.run().await?;
+        let copying = Copying::begin(self.log_path, partitions, without_log.is_none()).await?;
+        let without = Without { history: &history, forgotten: &forgotten };
+        let feed = Told::new(&without, copying.sender);
+        for generation in 1..=cut.generation() {
+            if 1 < generation {
+                self.grow(&*truth, generation).await?;
+            }
+            self.fold((&history, generation, &cut), (&feed, &*truth)).await?;
         }
-        let Told { copy, told, .. } = feed;
-        drop(copy);
-        let told = told.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let copy = copying.await.map_err(|error| ReplayToError::Task(error.to_string()))??;
+        let told = feed.seen();
+        let copy = copying.task.await.map_err(|error| ReplayToError::Task(error.to_string()))??;
         finish_log(copy, &*truth, &told).await?;
         let fold_s = began.elapsed().as_secs_f64();
         let at_ms = match &self.moment {
@@ -141,26 +131,70 @@ impl Rebuild<'_> {
             items: items.len() as u64,
             lists,
             model,
-            log_copied: self.copy_log && told.counts.archive == 0,
+            generation: cut.generation(),
+            partitions,
+            log_copied: without_log.is_none(),
+            without_log,
         };
         truth.close().await;
         Ok(report)
     }
 
-    /// Begins to copy records into the new log. What comes out of an archive cannot be copied: it is no longer what was appended.
-    async fn copy(&self, history: &History<'_>, partitions: u32) -> Result<Copying, ReplayToError> {
-        let mut copy = LogCopy::create(self.log_path, partitions).await?;
-        let (sender, mut waiting) = mpsc::channel::<Vec<Record>>(COPY_WAITING_MAX);
-        let archived = history
-            .partitions()
-            .any(|(topic, partition)| history.is_archived(topic, partition, history.base(topic, partition)));
-        let task = tokio::spawn(async move {
-            while let Some(records) = waiting.recv().await {
-                copy.put(&records).await?;
-            }
-            Ok(copy)
-        });
-        Ok(Copying { sender: (self.copy_log && !archived).then_some(sender), task })
+    /// One generation of topics: to its end, or in the last one to the cut, with the catalogue.
+    async fn fold(
+        &self,
+        (history, generation, cut): (&History<'_>, u32, &Cut),
+        (feed, truth): (&dyn Feed, &dyn Truth),
+    ) -> Result<(), ReplayToError> {
+        let partitions = history.partitions_in(generation);
+        let last = generation == cut.generation();
+        for shard in 0..partitions {
+            let bases = first_bases(shard, |topic| history.base(topic, shard));
+            let end = |topic: Topic, base: i64| match last {
+                true => cut.get(topic, shard),
+                false if topic.is_user() => history.bounds(generation, topic, shard).map(|(_, end)| end),
+                false => Some(base),
+            };
+            let until: BTreeMap<u8, i64> = bases
+                .iter()
+                .map(|(topic, base)| (topic.code(), end(*topic, *base).unwrap_or(*base)))
+                .collect();
+            let run = WholeRun {
+                feed,
+                truth,
+                shard,
+                partitions,
+                bases: &bases,
+                until: &until,
+                inspect: self.inspect.clone(),
+                stretch: self.stretch,
+            };
+            run.run().await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the users to the larger topics of the next generation.
+    async fn grow(&self, truth: &dyn Truth, generation: u32) -> Result<(), ReplayToError> {
+        let mut growth = grow::remembered(self.truth, self.log, generation).await?;
+        // Where the fold stands: the lake has no rows of erased users, and theirs may have been the last.
+        let rows = truth.offsets().await?.into_iter().filter(|row| row.topic.is_user());
+        growth.ends = rows.map(|row| (row.topic, row.shard, row.next_off)).collect();
+        Ok(grow::enter(truth, &growth).await?)
+    }
+
+    /// Why the new folder cannot have the records, if it cannot.
+    fn without_log(&self, history: &History<'_>, cut: &Cut) -> Option<WithoutLog> {
+        let mut partitions = history.partitions(cut.generation());
+        if !self.copy_log {
+            Some(WithoutLog::Asked)
+        } else if 1 < cut.generation() {
+            Some(WithoutLog::Grown)
+        } else if partitions.any(|(topic, p)| history.is_archived(topic, p, history.base(topic, p))) {
+            Some(WithoutLog::Archived)
+        } else {
+            None
+        }
     }
 
     async fn lists(&self, truth: &SqliteTruth, model: &ModelThen) -> Result<u64, ReplayToError> {
@@ -169,95 +203,10 @@ impl Rebuild<'_> {
             None => None,
         };
         let (_, stands) = truth.catalogue().await?;
-        let nothing_more = empty_log(1);
+        let clock: shoptide_log::Clock = std::sync::Arc::new(|| 0);
+        let nothing_more = MemoryLog::new(MemoryLogOptions { partitions: 1, clock, queue_records_max: 1 });
         let catalogue = catalogue_at(truth, &*nothing_more, stands.map_or(0, |row| row.next_off)).await?;
         let linked = Linked::new(snapshot, std::sync::Arc::new(catalogue), None);
         lists::make_all(truth, &linked, self.lists, self.rules_version).await
-    }
-}
-
-/// The new log while records are put into it.
-struct Copying {
-    /// None if they are left out.
-    sender: Option<mpsc::Sender<Vec<Record>>>,
-    task: tokio::task::JoinHandle<Result<LogCopy, LogError>>,
-}
-
-/// A log without records: nothing follows the moment.
-pub(super) fn empty_log(partitions: u32) -> std::sync::Arc<MemoryLog> {
-    let clock: shoptide_log::Clock = std::sync::Arc::new(|| 0);
-    MemoryLog::new(MemoryLogOptions { partitions, clock, queue_records_max: 1 })
-}
-
-/// Where the new log ends is where the new truth stands.
-async fn finish_log(mut copy: LogCopy, truth: &dyn Truth, told: &Seen) -> Result<(), ReplayToError> {
-    let rows = truth.offsets().await?;
-    for topic in ALL_TOPICS {
-        for row in rows.iter().filter(|row| row.topic == topic) {
-            let first = told.copied_from.get(&(topic, row.shard)).copied().unwrap_or(row.next_off);
-            let last_ms = told.last_ms.get(&(topic, row.shard)).copied().unwrap_or(0);
-            copy.head(topic, row.shard, first, row.next_off, last_ms).await?;
-        }
-    }
-    Ok(copy.finish().await?)
-}
-
-/// What went through the feed.
-#[derive(Debug, Default)]
-struct Seen {
-    counts: SourceCounts,
-    /// Next offset seen, so that what is read twice counts once.
-    upto: BTreeMap<(Topic, u32), i64>,
-    copied_from: BTreeMap<(Topic, u32), i64>,
-    last_ms: BTreeMap<(Topic, u32), i64>,
-}
-
-/// A feed that tells what it reads, and copies it.
-struct Told<'a> {
-    feed: &'a Without<'a>,
-    history: &'a History<'a>,
-    copy: Option<mpsc::Sender<Vec<Record>>>,
-    told: std::sync::Mutex<Seen>,
-}
-
-impl Told<'_> {
-    /// Records of one partition in their order.
-    fn note(&self, records: &[Record]) {
-        let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
-        let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let at = (first.topic, first.partition);
-        let upto = told.upto.entry(at).or_insert(i64::MIN);
-        let new = records.get(records.partition_point(|record| record.offset < *upto)..).unwrap_or_default();
-        *upto = last.offset.saturating_add(1).max(*upto);
-        let archived =
-            |record: &Record| self.history.is_archived(first.topic, first.partition, record.offset);
-        let from_archive = new.partition_point(archived) as u64;
-        told.counts.archive += from_archive;
-        told.counts.log += new.len() as u64 - from_archive;
-        let last_ms = told.last_ms.entry(at).or_insert(i64::MIN);
-        *last_ms = last.appended.0.max(*last_ms);
-        if self.copy.is_some() {
-            told.copied_from.entry(at).or_insert(first.offset);
-        }
-    }
-}
-
-#[async_trait]
-impl Feed for Told<'_> {
-    async fn read(
-        &self,
-        topic: Topic,
-        partition: u32,
-        range: Range<i64>,
-        max: ReadMax,
-    ) -> Result<Fed, ReplayError> {
-        let fed = self.feed.read(topic, partition, range, max).await?;
-        self.note(&fed.records);
-        if let Some(copy) = &self.copy
-            && copy.send(fed.records.clone()).await.is_err()
-        {
-            return Err(ReplayError::Feed("the copy of the log cannot be written".to_owned()));
-        }
-        Ok(fed)
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use shoptide_lake::{FileKind, Lake, LakeError, LakeFile, LakeOptions, Snapshot};
 use shoptide_live::fold::{Decoded, Fed, ReplayError, decode};
-use shoptide_log::{ReadMax, Record};
+use shoptide_log::{ReadMax, Record, generation_of};
 use shoptide_schemas::arrow::read_events;
 use shoptide_schemas::event::EventKind;
 use shoptide_schemas::{EventMs, Topic};
@@ -28,16 +28,17 @@ const ROWS: usize = 256;
 pub struct LakeArchive {
     lake: Lake,
     snapshot: Snapshot,
-    partitions: u32,
+    /// Of the user topics, by generation.
+    partitions: Vec<u32>,
     walks: Mutex<HashMap<(Topic, u32), Walk>>,
 }
 
 impl LakeArchive {
-    /// `partitions`: of the user topics.
+    /// `partitions`: of the user topics, by generation from the first.
     ///
     /// # Errors
     /// [`LakeError`] if the lake cannot be read.
-    pub async fn open(options: &LakeOptions, partitions: u32) -> Result<Self, LakeError> {
+    pub async fn open(options: &LakeOptions, partitions: Vec<u32>) -> Result<Self, LakeError> {
         let lake = Lake::open(options).await?;
         let snapshot = lake.snapshot().await?;
         Ok(Self { lake, snapshot, partitions, walks: Mutex::default() })
@@ -112,7 +113,7 @@ impl Archive for LakeArchive {
         let mut fed = Fed::default();
         let mut bytes = 0;
         while fed.records.len() < max.records.max(1) && (fed.records.is_empty() || bytes < max.bytes) {
-            let Some((record, decoded)) = walk.next(&self.lake, self.partitions, range.end).await? else {
+            let Some((record, decoded)) = walk.next(&self.lake, &self.partitions, range.end).await? else {
                 break;
             };
             // A row has no text to count: what an event takes in memory, about.
@@ -167,7 +168,7 @@ impl Walk {
     async fn next(
         &mut self,
         lake: &Lake,
-        partitions: u32,
+        partitions: &[u32],
         end: i64,
     ) -> Result<Option<(Record, Decoded)>, ReplayError> {
         loop {
@@ -218,7 +219,7 @@ impl Walk {
     async fn take(
         &mut self,
         place: usize,
-        partitions: u32,
+        partitions: &[u32],
     ) -> Result<Option<(Record, Decoded)>, ReplayError> {
         let row = self.open.get_mut(place).and_then(Option::as_mut).and_then(|open| open.rows.pop_front());
         self.ahead(place, partitions).await?;
@@ -226,7 +227,7 @@ impl Walk {
     }
 
     /// Sees to it that an open file has a row ready, or closes it.
-    async fn ahead(&mut self, place: usize, partitions: u32) -> Result<(), ReplayError> {
+    async fn ahead(&mut self, place: usize, partitions: &[u32]) -> Result<(), ReplayError> {
         let Some(slot) = self.open.get_mut(place) else { return Ok(()) };
         let Some(open) = slot else { return Ok(()) };
         while open.rows.is_empty() {
@@ -281,7 +282,7 @@ fn events(batch: &RecordBatch) -> Result<Vec<(Record, Decoded)>, ReplayError> {
     Ok(read_events(batch).map_err(failed)?.into_iter().filter(kept).map(row).collect())
 }
 
-fn records(batch: &RecordBatch, partitions: u32) -> Result<Vec<(Record, Decoded)>, ReplayError> {
+fn records(batch: &RecordBatch, partitions: &[u32]) -> Result<Vec<(Record, Decoded)>, ReplayError> {
     let wrong = || failed("the lake's records have other columns");
     let (topic, partition) = place_of(batch).ok_or_else(wrong)?;
     let (offsets, appended) = places(batch).ok_or_else(wrong)?;
@@ -294,6 +295,8 @@ fn records(batch: &RecordBatch, partitions: u32) -> Result<Vec<(Record, Decoded)
         };
         let (key, value) = (field(keys), field(values));
         let record = Record { topic, partition, offset: *offset, appended: EventMs(*appended), key, value };
+        let generation = usize::try_from(generation_of(*offset)).unwrap_or(usize::MAX);
+        let partitions = partitions.get(generation - 1).or(partitions.last()).copied().unwrap_or(1);
         let decoded = decode(&record, partitions);
         (record, decoded)
     });

@@ -2,27 +2,25 @@
 //! any other.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use shoptide_live::fold::{Decoded, Fed, Feed, ReplayError, Stretch, WholeRun, first_bases, state_of};
+use shoptide_live::fold::{first_bases, state_of};
 use shoptide_live::{ModelFiles, catalogue_at, load_version};
-use shoptide_log::{Log, ReadMax};
+use shoptide_log::{Log, generation_of};
 use shoptide_models::list::{Linked, ListParams, ListScratch};
 use shoptide_models::state::UserState;
 use shoptide_schemas::partition::partition_of;
 use shoptide_schemas::topic::PARTS;
 use shoptide_schemas::{EventMs, ItemId, ListEntry, Topic, USER_TOPICS, UserId};
-use shoptide_store::{
-    Commit, CountRow, ItemRow, OffsetMove, OffsetRow, PartRow, SqliteTruth, Tally, Truth, UserRow,
-};
+use shoptide_store::{Commit, CountRow, ItemRow, OffsetMove, SqliteTruth, Tally, Truth};
 
-use super::forgotten::Without;
+use super::cut::{check, cut_at};
+use super::generation::latest;
 use super::lists::{list_of, list_row, standing};
+use super::parts::put_user;
 use super::{
-    Cut, Forgotten, History, ModelThen, Moment, ReplayToError, cut_of, forgotten_since, model_then,
-    take_chain,
+    Cut, History, ModelThen, Moment, ReplayToError, cut_of, forgotten_since, model_then, take_chain,
 };
 
 /// Forwarding addresses that are followed: as many as the fold and the API follow.
@@ -42,6 +40,8 @@ pub struct UserThen<'a> {
     /// An empty truth and models' folder for what was.
     pub then: &'a SqliteTruth,
     pub models: &'a ModelFiles,
+    /// An empty folder for what is folded on the way.
+    pub scratch: &'a Path,
 }
 
 /// What was known of the user.
@@ -58,6 +58,8 @@ pub enum Who {
 pub struct Then {
     pub at_ms: i64,
     pub who: Who,
+    /// Of the user topics then.
+    pub partitions: u32,
     /// Next offset of the user's partition by topic.
     pub as_of: BTreeMap<Topic, i64>,
     pub catalogue_offset: i64,
@@ -73,10 +75,10 @@ pub struct Then {
 /// # Errors
 /// [`ReplayToError`].
 pub async fn user_then(of: &UserThen<'_>, user: &UserId, moment: &Moment) -> Result<Then, ReplayToError> {
-    let partitions = of.history.user_partitions();
+    let (cut, at_ms) = whole_cut(of.history, moment, user).await?;
+    let partitions = of.history.partitions_in(cut.generation());
     let shard = partition_of(user.as_bytes(), partitions);
-    let (cut, at_ms) = whole_cut(of.history, moment, shard).await?;
-    let forgotten = forgotten_since_of(of, &cut).await?;
+    let forgotten = forgotten_since(of.history, of.truth, &cut).await?;
     let who = match forgotten.holds(user) {
         true => Who::ErasedSince,
         false => Who::Unknown,
@@ -105,6 +107,7 @@ pub async fn user_then(of: &UserThen<'_>, user: &UserId, moment: &Moment) -> Res
     let mut found = Then {
         at_ms,
         who,
+        partitions,
         as_of: USER_TOPICS.into_iter().filter_map(|t| Some((t, cut.get(t, shard)?))).collect(),
         catalogue_offset,
         model,
@@ -116,9 +119,10 @@ pub async fn user_then(of: &UserThen<'_>, user: &UserId, moment: &Moment) -> Res
     }
     let (mut user, mut known) = (user.clone(), UserState::default());
     let mut row = None;
-    for _ in 0..=HOPS_MAX {
+    for hop in 0..=HOPS_MAX {
         let shard = partition_of(user.as_bytes(), partitions);
-        let put = put_user(of, &forgotten, &cut, shard, &user).await?;
+        let scratch = of.scratch.join(format!("user-{hop}.db"));
+        let put = put_user((of, &forgotten, &cut), &user, &scratch).await?;
         known = state_of(&put.parts)?;
         let next = known.forward().cloned();
         row = Some((shard, put));
@@ -157,7 +161,11 @@ pub async fn user_then(of: &UserThen<'_>, user: &UserId, moment: &Moment) -> Res
 }
 
 /// The cut, and the time that it stands for.
-async fn whole_cut(history: &History<'_>, moment: &Moment, shard: u32) -> Result<(Cut, i64), ReplayToError> {
+async fn whole_cut(
+    history: &History<'_>,
+    moment: &Moment,
+    user: &UserId,
+) -> Result<(Cut, i64), ReplayToError> {
     match moment {
         Moment::Time(ms) => Ok((cut_of(history, moment).await?, *ms)),
         Moment::Cut(_) => {
@@ -166,133 +174,21 @@ async fn whole_cut(history: &History<'_>, moment: &Moment, shard: u32) -> Result
             Ok((cut, at_ms))
         }
         Moment::AsOf(as_of) => {
+            let of_users = as_of.iter().filter(|(topic, _)| topic.is_user());
+            let generation = of_users.map(|(_, next)| generation_of(*next)).max().unwrap_or(1);
+            let partitions = history.partitions_in(generation);
+            let shard = if 0 < partitions { partition_of(user.as_bytes(), partitions) } else { 0 };
             let mut own = Cut::default();
             for (topic, next) in as_of {
-                let (base, end) = history.bounds(*topic, shard).unwrap_or((0, 0));
-                if !(base..=end).contains(next) {
-                    return Err(ReplayToError::Moment(format!(
-                        "{topic} partition {shard} holds offsets {base} to {end}, asked for the moment before {next}"
-                    )));
-                }
+                check(history, generation, (*topic, shard), *next)?;
                 own.set(*topic, shard, *next);
             }
             let at_ms = latest(history, &own).await?;
-            let mut cut = cut_of(history, &Moment::Time(at_ms)).await?;
+            // Of the same generation, also where others were still in the one before at that time.
+            let mut cut = cut_at(history, generation, at_ms).await?;
             own.iter().for_each(|(topic, partition, next)| cut.set(topic, partition, next));
             Ok((cut, at_ms))
         }
-    }
-}
-
-/// The greatest append time before a cut.
-async fn latest(history: &History<'_>, cut: &Cut) -> Result<i64, ReplayToError> {
-    const ONE: ReadMax = ReadMax { records: 1, bytes: 1 };
-    let mut latest = 0;
-    for (topic, partition, next) in cut.iter() {
-        // Gaps are where nobody appended; a few steps back there is a record.
-        let fed = history.read(topic, partition, (next - 1).max(0)..next, ONE).await?;
-        latest = fed.records.last().map_or(latest, |record| record.appended.0.max(latest));
-    }
-    Ok(latest)
-}
-
-async fn forgotten_since_of(of: &UserThen<'_>, cut: &Cut) -> Result<Forgotten, ReplayToError> {
-    forgotten_since(of.history, Some(of.truth), cut).await
-}
-
-/// One user's parts as of the cut: those that did not change since are the truth's own, the others are folded from the log.
-async fn put_user(
-    of: &UserThen<'_>,
-    forgotten: &Forgotten,
-    cut: &Cut,
-    shard: u32,
-    user: &UserId,
-) -> Result<UserRow, ReplayToError> {
-    let stands = of.truth.offsets().await?;
-    let now = of.truth.users(shard, std::slice::from_ref(user)).await?.pop();
-    let mut folded = Vec::new();
-    let mut kept: Vec<(Topic, i64, Vec<u8>)> = Vec::new();
-    for (place, topic) in USER_TOPICS.into_iter().enumerate() {
-        let next = cut.get(topic, shard).unwrap_or(0);
-        let reached = |row: &OffsetRow| (row.shard, row.topic) == (shard, topic) && next <= row.next_off;
-        let part = now.as_ref().and_then(|row| row.parts.get(place)?.as_ref());
-        let erased = now.as_ref().and_then(|row| row.erased.get(place).copied().flatten());
-        match part {
-            _ if erased.is_some() || !stands.iter().any(reached) => folded.push(topic),
-            Some((upto, data)) if *upto < next => kept.push((topic, *upto, data.clone())),
-            Some(_) => folded.push(topic),
-            None => {}
-        }
-    }
-    let partitions = of.history.user_partitions();
-    let without = Without { feed: of.history, forgotten, partitions };
-    let only = Only { feed: &without, user };
-    let bases = first_bases(shard, |topic| if topic.is_user() { of.history.base(topic, shard) } else { 0 });
-    let until: BTreeMap<u8, i64> =
-        folded.iter().map(|t| (t.code(), cut.get(*t, shard).unwrap_or(0))).collect();
-    let bases: Vec<(Topic, i64)> = bases.into_iter().filter(|(topic, _)| topic.is_user()).collect();
-    let run = WholeRun {
-        feed: &only,
-        truth: of.then,
-        shard,
-        partitions,
-        bases: &bases,
-        until: &until,
-        inspect: None,
-        stretch: Stretch::default(),
-    };
-    run.run().await?;
-    // What the list is as of, and the parts that were taken as they are.
-    let mut steps = Vec::new();
-    let mut epoch = 0;
-    for row in of.then.offsets().await?.into_iter().filter(|row| row.shard == shard && row.topic.is_user()) {
-        let to = cut.get(row.topic, shard).unwrap_or(row.next_off).max(row.next_off);
-        epoch = row.epoch;
-        steps.push(OffsetMove {
-            topic: row.topic,
-            from: row.next_off,
-            to,
-            append_ms: 0,
-            tally: Tally::default(),
-        });
-    }
-    let parts =
-        kept.into_iter().map(|(topic, upto, data)| PartRow { shard, user: user.clone(), topic, upto, data });
-    let commit = Commit { shard, epoch, offsets: steps, parts: parts.collect(), ..Commit::default() };
-    of.then.commit(commit).await?;
-    let none =
-        UserRow { user: user.clone(), parts: Default::default(), erased: Default::default(), list: None };
-    Ok(of.then.users(shard, std::slice::from_ref(user)).await?.pop().unwrap_or(none))
-}
-
-/// One user's records alone: his parts depend on no others.
-struct Only<'a> {
-    feed: &'a dyn Feed,
-    user: &'a UserId,
-}
-
-#[async_trait]
-impl Feed for Only<'_> {
-    async fn read(
-        &self,
-        topic: Topic,
-        partition: u32,
-        range: Range<i64>,
-        max: ReadMax,
-    ) -> Result<Fed, ReplayError> {
-        let mut at = range.start;
-        while at < range.end {
-            let fed = self.feed.read(topic, partition, at..range.end, max).await?;
-            let Some(last) = fed.records.last() else { break };
-            at = last.offset + 1;
-            let his = |decoded: &Decoded| decoded.user_event().is_some_and(|event| event.user == *self.user);
-            let pairs = fed.records.into_iter().zip(fed.decoded).filter(|(_, decoded)| his(decoded));
-            let (records, decoded): (Vec<_>, Vec<_>) = pairs.unzip();
-            if !records.is_empty() {
-                return Ok(Fed { records, decoded });
-            }
-        }
-        Ok(Fed::default())
     }
 }
 
@@ -303,7 +199,9 @@ async fn put_budget(
     user: &UserId,
     at_ms: i64,
 ) -> Result<Option<String>, ReplayToError> {
-    let Some(budget) = of.truth.budget(shard, user).await? else { return Ok(None) };
+    let now = of.history.partitions_in(of.history.generations());
+    let lives = partition_of(user.as_bytes(), now);
+    let Some(budget) = of.truth.budget(lives, user).await? else { return Ok(None) };
     let set = EventMs(budget.updated_ms).to_rfc3339();
     if at_ms < budget.updated_ms {
         return Ok(Some(format!(

@@ -21,6 +21,7 @@ mod import_support;
 mod item_links;
 mod odd_models;
 mod replay;
+mod replay_grown;
 mod report;
 mod schedule;
 mod segments;

@@ -340,7 +340,7 @@ async fn what_the_log_has_forgotten_comes_from_the_lake() {
         let gone = [next / 2, next, 0][(partition as usize + usize::from(topic.code())) % 3];
         scene.log.truncate_below(topic, partition, gone).await.unwrap();
     }
-    let archive = LakeArchive::open(&options, PARTITIONS).await.unwrap();
+    let archive = LakeArchive::open(&options, vec![PARTITIONS]).await.unwrap();
     for (n, (moment, expected, records)) in
         [(Moment::Time(i64::MAX / 2), &expected, 100), (Moment::Time(at), &was, usize::MAX)]
             .into_iter()

@@ -11,7 +11,7 @@ mod slots;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use shoptide_schemas::{EventMs, Topic};
+use shoptide_schemas::{EventMs, Topic, USER_TOPICS};
 
 pub use embedded::{LogCopy, SqliteLog, SqliteLogOptions};
 pub use generation::{first_offset, generation_of};
@@ -134,15 +134,22 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogError::Unusable`] if the log has no such generation.
     async fn stand_in(&self, generation: u32) -> Result<(), LogError> {
-        match generation {
-            1 => Ok(()),
-            _ => Err(LogError::Unusable(format!(
-                "the truth folds generation {generation} of the topics, but this log has only one"
-            ))),
+        // A log that never grows may go on where one that has grown was cut: then all of it lies in one later generation.
+        if generation == 1 || generation_of(self.watermarks(USER_TOPICS[0], 0).await?.next) == generation {
+            return Ok(());
         }
+        Err(LogError::Unusable(format!(
+            "the truth folds generation {generation} of the topics, but this log has only one"
+        )))
     }
 
     async fn watermarks(&self, topic: Topic, partition: u32) -> Result<Watermarks, LogError>;
+
+    /// Those of the generation that an offset lies in, whichever the truth stands in.
+    async fn watermarks_at(&self, topic: Topic, partition: u32, offset: i64) -> Result<Watermarks, LogError> {
+        let _ = offset;
+        self.watermarks(topic, partition).await
+    }
 
     /// Reads one partition from an offset without owning it (catalogue views, verification, tailing).
     ///

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use ahash::RandomState;
-use shoptide_log::{ReadMax, Record};
+use shoptide_log::{ReadMax, Record, generation_of};
 use shoptide_models::catalogue::Catalogue;
 use shoptide_schemas::{ItemId, Topic, USER_TOPICS};
 use shoptide_store::{Commit, OrderLineRow, Truth};
@@ -72,8 +72,9 @@ impl WholeRun<'_> {
         for (topic, base) in self.bases {
             let next = positions.get(&topic.code()).copied().unwrap_or(*base);
             let end = self.until.get(&topic.code()).copied().unwrap_or(*base);
-            let mut run =
-                TopicRun { of: self, fold: &mut fold, topic: *topic, held: next != *base, records: 0 };
+            // With a later generation of topics users came here, also to a shard that begins with it.
+            let held = next != *base || 1 < generation_of(next);
+            let mut run = TopicRun { of: self, fold: &mut fold, topic: *topic, held, records: 0 };
             run.run(next..end).await?;
             records += run.records;
         }

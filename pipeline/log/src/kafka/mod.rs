@@ -213,8 +213,12 @@ impl Log for KafkaLog {
     }
 
     async fn watermarks(&self, topic: Topic, partition: u32) -> Result<Watermarks, LogError> {
+        self.watermarks_at(topic, partition, first_offset(self.core.folded(topic))).await
+    }
+
+    async fn watermarks_at(&self, topic: Topic, partition: u32, offset: i64) -> Result<Watermarks, LogError> {
         self.core.check_open()?;
-        let generation = self.core.folded(topic);
+        let generation = generation_of(offset);
         self.core.check_partition(topic, partition, generation)?;
         let core = Arc::clone(&self.core);
         blocking(move || core.watermarks(topic, partition, generation)).await
