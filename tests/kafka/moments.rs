@@ -1,8 +1,11 @@
 //! A shop that has grown is rebuilt as it was before, as it was after, and as it is; and goes on from there.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use shoptide_jobs::import::Outgoing;
 use shoptide_store::{FoldedTable, SqliteTruth, SqliteTruthOptions, Truth};
 use tempfile::TempDir;
 
@@ -11,13 +14,22 @@ use crate::common::{
     until,
 };
 use crate::shop::Shop;
-use shoptide_jobs::import::Outgoing;
 
+/// Of those who act most, this one is erased in the end.
 const ERASED: usize = 0;
-const USERS: u64 = 5;
+const USERS: usize = 5;
 
-fn user(number: u64) -> String {
-    generated(1, 1).user_id(number)
+/// Those who act most of a shop.
+fn busy(lines: &[String]) -> Vec<String> {
+    let mut acts: BTreeMap<String, usize> = BTreeMap::new();
+    for event in lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        if let Some(user) = event["user_id"].as_str() {
+            *acts.entry(user.to_owned()).or_default() += 1;
+        }
+    }
+    let mut users: Vec<_> = acts.into_iter().map(|(user, acts)| (Reverse(acts), user)).collect();
+    users.sort_unstable();
+    users.into_iter().take(USERS).map(|(_, user)| user).collect()
 }
 
 /// Events of the same users and items, without the catalogue.
@@ -30,10 +42,12 @@ async fn act(url: &str, seed: u64, events: u64) {
 }
 
 /// A moment after which nothing was appended for a while, and what is shown to users then.
-async fn shown(url: &str) -> (String, Vec<Value>) {
+async fn shown(url: &str, users: &[String]) -> (String, Vec<Value>) {
     let mut lists = Vec::new();
-    for user in (0..USERS).map(user) {
-        lists.push(places(&get(&format!("{url}/v1/users/{user}/recommendations?n=7")).await));
+    for user in users {
+        let list = format!("{url}/v1/users/{user}/recommendations?n=7");
+        let made = async || Some(get(&list).await).filter(|list| list["model_version"] == 1);
+        lists.push(places(&until("a list by the model", made).await));
     }
     let at = now_ms();
     until("the clock goes on", || async { (at + 5 < now_ms()).then_some(()) }).await;
@@ -41,7 +55,7 @@ async fn shown(url: &str) -> (String, Vec<Value>) {
 }
 
 fn places(list: &Value) -> Value {
-    assert_eq!(list["made_from"], "list", "{list:#}");
+    assert_ne!(list["made_from"], "fallback", "{list:#}");
     list["items"].as_array().unwrap().iter().map(|item| json!([item["item_id"], item["score"]])).collect()
 }
 
@@ -57,12 +71,11 @@ fn rebuilt(shop: &Shop, until: &str, into: &Path) -> Value {
 }
 
 /// What is rebuilt shows what was shown, but nothing of whom was erased since.
-fn as_shown(dir: &Path, report: &Value, lists: &[Value]) {
-    for (number, list) in lists.iter().enumerate() {
-        let user = user(number as u64);
-        let now = on(dir, &report["partitions"], &["recommend", &user, "-n", "7", "--json"]).json();
+fn as_shown(dir: &Path, report: &Value, users: &[String], lists: &[Value]) {
+    for (number, (user, list)) in users.iter().zip(lists).enumerate() {
+        let now = on(dir, &report["partitions"], &["recommend", user, "-n", "7", "--json"]).json();
         match number == ERASED {
-            true => assert_ne!(now["made_from"], "list", "{now:#}"),
+            true => assert_eq!(now["made_from"], "fallback", "{now:#}"),
             false => assert_eq!(places(&now), *list, "{user}"),
         }
     }
@@ -73,14 +86,17 @@ async fn any_moment_of_a_grown_shop_is_rebuilt() {
     let Some(shop) = Shop::open() else { return };
     let (stream, _) = shop.start("stream");
     let (serve, url) = shop.start("serve");
-    assert_eq!(post(&url, lines_of(&generated(31, 900)).join("\n")).await.unwrap().status(), 200);
+    let lines = lines_of(&generated(31, 900));
+    let users = busy(&lines);
+    assert_eq!(post(&url, lines.join("\n")).await.unwrap().status(), 200);
     shop.caught_up(&[&stream]);
-    let before = shown(&url).await;
+    shop.done(&["jobs", "train", "--json", "--data-dir", "data"]);
+    let before = shown(&url, &users).await;
     shop.done(&["topics", "grow", "--partitions", "8"]);
     act(&url, 32, 600).await;
     shop.caught_up(&[&stream]);
-    let after = shown(&url).await;
-    let erased = user(ERASED as u64);
+    let after = shown(&url, &users).await;
+    let erased = &users[ERASED];
     let answer = client().delete(format!("{url}/v1/users/{erased}")).send().await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
     act(&url, 33, 300).await;
@@ -94,14 +110,14 @@ async fn any_moment_of_a_grown_shop_is_rebuilt() {
     let report = rebuilt(&shop, &before.0, &first);
     assert_eq!((&report["generation"], &report["partitions"]), (&json!(1), &json!(4)), "{report:#}");
     assert_eq!((&report["log_copied"], &report["erased_since"]), (&json!(true), &json!(1)));
-    as_shown(&first, &report, &before.1);
+    as_shown(&first, &report, &users, &before.1);
     let proof = on(&first, &json!(4), &["state", "verify", "--json"]).json();
     assert_eq!((&proof["ok"], &proof["records"]), (&json!(true), &report["records"]), "{proof:#}");
 
     let report = rebuilt(&shop, &after.0, &second);
     assert_eq!((&report["generation"], &report["partitions"]), (&json!(2), &json!(8)), "{report:#}");
     assert_eq!((&report["without_log"], &report["erased_since"]), (&json!("grown"), &json!(1)));
-    as_shown(&second, &report, &after.1);
+    as_shown(&second, &report, &users, &after.1);
     // By its own offsets.
     let cut = home.path().join("cut.json");
     std::fs::write(&cut, report.to_string()).unwrap();
@@ -114,7 +130,7 @@ async fn any_moment_of_a_grown_shop_is_rebuilt() {
     let tables = (tables(&again).await, tables(&second).await);
     assert!(tables.0 == tables.1);
 
-    let report = rebuilt(&shop, "2100-01-01T00:00:00Z", &all);
+    let report = rebuilt(&shop, "2099-01-01T00:00:00Z", &all);
     assert_eq!(report["erased_since"], 0);
     let truth = shop.truth().await;
     for (table, rows) in self::tables(&all).await {
@@ -123,14 +139,12 @@ async fn any_moment_of_a_grown_shop_is_rebuilt() {
         assert!(rows == live, "{}: {} rows, expected {}", table.name(), rows.len(), live.len());
     }
     truth.close().await;
-    goes_on(&second, &report).await;
+    goes_on(&second, &report, &users[1]).await;
 
     for (at, lists) in [&before, &after] {
-        for (number, list) in lists.iter().enumerate() {
-            let user = user(number as u64);
-            let then = shop
-                .done(&["recommend", &user, "--at", at, "-n", "7", "--json", "--data-dir", "data"])
-                .json();
+        for (number, (user, list)) in users.iter().zip(lists).enumerate() {
+            let then =
+                shop.done(&["recommend", user, "--at", at, "-n", "7", "--json", "--data-dir", "data"]).json();
             match number == ERASED {
                 true => assert_eq!(then["at"]["user"], "erased_since", "{then:#}"),
                 false => assert_eq!(places(&then), *list, "{user} at {at}"),
@@ -152,11 +166,10 @@ async fn tables(dir: &Path) -> Vec<(FoldedTable, Vec<Vec<u8>>)> {
 }
 
 /// A shop without the records of before takes new events where the log was cut, once.
-async fn goes_on(dir: &Path, report: &Value) {
+async fn goes_on(dir: &Path, report: &Value, user: &str) {
     let mut up = shoptide(&["--log-json", "up", "--data-dir", path(dir), "--port", "0"]);
     up.env("SHOPTIDE_LOG__PARTITIONS", report["partitions"].to_string());
     let (running, url) = follow(up);
-    let user = user(1);
     let list = format!("{url}/v1/users/{user}/recommendations?n=7");
     let next = |list: &Value| list["as_of"]["shop.browse"].as_i64().unwrap();
     let now = get(&list).await;
