@@ -10,7 +10,7 @@ use shoptide_config::Config;
 use shoptide_jobs::grow;
 use shoptide_jobs::import::{LogSink, Outgoing, Sink};
 use shoptide_jobs::replay::{
-    Archive, Cut, History, Moment, Rebuild, ReplayToError, Report, UserThen, Who, WithoutLog, user_then,
+    Archive, Cut, History, Moment, Rebuild, ReplayToError, Report, Then, UserThen, Who, WithoutLog, user_then,
 };
 use shoptide_jobs::shop::{Shop, ShopOptions, ShopParams};
 use shoptide_jobs::verify::Verify;
@@ -245,6 +245,29 @@ impl Scene {
         into.run().await
     }
 
+    async fn one_user(
+        &self,
+        (truth, history): (&SqliteTruth, &History<'_>),
+        user: &UserId,
+        moment: &Moment,
+    ) -> (Then, Arc<SqliteTruth>) {
+        let dir = TempDir::new_in(self.dir.path()).unwrap().keep();
+        let then = SqliteTruth::open(SqliteTruthOptions::rebuilt(dir.join("truth.db"))).await.unwrap();
+        let (files, lists) = (ModelFiles::new(self.dir.path().join("models")), lists());
+        let asked = UserThen {
+            log: &*self.log,
+            history,
+            truth,
+            files: &files,
+            lists: &lists,
+            rules_version: 7,
+            then: &then,
+            models: &ModelFiles::new(dir.join("models")),
+            scratch: &dir,
+        };
+        (user_then(&asked, user, moment).await.unwrap(), then)
+    }
+
     async fn opened(&self, name: &str, partitions: u32) -> (Arc<SqliteLog>, Arc<SqliteTruth>) {
         let dir = self.dir.path().join(name);
         let options = SqliteLogOptions::new(dir.join("log.db"), partitions, Arc::new(|| NOW_MS));
@@ -428,22 +451,7 @@ async fn one_user_is_as_he_was_before_and_after_the_log_grew() {
             let home = partition_of(user.as_bytes(), report.partitions);
             let as_of = USER_TOPICS.map(|topic| (topic, cut.get(topic, home).unwrap())).into();
             for moment in [Moment::Time(at), Moment::AsOf(as_of)] {
-                let dir = TempDir::new().unwrap();
-                let path = dir.path().join("truth.db");
-                let then = SqliteTruth::open(SqliteTruthOptions::rebuilt(path)).await.unwrap();
-                let (files, lists) = (ModelFiles::new(scene.dir.path().join("models")), lists());
-                let asked = UserThen {
-                    log: &*scene.log,
-                    history: &history,
-                    truth: &*all,
-                    files: &files,
-                    lists: &lists,
-                    rules_version: 7,
-                    then: &then,
-                    models: &ModelFiles::new(dir.path().join("models")),
-                    scratch: dir.path(),
-                };
-                let found = user_then(&asked, user, &moment).await.unwrap();
+                let (found, then) = scene.one_user((&all, &history), user, &moment).await;
                 assert_eq!(found.partitions, report.partitions);
                 if user.to_string() == erased && at < Scene::moment(2, 5) {
                     assert_eq!(found.who, Who::ErasedSince);
@@ -459,6 +467,44 @@ async fn one_user_is_as_he_was_before_and_after_the_log_grew() {
         whole.close().await;
         log.close().await;
     }
+}
+
+/// Two users of one partition are folded then, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_anonymous_is_found_as_whom_he_turned_out_to_be() {
+    let scene = Scene::generated(26, &[]).await;
+    let known = UserId::parse(&user(4)).unwrap();
+    let home = partition_of(known.as_bytes(), PARTITIONS[2]);
+    let anonymous = (0..).map(|n| format!("anon-{n}"));
+    let anonymous =
+        anonymous.into_iter().find(|id| partition_of(id.as_bytes(), PARTITIONS[2]) == home).unwrap();
+    let at = scene.now.load(Ordering::Relaxed);
+    for topic in USER_TOPICS {
+        let event = json!({"event_id": "id", "type": "identify", "user_id": anonymous, "known_user_id": known.to_string(), "occurred_at": at});
+        scene.append(3, topic, event).await;
+    }
+    scene.pass();
+    // What both are then is no longer what the truth holds of them.
+    for user in [&anonymous, &known.to_string()] {
+        for (topic, kind) in [(Topic::Browse, "view_item"), (Topic::Cart, "add_to_cart")] {
+            let event = json!({"event_id": "later", "type": kind, "user_id": user, "item_id": "i1", "occurred_at": at});
+            scene.append(3, topic, event).await;
+        }
+    }
+    let all = scene.truth(3).await;
+    let report = scene.rebuild("then", (&all, None), Moment::Time(at)).await.unwrap();
+    let (log, whole) = scene.opened("then", report.partitions).await;
+    let history = History::open(&*scene.log, None, &*all).await.unwrap();
+    let anonymous = UserId::parse(&anonymous).unwrap();
+    let (found, then) = scene.one_user((&all, &history), &anonymous, &Moment::Time(at)).await;
+    assert_eq!(found.who, Who::Known);
+    let expected = whole.users(home, &[anonymous.clone(), known.clone()]).await.unwrap();
+    let rows = then.users(home, &[anonymous, known]).await.unwrap();
+    for (row, expected) in rows.iter().zip(expected) {
+        assert!(row.parts == expected.parts && row.parts.iter().flatten().count() != 0, "{}", row.user);
+    }
+    whole.close().await;
+    log.close().await;
 }
 
 /// A former generation is the first that a log forgets.
