@@ -12,7 +12,7 @@ pub enum ReplayToError {
     /// Name another moment.
     #[error("{0}")]
     Moment(String),
-    /// The records before some offset are gone, or the log is of a kind that cannot be rebuilt.
+    /// The records before some offset are gone.
     #[error("{0}")]
     Missing(String),
     #[error(transparent)]
