@@ -101,7 +101,7 @@ pub struct StoreConfig {
     pub cache_ttl: Duration,
     /// Beside the one that writes.
     pub read_connections: usize,
-    /// How long a start waits for Kafka or MySQL that does not answer.
+    /// How long a start waits for Kafka or MySQL that does not answer, and a command for each answer of Kafka.
     pub start_patience: Duration,
 }
 

@@ -29,7 +29,7 @@ pub async fn run(place: Place, follow: bool, json: bool) -> anyhow::Result<ExitC
     let mut signals = Signals::catch()?;
     let config = load_config(place.config.as_deref())?;
     let data = DataDir::with_log_of(&config, &place.data_dir)?;
-    let log = services::open_log(&config, &data).await?;
+    let log = services::open_log_patiently(&config, &data).await?;
     let truth = match config.log.kind {
         LogKind::Embedded => None,
         LogKind::Kafka => Some(services::open_truth_to_read(&config, &data).await?),

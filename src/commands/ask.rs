@@ -136,7 +136,7 @@ async fn said(place: &Place, path: &str) -> anyhow::Result<(StatusCode, Answer)>
     // Whoever can read the files needs no key.
     (config.serve.read_key, config.serve.write_key) = (None, None);
     let data = DataDir::with_truth_of(&config, &place.data_dir)?;
-    let log = services::open_log(&config, &data).await?;
+    let log = services::open_log_patiently(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     let cache = services::open_cache(&config, CACHE_ENTRIES, Duration::from_secs(60)).await?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);

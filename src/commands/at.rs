@@ -30,7 +30,7 @@ pub async fn recommend(ask: &Ask, at: &str) -> anyhow::Result<ExitCode> {
     let mut config = load_config(ask.place.config.as_deref())?;
     (config.serve.read_key, config.serve.write_key) = (None, None);
     let data = DataDir::with_truth_of(&config, &ask.place.data_dir)?;
-    let log = services::open_log(&config, &data).await?;
+    let log = services::open_log_patiently(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     shoptide_live::stand(&*truth, &*log).await?;
     let lake = super::lake_archive(&config, &data, &*log, truth.generation().await?).await?;

@@ -96,7 +96,8 @@ async fn retry(id: Option<String>, reason: Option<String>, place: &Place) -> any
         (None, None) => Vec::new(),
     };
     let config = load_config(place.config.as_deref())?;
-    let log = services::open_log(&config, &DataDir::with_truth_of(&config, &place.data_dir)?).await?;
+    let log =
+        services::open_log_patiently(&config, &DataDir::with_truth_of(&config, &place.data_dir)?).await?;
     let (mut sent, mut bare) = (0, 0);
     // The oldest first, as they came.
     for letter in letters.into_iter().rev() {

@@ -27,7 +27,7 @@ pub async fn run(args: Events) -> anyhow::Result<ExitCode> {
         None => ALL_TOPICS.to_vec(),
         Some(name) => vec![Topic::from_name(&name).ok_or_else(|| no_topic(&name))?],
     };
-    let log = services::open_log(&config, &DataDir::with_log_of(&config, &place.data_dir)?).await?;
+    let log = services::open_log_patiently(&config, &DataDir::with_log_of(&config, &place.data_dir)?).await?;
     let mut next = Vec::new();
     let mut last: Vec<Record> = Vec::new();
     for topic in topics {

@@ -79,7 +79,7 @@ mod real {
             }
             // Neither of the two uses the folder.
             let data = DataDir::create(&std::env::temp_dir())?;
-            let log = services::open_log(&config, &data).await?;
+            let log = services::open_log_patiently(&config, &data).await?;
             let truth = services::open_truth(&config, &data).await?;
             Ok(Self { config, log, truth })
         }

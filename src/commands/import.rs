@@ -97,7 +97,7 @@ pub async fn open_sink(
     }
     let config = load_config(place.config.as_deref())?;
     let data = DataDir::create(&place.data_dir)?;
-    let log = services::open_log(&config, &data).await?;
+    let log = services::open_log_patiently(&config, &data).await?;
     Ok((Box::new(LogSink::new(log.clone())), Some(log)))
 }
 

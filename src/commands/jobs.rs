@@ -50,7 +50,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     };
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
-    let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
+    let log = services::open_log_patiently(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth: Arc<dyn Truth> = match job {
         Job::Train { .. } | Job::Segment { .. } => services::open_truth(&config, &data).await?,
         _ => services::open_truth_to_read(&config, &data).await?,

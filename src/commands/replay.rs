@@ -17,7 +17,7 @@ pub async fn run(args: Replay) -> anyhow::Result<ExitCode> {
     let moment = Moment::parse(&args.until)?;
     let config = load_config(args.place.config.as_deref())?;
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
-    let log = services::open_log(&config, &data).await?;
+    let log = services::open_log_patiently(&config, &data).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     shoptide_live::stand(&*truth, &*log).await?;
     let lake = super::lake_archive(&config, &data, &*log, truth.generation().await?).await?;

@@ -46,7 +46,7 @@ pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
         Some(user) => Some(said_of(&config, &data, &args.place, user).await?),
         None => None,
     };
-    let log = services::open_log(&config, &data).await?;
+    let log = services::open_log_patiently(&config, &data).await?;
     let asked = user.as_ref().zip(said.as_mut().map(|(_, list)| list));
     let (catalogue, truth) = known(&config, &data, &log, asked).await?;
     let context = ReportContext {

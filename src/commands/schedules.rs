@@ -143,7 +143,7 @@ pub async fn run(place: &Place, name: &str, json: bool) -> anyhow::Result<ExitCo
     let mut signals = Signals::catch()?;
     let data = DataDir::with_truth_of(&config, &place.data_dir)?;
     // A truth without its log is refused; opening would make an empty one.
-    let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
+    let log = services::open_log_patiently(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth = services::open_truth(&config, &data).await?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;

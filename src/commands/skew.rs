@@ -14,7 +14,7 @@ use crate::{out, outln};
 pub async fn run(place: &Place, top: usize, keys: usize, json: bool) -> anyhow::Result<ExitCode> {
     let config = load_config(place.config.as_deref())?;
     let data = DataDir::with_truth_of(&config, &place.data_dir)?;
-    let log = services::open_log(&config, &DataDir::with_log_of(&config, data.path())?).await?;
+    let log = services::open_log_patiently(&config, &DataDir::with_log_of(&config, data.path())?).await?;
     let truth = services::open_truth_to_read(&config, &data).await?;
     shoptide_live::stand(&*truth, &*log).await?;
     let params = SkewParams { keys, top, batch: config.stream.batch_records_max };

@@ -16,7 +16,7 @@ pub async fn run(args: State) -> anyhow::Result<ExitCode> {
     let StateWhat::Verify { json, place } = args.what;
     let config = load_config(place.config.as_deref())?;
     let data = DataDir::with_truth_of(&config, &place.data_dir)?;
-    let log = services::open_log(&config, &data).await?;
+    let log = services::open_log_patiently(&config, &data).await?;
     // Nothing may be folded while the proof is made: the embedded log has an owner's lock for that. In Kafka's group another
     // member would take shards away from those who fold, so there the proof only looks on.
     let owner = match config.log.kind {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shoptide_config::{CacheKind, Config, LogKind, StoreKind};
-use shoptide_log::Log;
+use shoptide_log::{Log, PatientLog};
 use shoptide_store::{Cache, LocalCache, LocalCacheOptions, Truth};
 
 #[cfg(not(feature = "services"))]
@@ -18,12 +18,21 @@ pub use real::{create_topics, migrate};
 #[cfg(feature = "services")]
 pub use real::{generations, grow_topics, partition_ends, seal_topics};
 
-/// Opens the log.
+/// Opens the log for a process that serves or folds.
 pub async fn open_log(config: &Config, data: &DataDir) -> anyhow::Result<Arc<dyn Log>> {
     match config.log.kind {
         LogKind::Embedded => Ok(data.open_log(config).await?),
         LogKind::Kafka => real::open_kafka(config).await,
     }
+}
+
+/// Opens the log for a command, whose work of hours is not given up because a broker is restarted.
+pub async fn open_log_patiently(config: &Config, data: &DataDir) -> anyhow::Result<Arc<dyn Log>> {
+    let log = open_log(config, data).await?;
+    Ok(match config.log.kind {
+        LogKind::Embedded => log,
+        LogKind::Kafka => Arc::new(PatientLog::new(log, config.store.start_patience)),
+    })
 }
 
 /// Opens the truth to read and write.

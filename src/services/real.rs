@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use shoptide_config::{Config, KafkaCodec, KafkaSasl, KafkaSecurity, MysqlTls as ConfigTls};
 use shoptide_log::{
     Codec, Generation, KafkaLog, KafkaOptions, Log, LogError, SaslMechanism, Security, TopicsOptions,
+    patiently,
 };
 use shoptide_schemas::Topic;
 use shoptide_store::{
@@ -15,14 +16,10 @@ use shoptide_store::{
     RedisPassword, StoreError, Truth,
 };
 
-/// Pauses between two tries, doubled from the first to the last.
-const RETRY_FIRST: Duration = Duration::from_millis(250);
-const RETRY_LAST: Duration = Duration::from_secs(5);
-
 pub async fn open_kafka(config: &Config) -> anyhow::Result<Arc<dyn Log>> {
     let options = kafka_options(config);
     let passes = |e: &LogError| matches!(e, LogError::Unavailable { .. });
-    let log = patiently(config, passes, || KafkaLog::open(options.clone())).await;
+    let log = patiently(config.store.start_patience, passes, || KafkaLog::open(options.clone())).await;
     let said = match &log {
         Err(error) if passes(error) => tried(config, "Kafka", &config.kafka.brokers, "kafka.brokers"),
         _ => format!("Kafka at {}", config.kafka.brokers),
@@ -33,7 +30,7 @@ pub async fn open_kafka(config: &Config) -> anyhow::Result<Arc<dyn Log>> {
 pub async fn open_mysql(config: &Config) -> anyhow::Result<Arc<dyn Truth>> {
     let options = mysql_options(config);
     let passes = |e: &StoreError| matches!(e, StoreError::Unavailable { .. });
-    let truth = patiently(config, passes, || MysqlTruth::open(options.clone())).await;
+    let truth = patiently(config.store.start_patience, passes, || MysqlTruth::open(options.clone())).await;
     let address = format!("{}:{}", config.mysql.host, config.mysql.port);
     let said = match &truth {
         Err(error) if passes(error) => tried(config, "MySQL", &address, "mysql.host and mysql.port"),
@@ -100,25 +97,6 @@ pub async fn partition_ends(
     generation: &Generation,
 ) -> anyhow::Result<Vec<(Topic, u32, i64)>> {
     Ok(shoptide_log::partition_ends(&kafka_options(config), generation).await?)
-}
-
-/// Tries until it works, or fails in a way that waiting does not mend, or the patience is over.
-async fn patiently<T, E: std::fmt::Display, F: Future<Output = Result<T, E>>>(
-    config: &Config,
-    passes: impl Fn(&E) -> bool,
-    open: impl Fn() -> F,
-) -> Result<T, E> {
-    let (began, mut pause) = (Instant::now(), RETRY_FIRST);
-    loop {
-        match open().await {
-            Err(error) if passes(&error) && began.elapsed() + pause < config.store.start_patience => {
-                tracing::warn!(%error, "not there yet, trying again");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(RETRY_LAST);
-            }
-            outcome => return outcome,
-        }
-    }
 }
 
 /// `[kafka]`, as the log takes it.

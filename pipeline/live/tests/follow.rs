@@ -18,6 +18,7 @@ async fn a_single_change_is_seen_at_once() {
     let truth = SqliteTruth::open(SqliteTruthOptions::new(dir.path().join("truth.db"))).await.unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let live = Live::start(log.clone(), truth, dir.path().join("models"), metrics).await.unwrap();
+    let mut fastest = Duration::MAX;
     for n in 0..4_u32 {
         // Let the follower come to rest first.
         for _ in 0..100 {
@@ -38,10 +39,11 @@ async fn a_single_change_is_seen_at_once() {
         while live.catalogue().len() <= n {
             tokio::task::yield_now().await;
         }
-        // One that waits for the second change sees the first after a second.
-        assert!(began.elapsed() < Duration::from_millis(700), "seen after {:?}", began.elapsed());
+        fastest = fastest.min(began.elapsed());
         assert_eq!(live.catalogue().number(&ItemId::from_trusted(format!("i{n}").as_bytes())), Some(n));
         assert_eq!(live.catalogue().offset(), i64::from(n) + 1);
     }
+    // One that waits for the second change sees each of them after a second, a crowded machine only some.
+    assert!(fastest < Duration::from_millis(700), "seen after {fastest:?} at the earliest");
     live.stop();
 }

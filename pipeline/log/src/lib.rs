@@ -6,6 +6,7 @@ mod generation;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod memory;
+mod patient;
 mod reader;
 mod slots;
 
@@ -21,6 +22,7 @@ pub use kafka::{
     create_topics, generations, grow_topics, partition_ends, seal_topics,
 };
 pub use memory::{MemoryLog, MemoryLogOptions};
+pub use patient::{PatientLog, patiently};
 
 /// The log's clock: milliseconds since 1970. Injected, so that tests decide what time it is.
 pub type Clock = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;

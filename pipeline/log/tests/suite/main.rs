@@ -8,6 +8,7 @@ mod crash;
 mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod patient;
 mod reading;
 mod subject;
 #[cfg(feature = "kafka")]
