@@ -122,6 +122,13 @@ impl DataDir {
         Self(path.to_owned())
     }
 
+    /// Whether a folder holds a truth; half a one is refused.
+    pub fn holds_shop(path: &Path) -> anyhow::Result<bool> {
+        let dir = Self(path.to_owned());
+        dir.refuse_unfinished()?;
+        Ok(dir.truth_path().exists())
+    }
+
     /// Takes a folder that must hold a truth.
     pub fn existing(path: &Path) -> anyhow::Result<Self> {
         let dir = Self(path.to_owned());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
-use shoptide_jobs::replay::{History, Moment, Then, UserThen, Who, user_then};
+use shoptide_jobs::replay::{History, Then, UserThen, Who, user_then};
 use shoptide_live::{Live, Metrics, ModelFiles};
 use shoptide_log::{MemoryLog, MemoryLogOptions};
 use shoptide_schemas::{EventMs, UserId};
@@ -25,7 +25,7 @@ use crate::{out, outln};
 const CACHE_ENTRIES: usize = 100;
 
 pub async fn recommend(ask: &Ask, at: &str) -> anyhow::Result<ExitCode> {
-    let moment = Moment::parse(at)?;
+    let moment = super::replay::moment("--at", at)?;
     let user = UserId::parse(&ask.id).map_err(|reject| Refused(reject.message))?;
     let mut config = load_config(ask.place.config.as_deref())?;
     (config.serve.read_key, config.serve.write_key) = (None, None);

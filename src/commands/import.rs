@@ -139,6 +139,10 @@ fn print(report: &Report, accepted: u64, rejected: u64, seconds: f64, json: bool
         ];
         let sums = sums.map(|(what, micros)| vec![what.to_owned(), shoptide_models::report::decimal(micros)]);
         out!("\n{}", table(&["quantity x price", "sum"], &sums))?;
+        if 0 < report.rejected_unreadable {
+            let rows = report.rejected_unreadable;
+            outln!("{rows} rejected rows have no amount that can be read: they are in no sum")?;
+        }
     }
     if 0 < report.bad {
         let reasons: Vec<Vec<String>> =

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use shoptide_config::{Config, LogKind};
-use shoptide_jobs::replay::{Moment, Rebuild, Report, WithoutLog};
+use shoptide_jobs::replay::{Moment, Rebuild, ReplayToError, Report, WithoutLog};
 use shoptide_live::ModelFiles;
 use shoptide_live::fold::Stretch;
 
@@ -13,8 +13,16 @@ use crate::data_dir::DataDir;
 use crate::outln;
 use crate::services;
 
+/// The moment that an argument names, or what is wrong with it.
+pub fn moment(argument: &str, text: &str) -> Result<Moment, ReplayToError> {
+    Moment::parse(text).map_err(|error| match error {
+        ReplayToError::Moment(wrong) => ReplayToError::Moment(format!("{argument}: {wrong}")),
+        other => other,
+    })
+}
+
 pub async fn run(args: Replay) -> anyhow::Result<ExitCode> {
-    let moment = Moment::parse(&args.until)?;
+    let moment = moment("--until", &args.until)?;
     let config = load_config(args.place.config.as_deref())?;
     let data = DataDir::with_truth_of(&config, &args.place.data_dir)?;
     let log = services::open_log_patiently(&config, &data).await?;

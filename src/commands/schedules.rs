@@ -22,7 +22,7 @@ use crate::{out, outln, services};
 
 /// The truth, if there is one yet: schedules can be listed before anything ran.
 async fn truth_if_any(config: &Config, place: &Place) -> anyhow::Result<Option<Arc<dyn Truth>>> {
-    if config.store.kind == StoreKind::Embedded && DataDir::existing(&place.data_dir).is_err() {
+    if config.store.kind == StoreKind::Embedded && !DataDir::holds_shop(&place.data_dir)? {
         return Ok(None);
     }
     let data = DataDir::with_truth_of(config, &place.data_dir)?;

@@ -54,7 +54,7 @@ fn print(report: &SkewReport) -> anyhow::Result<()> {
     let rows: Vec<_> = report.items.iter().map(row).collect();
     let headings = ["item", "events", "share", "rows", "shards", "largest row", "writes"];
     out!("{}", table(&headings, &rows))?;
-    let saved = 1.0 - report.writes as f64 / report.counts.max(1) as f64;
+    let saved = report.counts.saturating_sub(report.writes) as f64 / report.counts.max(1) as f64;
     outln!(
         "counters: {} counts take at most {} row writes in batches of up to {}: {} saved",
         report.counts,

@@ -87,7 +87,8 @@ async fn segment(context: &JobContext, progress: &Progress) -> Result<JobOutcome
 async fn report(context: &JobContext, progress: &Progress) -> Result<JobOutcome, JobError> {
     progress.begin("reading events", 0);
     let (folder, train) = (context.data_dir.join(REPORTS), &context.train);
-    let now_ms = system_clock()();
+    // A run that catches up makes the report of the day it missed.
+    let now_ms = progress.due_ms().unwrap_or_else(|| system_clock()());
     let (catalogue, events) = (train.live.catalogue(), lake_events(context).await?);
     let made = report_of_days(&train.log, &train.truth, catalogue, events, &folder, now_ms).await;
     let made = made.map_err(JobError::later)?;

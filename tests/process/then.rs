@@ -85,6 +85,12 @@ async fn what_was_shown_is_found_again() {
     moments.push(shown(dir, &url).await);
     train(dir);
     trained(&url).await;
+    // Made anew with the first model, of events that came before it.
+    let remade = until("bob's list by the first model", || async {
+        let list = get(&format!("{url}/v1/users/bob/recommendations?explain=true&n=7")).await;
+        (list["model_version"] == 1).then_some(list)
+    })
+    .await;
     let budget = json!({ "month": "900.00", "currency": "CNY" });
     let put = client().put(format!("{url}/v1/users/ann/budget")).json(&budget).send().await.unwrap();
     assert!(put.status().is_success(), "{}", put.status());
@@ -127,14 +133,30 @@ async fn what_was_shown_is_found_again() {
     // By what the answer said itself, and by name of a day before anything.
     let as_of = moments[2].1[1]["as_of"].to_string();
     assert_eq!(ask(dir, "bob", &as_of)["items"][0]["item_id"], moments[2].1[1]["items"][0]["item_id"]);
+    let then = ask(dir, "bob", &remade.to_string());
+    assert_eq!(
+        (&then["at"]["model"]["version"], &then["at"]["model"]["exact"]),
+        (&json!(1), &json!(true)),
+        "{then:#}"
+    );
+    assert_eq!(told(&then), told(&remade));
+    let without = ask(dir, "bob", &remade["as_of"].to_string());
+    assert_eq!(
+        without["at"]["model"]["version"],
+        Value::Null,
+        "only the answer names its model: {without:#}"
+    );
     let nobody = ask(dir, "nobody", &moments[1].0.to_string());
     assert_eq!((&nobody["at"]["user"], &nobody["made_from"]), (&json!("unknown"), &json!("fallback")));
     let early = ask(dir, "ann", "2020-01-01T00:00:00Z");
     assert_eq!((&early["at"]["user"], &early["at"]["model"]["version"]), (&json!("unknown"), &Value::Null));
     let table = run(&["recommend", "bob", "--at", &moments[1].0.to_string(), "--data-dir", path(dir)]);
     assert!(table.out.contains("bob at 2") && table.out.contains("model: version 1"), "{table:?}");
-    run(&["recommend", "bob", "--at", "yesterday", "--data-dir", path(dir)])
-        .refused(&["yesterday", "RFC 3339"]);
+    run(&["recommend", "bob", "--at", "yesterday", "--data-dir", path(dir)]).refused(&[
+        "--at",
+        "yesterday",
+        "RFC 3339",
+    ]);
 
     rebuilt(dir, &moments[1]).await;
 }
@@ -187,7 +209,9 @@ async fn rebuilt(dir: &Path, (at, lists): &(i64, Vec<Value>)) {
         }
     }
     let half = killed.unwrap();
-    for command in [vec!["recommend", "bob"], vec!["state", "verify"], vec!["up", "--port", "0"]] {
+    for command in
+        [vec!["recommend", "bob"], vec!["state", "verify"], vec!["jobs", "list"], vec!["up", "--port", "0"]]
+    {
         let mut args = command.clone();
         args.extend(["--data-dir", path(&half)]);
         finish(shoptide(&args)).refused(&["did not finish"]);

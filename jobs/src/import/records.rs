@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::fields::{Dialect, Fields, leaves_quote_open};
 use super::lines::{LINE_BYTES_MAX, Line, Lines};
@@ -35,6 +36,8 @@ pub(crate) struct Records {
     pub fields: Fields,
     /// The line at which the row last returned begins.
     pub line: u64,
+    /// Hash of the first row's first line, once it is read: what tells files of one name apart.
+    pub first: Option<u64>,
     row: Vec<u8>,
     /// Lines read in search of a closing quote that did not come.
     ahead: VecDeque<(u64, Taken)>,
@@ -56,6 +59,7 @@ impl Records {
             header: Vec::new(),
             fields: Fields::default(),
             line: 0,
+            first: None,
             row: Vec::new(),
             ahead: VecDeque::new(),
         };
@@ -88,6 +92,7 @@ impl Records {
                 Some(Taken::Whole(_)) => break,
             }
         }
+        self.first.get_or_insert_with(|| xxh3_64(&self.row));
         match self.shape {
             Shape::Table { dialect, .. } => self.table_row(dialect),
             Shape::JsonLines { .. } => Ok(self.json_row()),

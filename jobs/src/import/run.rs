@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use shoptide_schemas::catalogue::WireCatalogue;
 use shoptide_schemas::wire::WireEvent;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::catalogue::SeenItems;
 use super::columns::{Columns, RowView, resolve, walk};
@@ -44,7 +44,9 @@ pub struct Import {
     mapping: Mapping,
     records: Records,
     columns: Columns,
-    file_tag: String,
+    name: String,
+    /// What its events' ids begin with, from the first row on.
+    file_tag: Option<String>,
     seen: SeenItems,
     /// Events of a line that holds several; bounded by the line's bytes.
     queue: VecDeque<(WireEvent, Option<WireCatalogue>)>,
@@ -54,8 +56,9 @@ pub struct Import {
 }
 
 impl Import {
-    /// Opens a file. Ids of its events come from the file's name (without folder and `.gz` or `.zst`) and the line, so
-    /// the same file imported again gives duplicates, not second effects.
+    /// Opens a file. Ids of its events come from the file and the line, so the same file imported again gives duplicates, not
+    /// second effects. A file is known by its name (without folder and `.gz` or `.zst`) and its first row: more rows at its
+    /// end are new events, and `export.csv` of another day is another file.
     ///
     /// # Errors
     /// [`ImportError::File`] if it cannot be opened, [`ImportError::Mapping`] if it lacks a column of the mapping.
@@ -80,7 +83,8 @@ impl Import {
             path: path.to_owned(),
             records,
             columns,
-            file_tag: format!("{:016x}", xxh3_64(name.as_bytes())),
+            name: name.to_owned(),
+            file_tag: None,
             seen: SeenItems::default(),
             queue: VecDeque::new(),
             report: Report::default(),
@@ -132,15 +136,20 @@ impl Import {
             source,
         })?;
         let line = self.records.line;
+        // Two exports of two days may share their name. One that has grown at its end is the same file.
+        let first = self.records.first.unwrap_or_default();
+        let tag = || format!("{:016x}", xxh3_64_with_seed(self.name.as_bytes(), first));
+        let file_tag = match self.records.first {
+            Some(_) => self.file_tag.get_or_insert_with(tag).as_str(),
+            None => "",
+        };
         let reader = Reader { mapping: &self.mapping, columns: &self.columns };
         let mut rows =
             Rows { reader, seen: &mut self.seen, queue: &mut self.queue, report: &mut self.report, line };
         match found {
             Found::End => return Ok(false),
             Found::Bad(bad) => rows.report.count_rejected(line, bad, None),
-            Found::Table => {
-                rows.take(RowView::Table(&self.records.fields), &format!("{}:{line}", self.file_tag))
-            }
+            Found::Table => rows.take(RowView::Table(&self.records.fields), &format!("{}:{line}", file_tag)),
             Found::Json(value) => match &self.mapping.shape {
                 Shape::JsonLines { rows: Some(key) } => {
                     let path: Vec<String> = key.split('.').map(str::to_owned).collect();
@@ -151,12 +160,12 @@ impl Import {
                     };
                     for (place, element) in elements.iter().enumerate() {
                         let row = RowView::Json { element, line: &value };
-                        rows.take(row, &format!("{}:{line}.{place}", self.file_tag));
+                        rows.take(row, &format!("{}:{line}.{place}", file_tag));
                     }
                 }
                 _ => {
                     let row = RowView::Json { element: &value, line: &value };
-                    rows.take(row, &format!("{}:{line}", self.file_tag));
+                    rows.take(row, &format!("{}:{line}", file_tag));
                 }
             },
         }

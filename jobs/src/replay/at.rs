@@ -18,8 +18,13 @@ pub enum Moment {
     Time(i64),
     /// All records before these offsets.
     Cut(Cut),
-    /// Of one user's partition alone, as a list's `as_of` names it: next offset by topic.
-    AsOf(BTreeMap<Topic, i64>),
+    /// Of one user's partition alone, as an answer names it.
+    AsOf {
+        /// Its `as_of`: next offset by topic.
+        offsets: BTreeMap<Topic, i64>,
+        /// Its `model_version`, if the whole answer was given; 0 is none.
+        model: Option<u64>,
+    },
 }
 
 impl Moment {
@@ -45,6 +50,8 @@ impl Moment {
 }
 
 fn wrong(text: &str, why: &str) -> ReplayToError {
+    // No event is spoken of here.
+    let why = why.replacen("occurred_at", "the time", 1);
     ReplayToError::Moment(format!(
         "{text:?} is no moment ({why}); expected RFC 3339 such as 2026-05-04T12:00:00Z, milliseconds since 1970, or a file of offsets"
     ))
@@ -60,7 +67,8 @@ fn from_file(path: &Path) -> Result<Moment, ReplayToError> {
     offsets(&std::fs::read_to_string(path).map_err(io)?, &path.display().to_string())
 }
 
-/// `{"shop.browse": [412, 90], …}` is a cut, `{"shop.browse": 412, …}` a user's `as_of`; either may stand under `cut` or `as_of`.
+/// `{"shop.browse": [412, 90], …}` is a cut, `{"shop.browse": 412, …}` a user's `as_of`; either may stand under `cut` or `as_of`, as in
+/// a whole answer.
 fn offsets(text: &str, what: &str) -> Result<Moment, ReplayToError> {
     let refused = |why: String| ReplayToError::Moment(format!("{what}: {why}"));
     let json: Value = serde_json::from_str(text).map_err(|e| refused(e.to_string()))?;
@@ -83,9 +91,15 @@ fn offsets(text: &str, what: &str) -> Result<Moment, ReplayToError> {
             None => drop(as_of.insert(topic, offset(name, value)?)),
         }
     }
+    let model = json.get("model_version").map(|version| {
+        version
+            .as_u64()
+            .ok_or_else(|| refused(format!("model_version is {version}, expected a version from 0")))
+    });
+    let model = model.transpose()?;
     match (cut.is_empty(), as_of.is_empty()) {
         (false, true) => Ok(Moment::Cut(cut)),
-        (true, false) => Ok(Moment::AsOf(as_of)),
+        (true, false) => Ok(Moment::AsOf { offsets: as_of, model }),
         _ => Err(refused("one topic has offsets by partition, another a single one".to_owned())),
     }
 }
@@ -101,7 +115,10 @@ mod tests {
             assert_eq!(Moment::parse(text).unwrap(), Moment::Time(ms), "{text}");
         }
         let as_of = Moment::parse(r#"{"shop.browse": 4, "shop.cart": 0}"#).unwrap();
-        assert_eq!(as_of, Moment::AsOf([(Topic::Browse, 4), (Topic::Cart, 0)].into()));
+        let offsets = BTreeMap::from([(Topic::Browse, 4), (Topic::Cart, 0)]);
+        assert_eq!(as_of, Moment::AsOf { offsets: offsets.clone(), model: None });
+        let answer = r#"{"items": [], "model_version": 3, "as_of": {"shop.browse": 4, "shop.cart": 0}}"#;
+        assert_eq!(Moment::parse(answer).unwrap(), Moment::AsOf { offsets, model: Some(3) });
         let Moment::Cut(cut) = Moment::parse(r#"{"cut": {"shop.browse": [4, 7]}, "until": 1}"#).unwrap()
         else {
             panic!("no cut")
@@ -115,6 +132,8 @@ mod tests {
             r#"{"shop.x": 1}"#,
             r#"{"shop.cart": -1}"#,
             r#"{"shop.cart": 1.5}"#,
+            r#"{"as_of": {"shop.cart": 1}, "model_version": "newest"}"#,
+            "3000000000000000",
         ] {
             let error = Moment::parse(bad).unwrap_err();
             assert!(error.is_refusal(), "{bad}: {error}");

@@ -54,7 +54,7 @@ impl Cut {
 pub async fn cut_of(history: &History<'_>, moment: &Moment) -> Result<Cut, ReplayToError> {
     let wanted = match moment {
         Moment::Time(ms) => return cut_at(history, generation_at(history, *ms).await?, *ms).await,
-        Moment::AsOf(_) => {
+        Moment::AsOf { .. } => {
             let message = "these are the offsets of one user's partition: a whole shop needs those of all partitions, or a time";
             return Err(ReplayToError::Moment(message.to_owned()));
         }

@@ -26,6 +26,6 @@ pub use history::History;
 pub use into::{Rebuild, Report, WithoutLog};
 #[cfg(feature = "lake")]
 pub use lake::LakeArchive;
-pub use model::{ModelThen, model_then, take_chain};
+pub use model::{ModelThen, model_named, model_then, take_chain};
 pub use source::Archive;
 pub use user::{Then, UserThen, Who, user_then};

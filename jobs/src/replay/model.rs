@@ -68,6 +68,25 @@ pub fn model_then(rows: &[ModelRow], published: Option<u64>, at_ms: i64) -> Mode
     }
 }
 
+/// The version that an answer names, 0 for none; if it is gone, the one of a moment.
+pub fn model_named(rows: &[ModelRow], published: Option<u64>, (version, at_ms): (u64, i64)) -> ModelThen {
+    if version == 0 {
+        return ModelThen { version: None, exact: true, note: "none, as the answer says".to_owned() };
+    }
+    match rows.iter().find(|row| row.version == version) {
+        Some(row) => {
+            let when = EventMs(row.created_ms).to_rfc3339();
+            let note = format!("version {version}, as the answer says, published {when}");
+            ModelThen { version: Some(version), exact: true, note }
+        }
+        None => {
+            let nearest = model_then(rows, published, at_ms);
+            let note = format!("version {version}, which the answer names, is not kept; {}", nearest.note);
+            ModelThen { exact: false, note, ..nearest }
+        }
+    }
+}
+
 /// Copies a version with all that it is built on into another store and its folder. A version that cannot be read is left out, and said.
 ///
 /// # Errors
@@ -124,6 +143,17 @@ mod tests {
             lineage: Vec::new(),
             report: Vec::new(),
         }
+    }
+
+    #[test]
+    fn the_version_that_an_answer_names() {
+        let rows = [row(1, 100), row(2, 200)];
+        let of = |version| model_named(&rows, Some(2), (version, 150));
+        assert_eq!((of(2).version, of(2).exact), (Some(2), true), "the list was made anew after the moment");
+        assert_eq!((of(0).version, of(0).exact), (None, true));
+        let gone = of(9);
+        assert_eq!((gone.version, gone.exact), (Some(1), false));
+        assert!(gone.note.contains("version 9"), "{}", gone.note);
     }
 
     #[test]

@@ -20,7 +20,8 @@ use super::generation::latest;
 use super::lists::{list_of, list_row, standing};
 use super::parts::put_user;
 use super::{
-    Cut, History, ModelThen, Moment, ReplayToError, cut_of, forgotten_since, model_then, take_chain,
+    Cut, History, ModelThen, Moment, ReplayToError, cut_of, forgotten_since, model_named, model_then,
+    take_chain,
 };
 
 /// Forwarding addresses that are followed: as many as the fold and the API follow.
@@ -102,7 +103,11 @@ pub async fn user_then(of: &UserThen<'_>, user: &UserId, moment: &Moment) -> Res
     };
     let commit = Commit { epoch, offsets: vec![step], items: rows.collect(), ..Commit::default() };
     of.then.commit(commit).await?;
-    let then = model_then(&of.truth.models().await?, of.truth.model_pointer().await?, at_ms);
+    let (rows, now) = (of.truth.models().await?, of.truth.model_pointer().await?);
+    let then = match moment {
+        Moment::AsOf { model: Some(version), .. } => model_named(&rows, now, (*version, at_ms)),
+        _ => model_then(&rows, now, at_ms),
+    };
     let model = take_chain((of.truth, of.files), (of.then, of.models), then).await?;
     let mut found = Then {
         at_ms,
@@ -173,13 +178,13 @@ async fn whole_cut(
             let at_ms = latest(history, &cut).await?;
             Ok((cut, at_ms))
         }
-        Moment::AsOf(as_of) => {
-            let of_users = as_of.iter().filter(|(topic, _)| topic.is_user());
+        Moment::AsOf { offsets, .. } => {
+            let of_users = offsets.iter().filter(|(topic, _)| topic.is_user());
             let generation = of_users.map(|(_, next)| generation_of(*next)).max().unwrap_or(1);
             let partitions = history.partitions_in(generation);
             let shard = if 0 < partitions { partition_of(user.as_bytes(), partitions) } else { 0 };
             let mut own = Cut::default();
-            for (topic, next) in as_of {
+            for (topic, next) in offsets {
                 check(history, generation, (*topic, shard), *next)?;
                 own.set(*topic, shard, *next);
             }

@@ -1,4 +1,5 @@
-//! How far a run is: written by the job, read by whoever shows it. The same value tells a job that it should stop.
+//! How far a run is: written by the job, read by whoever shows it. The same value tells a job what it was due for, and that it
+//! should stop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +11,7 @@ pub struct Progress {
     done: AtomicU64,
     total: AtomicU64,
     stop: AtomicBool,
+    due_ms: Option<i64>,
 }
 
 /// What a look at it shows.
@@ -22,6 +24,16 @@ pub struct Look {
 }
 
 impl Progress {
+    /// Of a run that its schedule wanted at an instant, milliseconds since 1970.
+    pub fn of_run_due(due_ms: i64) -> Self {
+        Self { due_ms: Some(due_ms), ..Self::default() }
+    }
+
+    /// The instant that the run stands for: one that catches up, or is tried again, begins later. `None` of a run by hand.
+    pub fn due_ms(&self) -> Option<i64> {
+        self.due_ms
+    }
+
     /// Begins a part of the work: so many steps, or 0 if nobody knows.
     pub fn begin(&self, phase: &str, total: u64) {
         phase.clone_into(&mut self.phase.lock().unwrap_or_else(PoisonError::into_inner));

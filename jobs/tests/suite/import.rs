@@ -230,6 +230,33 @@ fn packing_is_told_by_content_and_ids_by_name_and_line() {
     assert!(matches!(&error, ImportError::File { line: 0, .. }), "{error}");
 }
 
+/// `export.csv` of Monday and of Tuesday are two files; one that has grown since is the same, and so is one in another folder.
+#[test]
+fn files_of_one_name_are_told_apart_by_their_first_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let header = "userId,movieId,rating,timestamp";
+    let ids = |folder: &str, rows: &[&str]| {
+        let path = dir.path().join(folder);
+        std::fs::create_dir(&path).unwrap();
+        let rows: String = std::iter::once(&header).chain(rows).flat_map(|row| [row, "\n"]).collect();
+        std::fs::write(path.join("export.csv"), rows).unwrap();
+        let events = import_named(&path.join("export.csv"), "movielens").0;
+        events.into_iter().map(|event| event.event_id.unwrap()).collect::<Vec<_>>()
+    };
+    let (long, broken) = ("9".repeat(70_000), "not a row");
+    let (first, second, third) = ("1,31,4,964982703", "1,32,4,964982704", "1,33,4,964982705");
+    let monday = ids("monday", &[first, second]);
+    let tuesday = ids("tuesday", &[second, third]);
+    assert!(monday.iter().all(|id| !tuesday.contains(id)), "{monday:?} {tuesday:?}");
+    assert_eq!(ids("evening", &[first, second, third])[..2], monday);
+    // What cannot be read is a first row too, and one that is too long is none.
+    let (odd, other) = (ids("odd", &[broken, second]), ids("other", &[broken, second, third]));
+    assert_eq!((&odd[..], odd.len()), (&other[..1], 1));
+    assert_ne!(odd[0], monday[1]);
+    let (one, two) = (ids("long", &[&long, first, second]), ids("longer", &[&long, second, first]));
+    assert!(one.len() == 2 && one.iter().all(|id| !two.contains(id)), "{one:?} {two:?}");
+}
+
 #[test]
 fn bad_rows_are_counted_listed_and_passed_over() {
     let dir = tempfile::tempdir().unwrap();

@@ -449,8 +449,8 @@ async fn one_user_is_as_he_was_before_and_after_the_log_grew() {
         let (cut, mut known) = (as_cut(&report.cut), 0);
         for user in &users {
             let home = partition_of(user.as_bytes(), report.partitions);
-            let as_of = USER_TOPICS.map(|topic| (topic, cut.get(topic, home).unwrap())).into();
-            for moment in [Moment::Time(at), Moment::AsOf(as_of)] {
+            let offsets = USER_TOPICS.map(|topic| (topic, cut.get(topic, home).unwrap())).into();
+            for moment in [Moment::Time(at), Moment::AsOf { offsets, model: None }] {
                 let (found, then) = scene.one_user((&all, &history), user, &moment).await;
                 assert_eq!(found.partitions, report.partitions);
                 if user.to_string() == erased && at < Scene::moment(2, 5) {

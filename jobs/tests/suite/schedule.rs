@@ -40,12 +40,15 @@ struct Script {
     ways: Mutex<VecDeque<Way>>,
     began: AtomicU64,
     ended: AtomicU64,
+    /// What each run was told it was due for.
+    due: Mutex<Vec<Option<i64>>>,
 }
 
 fn registry() -> Registry<Script> {
     Registry::empty().with(Job::new("work", "what it is told to", |script: &Script, progress: &Progress| {
         Box::pin(async move {
             script.began.fetch_add(1, Ordering::SeqCst);
+            script.due.lock().unwrap().push(progress.due_ms());
             progress.begin("working", 1);
             let way = script.ways.lock().unwrap().pop_front().unwrap_or(Way::Fine);
             match way {
@@ -296,6 +299,27 @@ async fn a_clock_that_jumps_forward_is_made_up_for_by_rule_and_one_that_jumps_ba
         instants.dedup();
         assert_eq!(instants.len(), runs.len(), "{rule}");
     }
+}
+
+/// A report of a day that was missed is of that day, and so is a second try.
+#[tokio::test]
+async fn a_run_is_told_which_instant_it_stands_for() {
+    let world = World::new("@daily", "catch_up");
+    let mut process = world.process("a").await;
+    settle(&mut process).await;
+    world.ways(&[Way::Fine, Way::Fails]);
+    world.jump(3 * DAY + HOUR);
+    for _ in 0..4 {
+        settle(&mut process).await;
+        world.pass(60_000);
+    }
+    let told = world.script.due.lock().unwrap().clone();
+    let days = [DAY, 2 * DAY, 2 * DAY, 3 * DAY];
+    assert_eq!(told, days.map(|due| Some(T0 + due)), "{:?}", world.statuses().await);
+    process.stop().await;
+    let by_hand = ByHand::new(world.parts("b").await, "work").unwrap();
+    by_hand.run(Arc::default(), |_| {}, std::future::pending()).await.unwrap();
+    assert_eq!(world.script.due.lock().unwrap().last(), Some(&None));
 }
 
 #[tokio::test]

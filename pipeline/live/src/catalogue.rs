@@ -69,7 +69,10 @@ pub(crate) async fn follow(live: Arc<Live>, log: Arc<dyn Log>) {
         let records = match log.read(Topic::Catalogue, 0, from, READ).await {
             Ok(records) => records,
             Err(error) => {
-                tracing::warn!(%error, "the catalogue topic cannot be read, retrying");
+                // Whoever stopped this may have closed the log before the task is gone.
+                if !live.is_stopped() {
+                    tracing::warn!(%error, "the catalogue topic cannot be read, retrying");
+                }
                 tokio::time::sleep(RETRY).await;
                 continue;
             }

@@ -59,6 +59,7 @@ pub struct Live {
     linked: Mutex<Arc<Linked>>,
     metrics: Arc<Metrics>,
     followers: Mutex<Vec<JoinHandle<()>>>,
+    stopped: AtomicBool,
     /// Shards of this process that have stopped on an error.
     down: Mutex<BTreeSet<u32>>,
 }
@@ -106,6 +107,7 @@ impl Live {
             linked: Mutex::new(linked),
             metrics,
             followers: Mutex::default(),
+            stopped: AtomicBool::new(false),
             down: Mutex::default(),
         });
         let followers = vec![
@@ -270,8 +272,13 @@ impl Live {
         Metrics::stamp(&self.metrics.model_adopted);
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
     /// Stops following.
     pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
         for follower in self.followers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             follower.abort();
         }

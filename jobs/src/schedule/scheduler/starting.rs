@@ -107,7 +107,7 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
             return Err(StoreError::Unusable(error));
         };
         self.parts.truth.job_write(JobWrite::Start(run.clone())).await?;
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::of_run_due(run.key.scheduled_ms));
         let context = self.parts.context.clone();
         let clock = self.parts.clock.clone();
         let work = attempt(job, context, progress.clone(), schedule.rules.timeout);
