@@ -108,8 +108,9 @@ impl FileWriter {
         let Some(first) = self.first else { return Ok(None) };
         let body: Bytes = self.writer.into_inner()?.into();
         let Place { kind, topic, partition, ref date, event_type } = self.place;
+        let hash = content_hash(&body);
         let file = LakeFile {
-            path: self.place.path(first, self.next, token),
+            path: self.place.path(first, self.next, token, &hash),
             kind,
             topic,
             partition,
@@ -120,7 +121,7 @@ impl FileWriter {
             rows: self.rows as u64,
             bytes: body.len() as u64,
             appended_max: self.appended_max,
-            hash: content_hash(&body),
+            hash,
         };
         Ok(Some(Encoded { file, body }))
     }

@@ -3,6 +3,8 @@
 use shoptide_log::LogError;
 use shoptide_schemas::Topic;
 
+use crate::proven::{Damaged, NOT_AS_WRITTEN};
+
 /// Named by what can be done.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
@@ -53,6 +55,10 @@ impl From<object_store::Error> for LakeError {
     fn from(error: object_store::Error) -> Self {
         use object_store::Error::*;
         match error {
+            Generic { source, .. } if source.is::<Damaged>() => {
+                let path = source.downcast_ref::<Damaged>().map_or("", |damaged| &damaged.path);
+                LakeError::damaged(path, NOT_AS_WRITTEN)
+            }
             NotFound { path, .. } => LakeError::Missing { path },
             PermissionDenied { .. }
             | Unauthenticated { .. }

@@ -51,15 +51,16 @@ pub struct Place {
 
 impl Place {
     /// The path of a file with rows of these offsets. `token` keeps apart what two attempts wrote: an attempt that was given up
-    /// can then be swept without asking whether another one uses the name.
-    pub fn path(&self, first: i64, next: i64, token: &str) -> String {
+    /// can then be swept without asking whether another one uses the name. `hash` is that of the file's bytes: whoever reads it
+    /// knows what it must be.
+    pub fn path(&self, first: i64, next: i64, token: &str, hash: &str) -> String {
         let folder = match (self.kind, self.event_type) {
             (FileKind::Events, Some(event_type)) => {
                 format!("events/date={}/type={}", self.date, event_type.name())
             }
             _ => format!("records/topic={}", self.topic),
         };
-        format!("{folder}/{}-{:05}-{first:020}-{next:020}-{token}.parquet", self.topic, self.partition)
+        format!("{folder}/{}-{:05}-{first:020}-{next:020}-{token}-{hash}.parquet", self.topic, self.partition)
     }
 }
 
@@ -128,8 +129,8 @@ mod tests {
             event_type: Some(EventType::ViewItem),
         };
         assert_eq!(
-            place.path(7, 12, "0a"),
-            "events/date=2026-05-03/type=view_item/shop.browse-00003-00000000000000000007-00000000000000000012-0a.parquet"
+            place.path(7, 12, "0a", "ff"),
+            "events/date=2026-05-03/type=view_item/shop.browse-00003-00000000000000000007-00000000000000000012-0a-ff.parquet"
         );
     }
 }

@@ -9,6 +9,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use crate::commit::{Change, Commit, FORMAT};
+use crate::file::LakeFile;
+use crate::proven::{NOT_AS_WRITTEN, Proven};
 use crate::snapshot::{Checkpoint, Snapshot};
 use crate::{LakeError, LakeOptions};
 
@@ -24,7 +26,7 @@ pub struct Lake {
 }
 
 struct Core {
-    store: Arc<dyn ObjectStore>,
+    store: Arc<Proven>,
     url: String,
     /// Where a local lake lies, to have its files on disk before a commit names them.
     folder: Option<PathBuf>,
@@ -56,6 +58,7 @@ impl Lake {
         url: String,
         folder: Option<PathBuf>,
     ) -> Result<Lake, LakeError> {
+        let store = Arc::new(Proven::new(store));
         let core = Core { store, url, folder, newest: Mutex::default() };
         let lake = Lake { core: Arc::new(core) };
         let checkpoint = numbers(&lake.store(), "checkpoints", 0).await?.last().copied().unwrap_or(0);
@@ -88,7 +91,20 @@ impl Lake {
 
     /// The store, rooted at the lake.
     pub fn store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.core.store)
+        Arc::<Proven>::clone(&self.core.store)
+    }
+
+    /// Reads a file to its end, whatever is known of it: what is made of it is made of what was written.
+    ///
+    /// # Errors
+    /// [`LakeError::Damaged`] if its bytes are not those that its commit names.
+    pub(crate) async fn prove(&self, file: &LakeFile) -> Result<(), LakeError> {
+        let hash = self.core.store.hash(&Path::from(file.path.as_str())).await;
+        let hash = hash.map_err(|error| named(error, &file.path))?;
+        match format!("{hash:032x}") == file.hash {
+            true => Ok(()),
+            false => Err(LakeError::damaged(&file.path, NOT_AS_WRITTEN)),
+        }
     }
 
     /// Where it lies, as it was opened.
@@ -209,7 +225,7 @@ impl Lake {
 
     /// From the last checkpoint at or before the commit that can be read.
     async fn at(&self, commit: u64) -> Result<Snapshot, LakeError> {
-        let checkpoints = numbers(&self.core.store, "checkpoints", 0).await?;
+        let checkpoints = numbers(&self.store(), "checkpoints", 0).await?;
         let mut snapshot = Snapshot::default();
         for number in checkpoints.into_iter().rev().filter(|number| *number <= commit) {
             let path = checkpoint_path(number);

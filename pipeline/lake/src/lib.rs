@@ -14,6 +14,7 @@ mod lake;
 mod options;
 mod plan;
 mod portion;
+mod proven;
 mod read;
 mod retire;
 mod rewrite;

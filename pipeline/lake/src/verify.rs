@@ -16,6 +16,7 @@ use crate::archive::lost_task;
 use crate::encode::content_hash;
 use crate::file::LakeFile;
 use crate::lake::Lake;
+use crate::proven::NOT_AS_WRITTEN;
 use crate::read::{check_schema, schema_of};
 use crate::snapshot::{Snapshot, Tally};
 
@@ -178,7 +179,7 @@ impl Lake {
         let read = tokio::task::spawn_blocking(move || {
             let damaged = |reason: String| LakeError::damaged(&file.path, reason);
             if content_hash(&body) != file.hash {
-                return Err(damaged("its bytes are not those that were written".to_owned()));
+                return Err(damaged(NOT_AS_WRITTEN.to_owned()));
             }
             let builder =
                 ParquetRecordBatchReaderBuilder::try_new(body).map_err(|e| damaged(e.to_string()))?;

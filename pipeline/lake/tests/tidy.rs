@@ -186,6 +186,78 @@ async fn the_proof_names_what_is_wrong() {
     assert!(error.to_string().contains("do not add up"), "{error}");
 }
 
+/// Most turned bits unpack without an error, into another item or another user.
+#[tokio::test]
+async fn a_turned_bit_is_never_read() {
+    let (time, folder) = (Time::new(), tempfile::tempdir().unwrap());
+    let log = memory_log(1, &time);
+    fill(&*log, 0, 400, 10).await;
+    let options = LakeOptions::local(folder.path());
+    let lake = Lake::open(&options).await.unwrap();
+    archiver(&lake, &log, &time).run().await.unwrap();
+    let snapshot = lake.snapshot().await.unwrap();
+    let file = events(&snapshot).max_by_key(|file| file.rows).unwrap();
+    let path = folder.path().join(&file.path);
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by(1 + whole.len() / 150) {
+        let mut turned = whole.clone();
+        turned[at] ^= 1 << (at % 8);
+        std::fs::write(&path, turned).unwrap();
+        let fresh = Lake::open(&options).await.unwrap();
+        for columns in [None, Some(&["offset"][..])] {
+            let error = fresh.read(file, columns).await.err();
+            assert!(
+                matches!(&error, Some(LakeError::Damaged { path, reason })
+                    if *path == file.path && reason.contains("not those that were written")),
+                "byte {at}: {error:?}"
+            );
+        }
+    }
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(rows(&Lake::open(&options).await.unwrap(), &snapshot).await.len(), 400);
+}
+
+/// What is made of a file anew gets a hash of its own: damage must not come out of it whole.
+#[tokio::test]
+async fn what_is_damaged_is_neither_merged_nor_cleared_of_erased_users() {
+    let (time, folder) = (Time::new(), tempfile::tempdir().unwrap());
+    let log = memory_log(1, &time);
+    let lake = Lake::open(&LakeOptions::local(folder.path())).await.unwrap();
+    for n in 0..4 {
+        fill(&*log, n * 100, 100, 10).await;
+        archiver(&lake, &log, &time).run().await.unwrap();
+    }
+    log.append(vec![erased(Topic::Browse, "user-3", START_MS)]).await.unwrap();
+    archiver(&lake, &log, &time).run().await.unwrap();
+    let before = lake.snapshot().await.unwrap();
+    // This process has read it all, so it knows each file as whole.
+    assert!(400 <= rows(&lake, &before).await.len());
+    let views =
+        events(&before).filter(|f| f.event_type == Some(EventType::ViewItem) && f.date == "2026-05-01");
+    let hit = views.max_by_key(|file| file.rows).unwrap();
+    let path = folder.path().join(&hit.path);
+    let whole = std::fs::read(&path).unwrap();
+    let mut turned = whole.clone();
+    turned[whole.len() / 3] ^= 4;
+    std::fs::write(&path, turned).unwrap();
+    let merged = lake.compact(&LIMITS, "2026-05-02", now_ms()).await.err();
+    let settled = lake.settle(&*log, MAX, START_MS).await.err();
+    for error in [merged, settled] {
+        assert!(
+            matches!(&error, Some(LakeError::Damaged { path, .. }) if *path == hit.path),
+            "{}: {error:?}",
+            hit.path
+        );
+    }
+    let after = lake.snapshot().await.unwrap();
+    assert!(after.files.iter().any(|file| file.path == hit.path), "it is still what the lake has");
+    assert!(!lake.verify().await.unwrap().ok);
+    std::fs::write(&path, whole).unwrap();
+    lake.settle(&*log, MAX, START_MS).await.unwrap();
+    lake.compact(&LIMITS, "2026-05-02", now_ms()).await.unwrap();
+    assert!(lake.verify().await.unwrap().ok);
+}
+
 #[tokio::test]
 async fn many_commits_are_opened_by_their_checkpoint() {
     let (time, folder) = (Time::new(), tempfile::tempdir().unwrap());
