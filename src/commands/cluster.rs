@@ -141,10 +141,17 @@ mod built {
             }
         };
         let work = shop.unless_alone(run(&lake.cluster, shop.session(), &job, &mut observe));
+        let mut signals = Signals::catch()?;
         let report = tokio::select! {
-            report = work => report.map_err(told)?,
-            _ = tokio::signal::ctrl_c() => anyhow::bail!("ended; scale/{} of the lake has no report and is not used", job.run),
+            report = work => report.map_err(told),
+            () = signals.next() => {
+                Err(anyhow::anyhow!("ended; scale/{} of the lake has no report and is not used", job.run))
+            }
         };
+        if report.is_err() {
+            shop.cancel().await;
+        }
+        let report = report?;
         if json {
             outln!("{}", serde_json::to_string(&report)?)?;
         } else {

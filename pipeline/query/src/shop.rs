@@ -305,7 +305,7 @@ async fn segments_of(truth: &dyn Truth, context: &SessionContext) -> Result<Name
 }
 
 /// Whether it uses `segment`.
-fn asks_for_segments(plan: &LogicalPlan) -> bool {
+pub(crate) fn asks_for_segments(plan: &LogicalPlan) -> bool {
     let mut asks = false;
     // The closures cannot fail.
     let _ = plan.apply_with_subqueries(|node| {

@@ -20,7 +20,7 @@ pub async fn run(
     use shoptide_query::QueryError;
     use shoptide_query::scale::{ClusterShop, ScaleError};
 
-    use crate::app::Refused;
+    use crate::app::{Refused, Signals};
     use crate::args::LakeAt;
     use crate::commands::cluster::open_lake;
     use crate::outln;
@@ -36,15 +36,21 @@ pub async fn run(
             ScaleError::Refused(what) => anyhow::Error::from(Refused(what)),
             other => other.into(),
         })?;
+    let mut signals = Signals::catch()?;
     for (place, statement) in statements.into_iter().enumerate() {
         if 0 < place {
             outln!()?;
         }
         let answer = async { target.write(shop.run(statement).await?).await };
-        tokio::select! {
-            answered = answer => answered?,
-            _ = tokio::signal::ctrl_c() => return Err(QueryError::Ended.into()),
+        let answered = tokio::select! {
+            answered = answer => answered,
+            () = signals.next() => Err(QueryError::Ended.into()),
+        };
+        if answered.is_err() {
+            // Else executors go on with it, and nobody else is answered.
+            shop.cancel().await;
         }
+        answered?;
     }
     Ok(ExitCode::SUCCESS)
 }

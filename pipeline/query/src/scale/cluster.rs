@@ -17,6 +17,7 @@ use object_store::ObjectStore;
 use super::als::Sides;
 use super::codec::{Functions, LogicalCodec, PhysicalCodec};
 use super::store::OnlyTheLake;
+use crate::functions::bounded;
 
 /// Largest message between processes: a plan names every file of the lake that it reads, about 200 bytes each, so 300,000.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -86,6 +87,8 @@ impl Cluster {
     /// The state of a session on a scheduler or a client.
     pub(super) fn state(&self, config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
         let mut scalar = ballista_scalar_functions();
+        // Results that are made while planning travel in a message.
+        scalar.extend(bounded(ballista_scalar_functions(), MESSAGE_BYTES_MAX));
         scalar.extend(self.scalar_functions().iter().cloned());
         SessionStateBuilder::new()
             .with_default_features()
@@ -98,9 +101,12 @@ impl Cluster {
             .build()
     }
 
-    pub(super) fn registry(&self) -> BallistaFunctionRegistry {
+    /// `result_bytes_max`: of a function's result for the rows of a batch.
+    pub(super) fn registry(&self, result_bytes_max: usize) -> BallistaFunctionRegistry {
         let mut registry = BallistaFunctionRegistry::default();
-        for nested in ballista_scalar_functions().into_iter().chain(self.scalar_functions().iter().cloned()) {
+        let growing = bounded(ballista_scalar_functions(), result_bytes_max);
+        let ours = self.scalar_functions().iter().cloned();
+        for nested in ballista_scalar_functions().into_iter().chain(growing).chain(ours) {
             registry.scalar_functions.insert(nested.name().to_owned(), nested);
         }
         registry

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::cluster::MESSAGE_BYTES_MAX;
+use super::jobs::UntilEnded;
 use super::pool::Connections;
 use super::remote::{SchedulerAt, wait_for};
 use super::work_dir::WorkDir;
@@ -97,6 +98,7 @@ impl Executor {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
+        let result_bytes_max = usize::try_from(options.memory_bytes).unwrap_or(usize::MAX) / options.vcores;
         let defaults = ExecutorProcessConfig::default();
         let work = Arc::new(WorkDir::claim(&options.work_dir, &defaults.executor_id)?);
         let folder = work
@@ -131,7 +133,7 @@ impl Executor {
                 .clone()
                 .or_else(|| (!address.ip().is_unspecified()).then(|| host.clone())),
             port: address.port(),
-            scheduler_host: at.host,
+            scheduler_host: at.host.clone(),
             scheduler_port: at.port,
             vcores: options.vcores,
             task_scheduling_policy: TaskSchedulingPolicy::PullStaged,
@@ -143,10 +145,11 @@ impl Executor {
             memory_pool_size: Some(options.memory_bytes),
             override_execution_engine: Some(Arc::new(Bounded {
                 engine: DefaultExecutionEngine::with_client_pool(Arc::new(Connections::default())),
+                scheduler: format!("http://{}:{}", at.host, at.port),
                 work: work.clone(),
                 bytes_max: options.work_bytes_max,
             })),
-            override_function_registry: Some(Arc::new(cluster.registry())),
+            override_function_registry: Some(Arc::new(cluster.registry(result_bytes_max))),
             override_runtime_producer: Some(Arc::new(move |_: &SessionConfig| Ok(runtime.clone()))),
             override_config_producer: Some(Arc::new(move || own.config())),
             override_logical_codec: Some(cluster.logical_codec()),
@@ -213,6 +216,7 @@ async fn too_long_away(health: &ExecutorHealth, patience: Duration) {
 /// Begins no part of a query while the folder is over its bound.
 struct Bounded {
     engine: DefaultExecutionEngine,
+    scheduler: String,
     work: Arc<WorkDir>,
     bytes_max: u64,
 }
@@ -235,6 +239,8 @@ impl ExecutionEngine for Bounded {
                 self.bytes_max
             );
         }
-        self.engine.create_query_stage_exec(job, stage, task, outputs, plan, folder, config)
+        let part =
+            self.engine.create_query_stage_exec(job.clone(), stage, task, outputs, plan, folder, config)?;
+        Ok(Arc::new(UntilEnded { part, job, scheduler: self.scheduler.clone() }))
     }
 }

@@ -13,6 +13,7 @@ mod codec;
 mod error;
 mod executor;
 mod interactions;
+mod jobs;
 mod pool;
 mod remote;
 mod scheduler;

@@ -2,9 +2,12 @@
 
 use futures::future::BoxFuture;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ballista::prelude::SessionContextExt;
+use ballista_core::extension::{SessionConfigExt, ballista_scalar_functions};
+use ballista_core::planner::BallistaQueryPlanner;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
@@ -12,7 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::cluster::MESSAGE_BYTES_MAX;
+use super::jobs::{Jobs, Remembering};
 use super::{Cluster, ScaleError};
+use crate::functions::bounded;
 
 /// Between tries of a scheduler that is away.
 const RETRY_EVERY: Duration = Duration::from_millis(200);
@@ -45,6 +51,10 @@ impl SchedulerAt {
             ("http" | "df", Some(host), Some(port)) => Ok(Self { host: host.to_owned(), port }),
             _ => Err(bad()),
         }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}:{}", self.host, self.port)
     }
 
     fn away(&self, why: &str) -> ScaleError {
@@ -130,10 +140,19 @@ async fn connected(cluster: &Cluster, url: &str, patience: Duration) -> Result<S
         }
         sleep(RETRY_EVERY).await;
     }
-    let state = cluster.state(cluster.config(), cluster.runtime(None)?);
+    let (config, jobs) = (cluster.config(), Arc::new(Jobs::default()));
+    let planner =
+        BallistaQueryPlanner::with_extension(at.url(), config.ballista_config(), cluster.logical_codec());
+    let config = config
+        .with_ballista_query_planner(Arc::new(Remembering { planner, jobs: jobs.clone() }))
+        .with_extension(jobs);
+    let state = cluster.state(config, cluster.runtime(None)?);
     let url = format!("df://{}:{}", at.host, at.port);
     let session = SessionContext::remote_with_state(&url, state).await?;
     // Becoming a remote session resets them.
+    for function in bounded(ballista_scalar_functions(), MESSAGE_BYTES_MAX) {
+        session.register_udf(Arc::unwrap_or_clone(function));
+    }
     cluster.scalar_functions().iter().for_each(|f| session.register_udf(f.as_ref().clone()));
     Ok(session)
 }

@@ -14,10 +14,12 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use shoptide_lake::{FileKind, LakeFile, Snapshot};
 
+use super::jobs::Jobs;
 use super::remote::{SchedulerAt, connect, refuse_other_tables};
 use super::{Cluster, ScaleError};
 use crate::functions::IdsAsText;
 use crate::lake::{LakeKind, LakePart, LakeTable, Opened};
+use crate::shop::asks_for_segments;
 use crate::{Answer, LAKE_TABLES, LAKE_URL, QueryError, STORE_TABLES, Statement};
 
 /// The lake at one commit, asked through a cluster.
@@ -60,6 +62,13 @@ impl ClusterShop {
         }
     }
 
+    /// Ends on the cluster what this was asked and has not answered. An error is for the log: who asked has gone.
+    pub async fn cancel(&self) {
+        if let Some(jobs) = self.session.copied_config().get_extension::<Jobs>() {
+            jobs.cancel(&self.scheduler.url()).await;
+        }
+    }
+
     /// Begins to answer a statement that only reads the lake.
     ///
     /// # Errors
@@ -85,6 +94,9 @@ impl ClusterShop {
             .with_allow_statements(false)
             .verify_plan(&plan)
             .map_err(|_| QueryError::ReadOnly { what: plan.display().to_string() })?;
+        if asks_for_segments(&plan) {
+            return Err(QueryError::Wrong(not_here(&["segment()"])));
+        }
         let is_lake = |schema: Option<&str>, table: &str| {
             LAKE_TABLES.contains(&table) || schema == Some("information_schema")
         };

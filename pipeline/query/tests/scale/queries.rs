@@ -9,7 +9,7 @@ use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use shoptide_query::scale::{
-    Executor, ExecutorOptions, ScaleError, Scheduler, SchedulerOptions, connect, lake_url,
+    ClusterShop, Executor, ExecutorOptions, ScaleError, Scheduler, SchedulerOptions, connect, lake_url,
     refuse_other_tables,
 };
 
@@ -132,4 +132,33 @@ async fn what_is_away_is_said_within_the_bound() {
     drop(scheduler);
     let ended = executor.run().await.unwrap_err();
     assert!(matches!(&ended, ScaleError::Away(why) if why.contains("has not answered")), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_query_that_is_ended_leaves_the_executors_to_others() {
+    let dir = tempfile::tempdir().unwrap();
+    write_numbers(dir.path()).await;
+    let lake = shoptide_lake::Lake::open(&shoptide_lake::LakeOptions::local(dir.path())).await.unwrap();
+    let snapshot = lake.snapshot().await.unwrap();
+    let running = start(dir, shoptide_query::functions::all()).await;
+    let shop =
+        ClusterShop::open(&running.cluster, &running.scheduler.url(), PATIENCE, &snapshot).await.unwrap();
+    let session = shop.session();
+    session.register_parquet("numbers", lake_url("numbers/"), ParquetReadOptions::default()).await.unwrap();
+    // Three parts of years each, asked twice: more than there are vcores.
+    let forever = "SELECT sum(a.n * b.n % 7 + c.n * d.n % 5) FROM numbers a, numbers b, numbers c, numbers d";
+    let asked = [0, 1].map(|_| {
+        let session = session.clone();
+        tokio::spawn(async move { session.sql(forever).await.unwrap().collect().await.map(|_| ()) })
+    });
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    asked.iter().for_each(|asked| asked.abort());
+    shop.cancel().await;
+    let next = answer(session, "SELECT count(*) AS n FROM numbers WHERE n > 5");
+    let next = tokio::time::timeout(std::time::Duration::from_secs(20), next).await;
+    assert!(next.expect("the executors are still busy").contains("2994"));
+
+    let statement = shoptide_query::Statement::all("SELECT segment(user_id) FROM events").unwrap().remove(0);
+    let Err(refused) = shop.run(statement).await else { panic!("segment() needs the store") };
+    assert!(refused.is_refusal() && refused.to_string().contains("segment()"), "{refused}");
 }
