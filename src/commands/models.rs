@@ -42,11 +42,14 @@ fn known(all: &[Standing], name: Name) -> anyhow::Result<&Standing> {
 
 async fn carry_out(what: ModelsWhat, shelf: &Shelf, params: &TrainParams) -> anyhow::Result<()> {
     let named = match &what {
-        ModelsWhat::List { .. } | ModelsWhat::Rollback { version: None } => Vec::new(),
+        ModelsWhat::List { .. } => Vec::new(),
         ModelsWhat::Show { model, .. } => vec![*model],
         ModelsWhat::Compare { a, b, .. } => vec![*a, *b],
         ModelsWhat::Promote { candidate, .. } => vec![*candidate],
-        ModelsWhat::Rollback { version: Some(version) } => vec![*version],
+        // Of a candidate there is more to say, whether it is there or not.
+        ModelsWhat::Rollback { version } => {
+            version.iter().filter(|name| matches!(name, Name::Version(_))).copied().collect()
+        }
     };
     if !named.is_empty() {
         let all = list(&*shelf.truth).await?;
