@@ -2,6 +2,7 @@
 
 mod error;
 pub mod functions;
+mod guard;
 pub mod ids;
 pub mod lake;
 pub mod output;
@@ -14,6 +15,7 @@ mod statement;
 mod tables;
 
 pub use error::QueryError;
+pub use guard::{process_bytes_max, watch_memory};
 pub use session::{SessionOptions, session};
 pub use shop::{Answer, LAKE_TABLES, LAKE_URL, LakeSource, STORE_TABLES, Shop, Sources, TruthSource, open};
 pub use statement::Statement;

@@ -101,6 +101,11 @@ pub(crate) fn session_with(
         .with_runtime_env(runtime)
         .build();
     let context = SessionContext::new_with_state(state);
+    let most = options.memory_bytes / context.copied_config().target_partitions();
+    let known: Vec<_> = context.state().scalar_functions().values().cloned().collect();
+    for function in functions::bounded(known, most) {
+        context.register_udf(Arc::unwrap_or_clone(function));
+    }
     for function in functions::with_segments(segments) {
         context.register_udf(Arc::unwrap_or_clone(function));
     }

@@ -3,6 +3,8 @@
 use datafusion::sql::parser::{DFParserBuilder, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::QueryError;
 
@@ -16,6 +18,7 @@ impl Statement {
     /// # Errors
     /// [`QueryError::Syntax`] with the place in the text; [`QueryError::ReadOnly`].
     pub fn all(sql: &str) -> Result<Vec<Statement>, QueryError> {
+        short(sql)?;
         let parsed =
             DFParserBuilder::new(sql).with_dialect(&GenericDialect {}).build()?.parse_statements()?;
         parsed.into_iter().map(Self::reading).collect()
@@ -39,6 +42,61 @@ impl Statement {
         self.0
     }
 }
+
+/// Operators of one statement: each may nest what is before it, and what is nested is read, planned and dropped on a stack.
+const OPERATORS_MAX: usize = 2_000;
+
+/// Refuses a statement that would need more stack than there is, before it is parsed.
+fn short(sql: &str) -> Result<(), QueryError> {
+    // What cannot be cut into tokens is refused by the parser, which knows the place.
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else { return Ok(()) };
+    let mut operators = 0usize;
+    for token in &tokens {
+        match token {
+            Token::SemiColon => operators = 0,
+            Token::Word(word) => operators += usize::from(NESTING.contains(&word.keyword)),
+            Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::HexStringLiteral(_)
+            | Token::Whitespace(_)
+            | Token::Comma
+            | Token::Period
+            | Token::LParen
+            | Token::RParen
+            | Token::RBracket
+            | Token::EOF => {}
+            _ => operators += 1,
+        }
+        if OPERATORS_MAX < operators {
+            return Err(QueryError::Wrong(format!(
+                "a statement has more than {OPERATORS_MAX} operators: a long list of alternatives is better written with IN"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Words that nest as operators do.
+const NESTING: [Keyword; 18] = [
+    Keyword::AND,
+    Keyword::AT,
+    Keyword::BETWEEN,
+    Keyword::CASE,
+    Keyword::COLLATE,
+    Keyword::DIV,
+    Keyword::EXCEPT,
+    Keyword::ILIKE,
+    Keyword::IN,
+    Keyword::INTERSECT,
+    Keyword::IS,
+    Keyword::JOIN,
+    Keyword::LIKE,
+    Keyword::NOT,
+    Keyword::OR,
+    Keyword::SIMILAR,
+    Keyword::UNION,
+    Keyword::XOR,
+];
 
 fn reads(sql: &Sql) -> bool {
     match sql {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use shoptide_query::output::Format;
 use shoptide_query::ready::{READY, Ready};
-use shoptide_query::{QueryError, Shop, Statement};
+use shoptide_query::{QueryError, SessionOptions, Shop, Statement, watch_memory};
 
 use super::answer::Target;
 use super::{open_shop, shell};
@@ -56,6 +56,12 @@ pub async fn run(args: Sql) -> anyhow::Result<ExitCode> {
             }
         };
     }
+    let memory_bytes = SessionOptions::from(&config.sql).memory_bytes;
+    watch_memory(memory_bytes, |why| {
+        eprintln!("shoptide: {why}");
+        // What holds it is in the middle of a call.
+        std::process::exit(1);
+    });
     let shop = open_shop(&config, &args.place).await?;
     match statements {
         Some(statements) => {

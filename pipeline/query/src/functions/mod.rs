@@ -1,5 +1,6 @@
 //! Functions of ours, the same in every session and on every executor.
 
+mod bounded;
 mod cosine;
 mod decay;
 mod rewrite;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
 
+pub use bounded::bounded;
 pub use rewrite::IdsAsText;
 pub use segment::{NAME as SEGMENT, NamedSegments, SegmentsHandle};
 

@@ -106,3 +106,98 @@ async fn a_cross_join_that_would_need_a_hundred_gigabytes_is_ended() {
     assert!(matches!(error, QueryError::TooMuch { .. }), "{error:?}");
     assert_eq!(left_in(&dir), 0);
 }
+
+/// Queries whose results or lists are outside the pool of a session, each far beyond the bound.
+const GREEDY: [&str; 5] = [
+    "SELECT count(*) FROM (SELECT unnest(range(0, 3000000000)))",
+    "SELECT length(repeat('x', 2000000000))",
+    "SELECT max(array_length(range(0, 200000000)))",
+    "SELECT length(lpad('x', 2000000000))",
+    // The list is small and made once, but repeated for every row before it is unpacked.
+    "SELECT count(*) FROM (SELECT unnest(range(0, 100000)) FROM (SELECT unnest(range(0, 50000))))",
+];
+const CHILD_ASKS: &str = "SHOPTIDE_TEST_ASKS";
+const CHILD_BOUND: usize = 64 * MIB;
+
+/// Not a test: the process that asks a greedy query.
+#[test]
+fn child_that_asks() {
+    let Ok(sql) = std::env::var(CHILD_ASKS) else { return };
+    shoptide_query::watch_memory(CHILD_BOUND, |why| {
+        println!("ENDED {why}");
+        std::process::exit(7);
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        println!("ENDED {}", refused(&shop(CHILD_BOUND, 0, &dir), &sql).await);
+    });
+    std::process::exit(7);
+}
+
+#[test]
+fn results_of_functions_and_lists_stay_within_the_bound() {
+    for sql in GREEDY {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "bounds::child_that_asks", "--nocapture"])
+            .env(CHILD_ASKS, sql)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut peak_kib = 0;
+        let status = loop {
+            let told = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let peak = told.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let peak = peak.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+            peak_kib = peak_kib.max(peak.unwrap_or(0));
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        };
+        let mut out = String::new();
+        std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut out).unwrap();
+        println!("{sql}: peak {} MiB: {out}", peak_kib >> 10);
+        assert_eq!(status.code(), Some(7), "{sql}: {out}");
+        assert!(out.contains("ENDED") && out.contains("sql.memory_mib"), "{sql}: {out}");
+        let most = shoptide_query::process_bytes_max(CHILD_BOUND) + 512 * MIB as u64;
+        assert!(peak_kib << 10 < most, "{sql}: {peak_kib} KiB");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_that_grow_answer_within_the_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = "SELECT length(repeat('ab', 3)), lpad('x', 3, 'y'), array_length(range(0, 10, 3)), \
+               array_length(generate_series(DATE '2026-01-01', DATE '2026-01-03', INTERVAL '1 day')), \
+               array_length(list_repeat(1, 4)), replace('aba', 'a', 'cc')";
+    assert_eq!(rows(&shop(CHILD_BOUND, 0, &dir), sql).await, [["6", "yyx", "4", "3", "4", "ccbcc"]]);
+    let seconds = "SELECT array_length(generate_series(TIMESTAMP '1900-01-01', TIMESTAMP '2026-01-01', INTERVAL '1 second'))";
+    let error = refused(&shop(CHILD_BOUND, 0, &dir), seconds).await;
+    assert!(matches!(error, QueryError::TooMuch { .. }), "{error:?}");
+}
+
+#[test]
+fn a_statement_too_long_for_the_stack_is_refused() {
+    for chain in [" + 1", " OR true", "::int", " UNION SELECT 1", " IS NULL"] {
+        let sql = format!("SELECT 1{}", chain.repeat(500_000));
+        let error = shoptide_query::Statement::all(&sql).unwrap_err();
+        assert!(error.is_refusal() && error.to_string().contains("2000 operators"), "{error}");
+    }
+    // What is just within goes through on the stack of a program's first thread.
+    let asked = std::thread::Builder::new().stack_size(8 * MIB).spawn(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let small = shop(CHILD_BOUND, 0, &dir);
+            let sum = format!("SELECT n{} FROM (SELECT unnest(range(0, 1)) AS n)", " + 1".repeat(1_990));
+            assert_eq!(rows(&small, &sum).await, [["1990"]]);
+            let or = format!(
+                "SELECT count(*) FROM (SELECT unnest(range(0, 9)) AS n) WHERE n = 0{}",
+                " OR n = 3".repeat(990)
+            );
+            assert_eq!(rows(&small, &or).await, [["2"]]);
+        });
+    });
+    asked.unwrap().join().unwrap();
+}
