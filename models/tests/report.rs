@@ -7,7 +7,8 @@ use shoptide_models::blend::Source;
 use shoptide_models::catalogue::{Catalogue, CatalogueBuilder, CatalogueItem};
 use shoptide_models::list::list_name;
 use shoptide_models::report::{
-    Act, Credit, Dimension, Journey, Members, Period, Rules, Seen, Shelf, Tallies, attribute,
+    Act, Credit, Deed, Dimension, GROUPS_MAX, Journey, Members, OTHER_GROUPS, Period, Rules, Seen, Shelf,
+    Tallies, attribute,
 };
 use shoptide_schemas::time::DAY_MS;
 use shoptide_schemas::{Currency, EventMs, EventType, Feedback, ItemId};
@@ -80,7 +81,20 @@ impl Story {
     }
 
     fn journey(&self, credit: Credit) -> Journey {
-        attribute(&mut self.acts.clone(), &Rules::new(Period::ALL, WINDOW, credit).unwrap())
+        self.within(Period::ALL, WINDOW, credit)
+    }
+
+    /// As a report of a period has it: no more is read than its rules say.
+    fn within(&self, period: Period, window_ms: i64, credit: Credit) -> Journey {
+        let rules = Rules::new(period, window_ms, credit).unwrap();
+        let mut acts: Vec<Act> = self.acts.iter().copied().filter(|act| rules.reads().has(act.at)).collect();
+        attribute(&mut acts, &rules)
+    }
+
+    /// The same with the last event changed.
+    fn last(&mut self, change: impl Fn(&mut Act)) -> &mut Self {
+        self.acts.last_mut().into_iter().for_each(change);
+        self
     }
 }
 
@@ -193,13 +207,50 @@ fn a_refund_takes_back_from_its_line_else_from_the_newest() {
     assert_eq!(returned(&story), (vec![2, 0], vec![0, 1], 2));
     let mut story = Story::new();
     bought(&mut story);
-    story.event("r", Refund, 9, "A", "", Some(("C9", "7")));
+    story.tell(Refund, 9, "A", "");
     assert_eq!(returned(&story), (vec![0, 2], vec![1, 0], 2));
     story.event("s", Refund, 10, "A", "", None).event("t", Refund, 11, "A", "", None);
     assert_eq!(returned(&story), (vec![2, 2], vec![0, 0], 4), "more came back than was ever sold");
     let mut story = Story::new();
     story.event("r", Refund, 0, "A", "", Some(("o1", "1"))).event("p", Buy, 5, "A", "", Some(("o1", "1")));
     assert_eq!(returned(&story).0, [0], "what comes back was bought before");
+}
+
+#[test]
+fn a_refund_of_an_order_leaves_other_orders_alone() {
+    let back = |story: &Story| {
+        let journey = story.journey(Credit::LastClick);
+        let pieces: Vec<u32> = journey.sold.iter().map(|s| s.returned).collect();
+        (pieces, journey.refunded.iter().map(|r| (r.quantity, r.matched)).collect::<Vec<_>>())
+    };
+    // A line that nobody knows by its name: the item's in that order, not the newest of all.
+    let mut story = Story::new();
+    story.event("p1", Buy, 1, "A", "", Some(("G1", "1"))).last(|act| act.paid = Some((5_000_000, CNY)));
+    story.event("p2", Buy, 2, "B", "", Some(("G1", "2")));
+    story.event("p3", Buy, 3, "A", "", Some(("G2", "1"))).last(|act| act.paid = Some((7_000_000, CNY)));
+    story.event("r", Refund, 9, "A", "", Some(("G1", "item:A")));
+    assert_eq!(back(&story), (vec![2, 0, 0], vec![(2, 2)]));
+    // More than the order had: the rest is not taken from elsewhere.
+    story.event("r2", Refund, 10, "A", "", Some(("G1", "again")));
+    assert_eq!(back(&story), (vec![2, 0, 0], vec![(2, 2), (2, 0)]));
+    // One of no order goes by the newest that has some, as ever.
+    story.tell(Refund, 11, "A", "").tell(Refund, 12, "A", "");
+    assert_eq!(back(&story).0, [2, 0, 2]);
+
+    // An order from before what is read: what was bought since stays bought, and the pieces are counted.
+    let mut story = Story::new();
+    story.event("old", Buy, -20 * DAY_MS, "A", "", Some(("OLD", "1")));
+    story.tell(Click, -6 * DAY_MS, "A", L1);
+    story.event("new", Buy, -6 * DAY_MS + 1, "A", "", Some(("NEW", "1")));
+    story.event("r", Refund, -6 * DAY_MS + 2, "A", "", Some(("OLD", "1")));
+    let period = Period { from: BEGIN - 7 * DAY_MS, to: BEGIN - 5 * DAY_MS };
+    let journey = story.within(period, WINDOW, Credit::LastClick);
+    assert_eq!(journey.sold.iter().map(|s| (s.quantity, s.returned)).collect::<Vec<_>>(), [(2, 0)]);
+    let shelf = shelf();
+    let mut tallies = Tallies::new(&shelf);
+    tallies.add(&journey, period, None, &shelf);
+    assert_eq!((tallies.total().converted, tallies.total().returned), (1, 0));
+    assert_eq!((tallies.refunds, tallies.pieces_unmatched), (1, 2));
 }
 
 #[test]
@@ -217,6 +268,82 @@ fn the_last_word_of_a_user_counts() {
     story.tell(Say, 0, "A", L1).tell(Say, 1, "A", L2).tell(Say, 2, "A", L1);
     let journey = story.journey(Credit::LastClick);
     assert_eq!(journey.opinions.iter().map(|o| o.at - BEGIN).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn what_is_said_of_a_period_that_is_over_stays_as_it_is() {
+    let said = |at: i64, word: Feedback| (at * DAY_MS, word);
+    let mut story = Story::new();
+    for (at, word) in [said(-10, Feedback::Dislike), said(-8, Feedback::Like), said(-6, Feedback::Dislike)] {
+        let place = Feedback::ALL.iter().position(|known| *known == word).unwrap();
+        let deed = Deed::Opinion(u8::try_from(place).unwrap());
+        story.tell(Say, at, "A", L1).last(|act| act.deed = deed);
+    }
+    let period = Period { from: BEGIN - 9 * DAY_MS, to: BEGIN - 7 * DAY_MS };
+    for window in [60_000, DAY_MS, 7 * DAY_MS, 90 * DAY_MS] {
+        let shelf = shelf();
+        let mut tallies = Tallies::new(&shelf);
+        tallies.add(&story.within(period, window, Credit::LastClick), period, None, &shelf);
+        let satisfaction = tallies.total().satisfaction();
+        assert_eq!((satisfaction.n, satisfaction.of), (1, 1), "window {window}");
+    }
+}
+
+#[test]
+fn sums_are_of_the_period_and_not_of_the_window_around_it() {
+    let mut story = Story::new();
+    for (n, at) in [(0, -2 * DAY_MS), (1, 0), (2, 12 * 3_600_000), (3, 2 * DAY_MS)] {
+        let (click, cart, shown) = (format!("k{n}"), format!("c{n}"), format!("s{n}"));
+        story.event(&click, Click, at, "A", L1, None).event(&cart, Cart, at + 1, "A", "", None);
+        story.event(&shown, Show, at, "A", L1, None).event(&shown, Show, at + 2, "A", L1, None);
+    }
+    story.tell(Cart, 10, "B", "");
+    let period = Period { from: BEGIN, to: BEGIN + DAY_MS };
+    let mut before = Story::new();
+    before.tell(Cart, -DAY_MS, "A", "");
+    // By credit `shown` a click leaves nothing but this.
+    let mut clicked = Story::new();
+    clicked.tell(Click, 5, "A", L1);
+    let shelf = shelf();
+    for credit in [Credit::LastClick, Credit::LastShown] {
+        let mut tallies = Tallies::new(&shelf);
+        for story in [&story, &before, &clicked] {
+            tallies.add(&story.within(period, WINDOW, credit), period, None, &shelf);
+        }
+        assert_eq!((tallies.carts, tallies.carts_credited), (3, 2), "{credit:?}");
+        assert_eq!((tallies.repeats, tallies.users), (2, 2), "{credit:?}");
+    }
+}
+
+#[test]
+fn groups_beyond_the_bound_are_one_that_is_no_other() {
+    let models = GROUPS_MAX + 25;
+    let mut story = Story::new();
+    for model in 0..models {
+        story.tell(Show, model as i64, "A", &format!("t-{model}-10"));
+    }
+    let shelf = shelf();
+    let mut tallies = Tallies::new(&shelf);
+    tallies.add(&story.journey(Credit::LastClick), Period::ALL, Some("others"), &shelf);
+    let of = |dimension: Dimension| {
+        let groups = tallies.groups().filter(move |g| g.dimension == dimension);
+        groups.map(|g| (g.name, g.counts.shown)).collect::<Vec<_>>()
+    };
+    let rows = of(Dimension::Model);
+    assert_eq!(rows.len(), GROUPS_MAX + 1);
+    assert_eq!(rows.iter().find(|row| row.0 == OTHER_GROUPS), Some(&(OTHER_GROUPS, 25)));
+    assert_eq!(rows.iter().map(|row| row.1).sum::<u64>(), tallies.total().shown);
+    assert_eq!(of(Dimension::Segment), [("others", models as u64)]);
+
+    // Of a catalogue with as many categories, one of them called so.
+    let mut builder = CatalogueBuilder::default();
+    for n in 0..models as u32 {
+        let category = if n == 0 { OTHER_GROUPS.to_owned() } else { format!("category {n}") };
+        let row = CatalogueItem { category, ..CatalogueItem::default() };
+        builder.put(id(&format!("i{n}")), row, n);
+    }
+    let shelf = Shelf::of(Arc::new(builder.finish(1)));
+    assert_eq!(shelf.categories().iter().filter(|name| *name == OTHER_GROUPS).count(), 1);
 }
 
 #[test]

@@ -33,7 +33,30 @@ pub async fn run(args: Models) -> anyhow::Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// Refuses a name that nobody has, before anything else is said of it.
+fn known(all: &[Standing], name: Name) -> anyhow::Result<&Standing> {
+    all.iter().find(|one| one.name == name).ok_or_else(|| {
+        Refused(format!("there is no model {name}; `shoptide models list` names those that there are")).into()
+    })
+}
+
 async fn carry_out(what: ModelsWhat, shelf: &Shelf, params: &TrainParams) -> anyhow::Result<()> {
+    let named = match &what {
+        ModelsWhat::List { .. } => Vec::new(),
+        ModelsWhat::Show { model, .. } => vec![*model],
+        ModelsWhat::Compare { a, b, .. } => vec![*a, *b],
+        ModelsWhat::Promote { candidate, .. } => vec![*candidate],
+        // Of a candidate there is more to say, whether it is there or not.
+        ModelsWhat::Rollback { version } => {
+            version.iter().filter(|name| matches!(name, Name::Version(_))).copied().collect()
+        }
+    };
+    if !named.is_empty() {
+        let all = list(&*shelf.truth).await?;
+        for name in named {
+            known(&all, name)?;
+        }
+    }
     match what {
         ModelsWhat::List { json } => {
             let all = list(&*shelf.truth).await?;
@@ -61,11 +84,7 @@ async fn carry_out(what: ModelsWhat, shelf: &Shelf, params: &TrainParams) -> any
         }
         ModelsWhat::Show { model, json } => {
             let all = list(&*shelf.truth).await?;
-            let Some(one) = all.iter().find(|one| one.name == model) else {
-                let message =
-                    format!("there is no model {model}; `shoptide models list` names those that there are");
-                return Err(Refused(message).into());
-            };
+            let one = known(&all, model)?;
             if json { outln!("{}", said(&all, one)) } else { show(&all, one) }
         }
         ModelsWhat::Compare { a, b, json } => {

@@ -28,6 +28,8 @@ use crate::render::table;
 use crate::services;
 use crate::{out, outln};
 
+/// Groups of one kind that the terminal shows; the files have all of them.
+const GROUPS: usize = 50;
 /// Places of the user's list that a page shows.
 const PLACES: usize = 20;
 
@@ -243,7 +245,8 @@ fn span_ms(text: &str) -> Option<i64> {
 
 fn print(report: &Report) -> anyhow::Result<()> {
     let reading = &report.reading;
-    outln!("{} events of {} users, from the {}", reading.events, report.totals.users, reading.source)?;
+    let (events, users) = (reading.events, report.totals.users);
+    outln!("{events} events from the {}; {users} users did something in the period", reading.source)?;
     let share = |rate: &Rate| rate.rate.map_or(String::new(), |rate| format!("{:.2} %", rate * 100.0));
     for dimension in Dimension::ALL {
         let rows: Vec<Vec<String>> = report
@@ -261,6 +264,7 @@ fn print(report: &Report) -> anyhow::Result<()> {
             })
             .collect();
         if !rows.is_empty() {
+            let (shown, more) = (rows.get(..GROUPS).unwrap_or(&rows), rows.len().saturating_sub(GROUPS));
             let headings = [
                 dimension.as_str(),
                 "shown",
@@ -270,7 +274,10 @@ fn print(report: &Report) -> anyhow::Result<()> {
                 "conversion",
                 "satisfied",
             ];
-            out!("\n{}", table(&headings, &rows))?;
+            out!("\n{}", table(&headings, shown))?;
+            if 0 < more {
+                outln!("{more} more in groups.csv of --out, and in --json")?;
+            }
         }
     }
     let members: Vec<Vec<String>> = report

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shoptide_jobs::report::{Events, report_of_days};
+use shoptide_jobs::report::{Events, ReportError, report_of_days};
 use shoptide_jobs::schedule::{Job, JobContext, JobError, JobOutcome, Progress, Registry};
 use shoptide_jobs::segments::segment_once;
 
@@ -91,8 +91,13 @@ async fn report(context: &JobContext, progress: &Progress) -> Result<JobOutcome,
     let now_ms = progress.due_ms().unwrap_or_else(|| system_clock()());
     let (catalogue, events) = (train.live.catalogue(), lake_events(context).await?);
     let made = report_of_days(&train.log, &train.truth, catalogue, events, &folder, now_ms).await;
-    let made = made.map_err(JobError::later)?;
+    let made = made.map_err(unmade)?;
     Ok(JobOutcome { rows: made.rows, note: format!("in {}", folder.display()) })
+}
+
+/// A folder that may not be replaced, or a damaged file, is the same at the next attempt.
+fn unmade(error: ReportError) -> JobError {
+    JobError { retryable: error.passes(), message: error.to_string() }
 }
 
 /// The lake's, if something is archived.
@@ -107,7 +112,7 @@ async fn lake_events(context: &JobContext) -> Result<Option<Arc<dyn Events>>, Jo
         return Ok(None);
     }
     let lake = Lake::open(&options).await.map_err(|error| told(error.passes(), error))?;
-    let events = LakeEvents::open(lake).await.map_err(JobError::later)?;
+    let events = LakeEvents::open(lake).await.map_err(unmade)?;
     Ok(if events.is_empty() { None } else { Some(Arc::new(events)) })
 }
 

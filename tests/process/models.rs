@@ -73,6 +73,10 @@ async fn a_candidate_is_refused_promoted_and_taken_back_beside_a_running_shop() 
     until("the older model", || async { (again <= listed(&url).await).then_some(()) }).await;
     models(dir.path(), &["rollback", "c1"]).refused(&["was never served"]);
     models(dir.path(), &["promote", "1"]).refused(&["was served already"]);
+    for no in [["show", "99"], ["promote", "99"], ["promote", "c99"], ["rollback", "99"]] {
+        models(dir.path(), &no).refused(&["no model", no[1], "models list"]);
+    }
+    models(dir.path(), &["compare", "1", "99"]).refused(&["no model 99"]);
     models(dir.path(), &["show", "999"]).refused(&["no model 999"]);
     models(dir.path(), &["show", "x"]).refused(&["a candidate such as"]);
     assert!(!running.err.text().contains("\"ERROR\""), "{}", running.err.text());

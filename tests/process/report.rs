@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use serde_json::Value;
+use shoptide_schemas::EventMs;
+use shoptide_schemas::time::DAY_MS;
 
 use crate::common::{Ended, caught_up, now_ms, path, post, rested_shop, run, shop, up};
 
@@ -121,6 +123,24 @@ fn bad_arguments_are_refused() {
     ] {
         report(dir.path(), more).refused(&[why]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_report_that_may_not_replace_a_folder_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    rested_shop(dir.path()).await;
+    // The last whole day, whichever side of midnight this runs on.
+    for back in [0, 1] {
+        let day = EventMs(now_ms() - back * DAY_MS).to_rfc3339();
+        let folder = dir.path().join("reports").join(&day[..10]);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+    }
+    let ran = run(&["jobs", "--data-dir", path(dir.path()), "run", "report", "--json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let ran: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(ran["status"], "refused", "{ran:#}");
+    assert!(ran["error"].as_str().unwrap().contains("notes.txt"), "{ran:#}");
 }
 
 #[cfg(feature = "lake")]

@@ -11,8 +11,6 @@ use super::gather::Gathered;
 
 /// Items of the table of what is shown most.
 const ITEMS_MAX: usize = 100;
-/// Groups of one kind that a report names, the most shown; the sums are over all.
-const GROUPS_SHOWN_MAX: usize = 200;
 
 /// What was read, and what of it does not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -92,8 +90,9 @@ pub struct DayRow {
 /// Sums over all of the period, whether or not a list has a part in them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Totals {
+    /// Users who did something in the period.
     pub users: u64,
-    /// Repeats of an event or of an order's line.
+    /// Repeats of an event or of an order's line in the period.
     pub repeats: u64,
     pub lines: u64,
     pub lines_credited: u64,
@@ -104,6 +103,7 @@ pub struct Totals {
     pub net: Money,
     /// Pieces that came back of which no sale was read.
     pub pieces_unmatched: u64,
+    /// Additions to carts.
     pub carts: u64,
     pub carts_credited: u64,
     /// Displays that name a list and no item of it.
@@ -191,7 +191,7 @@ pub fn credit_name(credit: Credit) -> &'static str {
     }
 }
 
-/// By dimension, the most shown first, then the most clicked.
+/// By dimension, the most shown first, then the most clicked. All of them, so that the rows of a kind come to the total.
 fn groups(gathered: &Gathered) -> Vec<GroupRow> {
     let mut rows = Vec::new();
     for dimension in Dimension::ALL {
@@ -202,7 +202,6 @@ fn groups(gathered: &Gathered) -> Vec<GroupRow> {
             let size = |row: &GroupRow| (row.click_through.of, row.conversion.of, row.satisfaction.of);
             size(b).cmp(&size(a)).then(a.group.cmp(&b.group))
         });
-        of.truncate(GROUPS_SHOWN_MAX);
         rows.extend(of);
     }
     rows

@@ -1,5 +1,6 @@
 //! What a caller can do about a report that was not made.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use shoptide_live::LiveError;
@@ -14,7 +15,10 @@ pub enum ReportError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Live(#[from] LiveError),
-    /// A file of the lake is damaged, or its store away.
+    /// Retry later: the lake's store is away, or a file was replaced while it was read.
+    #[error("the lake cannot be read now: {0}")]
+    LakeAway(String),
+    /// Stop: a file of the lake is damaged.
     #[error("the lake cannot be read: {0}")]
     Lake(String),
     /// Take another folder.
@@ -28,6 +32,28 @@ pub enum ReportError {
 }
 
 impl ReportError {
+    /// Whether the same report may succeed later.
+    pub fn passes(&self) -> bool {
+        let log = |error: &LogError| !matches!(error, LogError::Unusable(_));
+        let store = |error: &StoreError| !matches!(error, StoreError::Unusable(_));
+        match self {
+            Self::Log(error) | Self::Live(LiveError::Log(error)) => log(error),
+            Self::Store(error) | Self::Live(LiveError::Store(error)) => store(error),
+            // A damaged row stays damaged; a model is made again by the next training.
+            Self::Live(error) => !matches!(error, LiveError::Catalogue { .. }),
+            Self::LakeAway(_) => true,
+            // A full disk may have room later; what is not allowed, or no folder, needs a person.
+            Self::Unwritable { source, .. } => !matches!(
+                source.kind(),
+                ErrorKind::PermissionDenied
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::NotADirectory
+                    | ErrorKind::AlreadyExists
+            ),
+            Self::Lake(_) | Self::Out { .. } | Self::Text(_) => false,
+        }
+    }
+
     pub(crate) fn text(error: impl std::fmt::Display) -> Self {
         Self::Text(error.to_string())
     }

@@ -43,7 +43,11 @@ const EVERYWHERE: u32 = u32::MAX;
 
 impl From<LakeError> for ReportError {
     fn from(error: LakeError) -> Self {
-        Self::Lake(error.to_string())
+        // One that is missing was tidied away meanwhile, or the next try says so again.
+        match error.passes() || matches!(error, LakeError::Missing { .. }) {
+            true => Self::LakeAway(error.to_string()),
+            false => Self::Lake(error.to_string()),
+        }
     }
 }
 

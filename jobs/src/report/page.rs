@@ -9,8 +9,9 @@ use crate::plot::{Mark, Panel, PlotError, Series, draw};
 
 /// Groups that a picture compares.
 const BARS_MAX: usize = 8;
-/// Groups that the page lists; the table beside it has more.
+/// Rows of a table on the page; the file beside it has all of them, and the page says how many more.
 const ROWS_MAX: usize = 50;
+const ITEMS_MAX: usize = 20;
 const DAY_MS: i64 = shoptide_schemas::time::DAY_MS;
 
 /// The whole page, in one text.
@@ -22,8 +23,8 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
     html.text(&period(report));
     let reading = &report.reading;
     html.note(&format!(
-        "{} events read from the {}, of {} users; {} repeats count once. Left out: {} told again by the stream, {} \
-         too late, {} beyond one user's share, and all of {} erased users. A rate's interval is Wilson's, 95 %.",
+        "{} events of the period and of a window before and behind it, from the {}. In the period {} users did something, and {} repeats \
+         count once. Left out: {} told again by the stream, {} too late, {} beyond one user's share, and all of {} erased users. A rate's interval is Wilson's, 95 %.",
         reading.events,
         reading.source,
         report.totals.users,
@@ -61,20 +62,13 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
         (Dimension::Model, "By version of the model"),
     ] {
         html.heading(heading);
-        let rows: Vec<&GroupRow> = report.of_dimension(dimension).take(ROWS_MAX).collect();
-        funnel(&mut html, &rows);
+        let rows: Vec<&GroupRow> = report.of_dimension(dimension).collect();
+        funnel(&mut html, rows.get(..ROWS_MAX).unwrap_or(&rows));
+        more(&mut html, rows.len(), ROWS_MAX, "", "groups.csv");
     }
     html.heading("Satisfaction");
     html.note("What users say of items of lists, their last word each; satisfied are likes and purchases they told of.");
-    let said = |row: &&GroupRow| 0 < row.satisfaction.of;
-    let rows = report.groups.iter().filter(said).take(ROWS_MAX).map(|row| {
-        let mut cells = vec![row.dimension.as_str().to_owned(), row.group.clone()];
-        cells.extend([row.like, row.bought, row.dislike, row.not_interested].map(|n| n.to_string()));
-        cells.push(share(&row.satisfaction));
-        cells
-    });
-    let headings = ["by", "group", "like", "bought", "dislike", "not interested", "satisfied"];
-    html.table(&headings, 2, &rows.collect::<Vec<_>>());
+    satisfaction(&mut html, report);
     exposure(&mut html, report);
     members(&mut html, report);
     Ok(html.finish())
@@ -130,6 +124,31 @@ fn funnel(html: &mut Html, rows: &[&GroupRow]) {
     html.table(&headings, 1, &rows.iter().map(row).collect::<Vec<_>>());
 }
 
+/// Every kind has its share of the table: categories by the hundred leave room for sources.
+fn satisfaction(html: &mut Html, report: &Report) {
+    let kinds = Dimension::ALL.map(|dimension| {
+        (dimension, report.of_dimension(dimension).filter(|row| 0 < row.satisfaction.of).collect::<Vec<_>>())
+    });
+    let rows = kinds.iter().flat_map(|(_, rows)| rows.iter().take(ROWS_MAX)).map(|row| {
+        let mut cells = vec![row.dimension.as_str().to_owned(), row.group.clone()];
+        cells.extend([row.like, row.bought, row.dislike, row.not_interested].map(|n| n.to_string()));
+        cells.push(share(&row.satisfaction));
+        cells
+    });
+    let headings = ["by", "group", "like", "bought", "dislike", "not interested", "satisfied"];
+    html.table(&headings, 2, &rows.collect::<Vec<_>>());
+    for (dimension, rows) in &kinds {
+        more(html, rows.len(), ROWS_MAX, &format!(" by {}", dimension.as_str()), "groups.csv");
+    }
+}
+
+/// What a table of the page leaves to the file beside it.
+fn more(html: &mut Html, rows: usize, max: usize, of: &str, file: &str) {
+    if max < rows {
+        html.note(&format!("{} more rows{of} in {file}.", rows - max));
+    }
+}
+
 fn exposure(html: &mut Html, report: &Report) {
     let e = &report.exposure;
     html.heading("Who is shown");
@@ -163,12 +182,14 @@ fn exposure(html: &mut Html, report: &Report) {
         "displays over lines",
     ];
     html.table(&headings, 1, &rows.collect::<Vec<_>>());
+    more(html, report.categories.len(), ROWS_MAX, "", "categories.csv");
     html.heading("Most shown");
-    let rows = report.items.iter().take(20).map(|row| {
+    let rows = report.items.iter().take(ITEMS_MAX).map(|row| {
         let counts = [row.shown, row.clicked, row.bought].map(|n| n.to_string());
         [row.item_id.clone(), row.title.clone()].into_iter().chain(counts).collect()
     });
     html.table(&["item", "title", "shown", "clicked", "lines bought"], 2, &rows.collect::<Vec<_>>());
+    more(html, report.items.len(), ITEMS_MAX, "", "items.csv");
 }
 
 fn members(html: &mut Html, report: &Report) {

@@ -1,12 +1,27 @@
 //! A folder that is written whole or not at all: beside its place under another name, then moved there.
 
-use std::io::Write;
+use std::fs::FileType;
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::ReportError;
 
 /// What says that a folder holds a report of ours and may be replaced by the next.
 const MARK: &str = "report.json";
+/// All that reports write, of a shop and of one user.
+const FILES: [&str; 8] = [
+    "index.html",
+    "groups.csv",
+    "days.csv",
+    "items.csv",
+    "categories.csv",
+    "members.csv",
+    "moments.csv",
+    MARK,
+];
 
 /// One file of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +48,7 @@ impl Folder {
     /// Refuses, before any work, what a report must not replace.
     ///
     /// # Errors
-    /// [`ReportError::Out`] if it is a file, or a folder with anything but a report.
+    /// [`ReportError::Out`] if it is a file, or a folder with anything but a report. Nothing was changed.
     pub fn begin(path: &Path) -> Result<Self, ReportError> {
         let out = |reason: &str| ReportError::Out { path: path.to_owned(), reason: reason.to_owned() };
         let name = path.file_name().ok_or_else(|| out("which is no name of a folder"))?;
@@ -42,11 +57,10 @@ impl Folder {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        if path.symlink_metadata().is_ok() {
-            let mut entries = std::fs::read_dir(path).map_err(|_| out("which is no folder"))?;
-            if entries.next().is_some() && !path.join(MARK).is_file() {
-                return Err(out("a folder with other things in it than a report"));
-            }
+        if path.symlink_metadata().is_ok()
+            && let Some(reason) = foreign(path)
+        {
+            return Err(out(&reason));
         }
         std::fs::create_dir_all(&parent).map_err(|e| ReportError::unwritable(&parent, e))?;
         Ok(Self { path: path.to_owned(), parent, name })
@@ -56,14 +70,13 @@ impl Folder {
     /// moves, none.
     ///
     /// # Errors
-    /// [`ReportError::Unwritable`]; what was there before is there still.
+    /// [`ReportError::Unwritable`], [`ReportError::Out`] if other things have come into the folder meanwhile; what was there before is
+    /// there still.
     pub fn publish(self, files: &[File]) -> Result<(), ReportError> {
         let beside = |what: &str| self.parent.join(format!(".{}.{what}-{}", self.name, std::process::id()));
-        let (new, old) = (Leftover(beside("new")), Leftover(beside("old")));
-        for stale in [&new, &old] {
-            // Of a process that was killed and had this number.
-            let _ = std::fs::remove_dir_all(&stale.0);
-        }
+        let (new, old) = (Leftover(beside("new")), beside("old"));
+        // Of a process that was killed and had this number.
+        clear(&new.0);
         std::fs::create_dir(&new.0).map_err(|e| ReportError::unwritable(&new.0, e))?;
         for file in files {
             let path = new.0.join(file.name);
@@ -74,26 +87,102 @@ impl Folder {
             };
             write().map_err(|e| ReportError::unwritable(&path, e))?;
         }
+        clear(&old);
         let there = self.path.symlink_metadata().is_ok();
         if there {
-            std::fs::rename(&self.path, &old.0).map_err(|e| ReportError::unwritable(&self.path, e))?;
+            std::fs::rename(&self.path, &old).map_err(|e| ReportError::unwritable(&self.path, e))?;
         }
-        if let Err(error) = std::fs::rename(&new.0, &self.path) {
+        // As it was; if even that fails, the error says enough.
+        let restore = |error: ReportError| {
             if there {
-                // As it was; if even that fails, the error below says enough.
-                let _ = std::fs::rename(&old.0, &self.path);
+                let _ = std::fs::rename(&old, &self.path);
             }
-            return Err(ReportError::unwritable(&self.path, error));
+            error
+        };
+        // The report took its time: somebody may have put a file of his own there.
+        if there && let Some(reason) = foreign(&old) {
+            return Err(restore(ReportError::Out { path: self.path.clone(), reason }));
         }
+        std::fs::rename(&new.0, &self.path)
+            .map_err(|error| restore(ReportError::unwritable(&self.path, error)))?;
+        clear(&old);
         Ok(())
     }
 }
 
-/// A folder that is removed again, whatever happens.
+/// Why a report may not take this folder's place; none if it is empty or holds nothing but a report.
+fn foreign(path: &Path) -> Option<String> {
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => {}
+        // Not followed, and not replaced: somebody chose where it leads.
+        Ok(meta) if meta.is_symlink() => return Some("which is a link and no folder".to_owned()),
+        _ => return Some("which is no folder".to_owned()),
+    }
+    let listed = || -> std::io::Result<Vec<(String, FileType)>> {
+        let one = |entry: std::io::Result<std::fs::DirEntry>| {
+            let entry = entry?;
+            Ok((entry.file_name().to_string_lossy().into_owned(), entry.file_type()?))
+        };
+        std::fs::read_dir(path)?.map(one).collect()
+    };
+    let mut entries = match listed() {
+        Ok(entries) => entries,
+        Err(error) => return Some(format!("which cannot be read: {error}")),
+    };
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    let marked = entries.iter().any(|(name, _)| name == MARK);
+    let ours = |(name, of): &&(String, FileType)| of.is_file() && FILES.contains(&name.as_str());
+    // Our names alone are no report: any page is called so.
+    let unmarked = || entries.first().filter(|_| !marked);
+    match entries.iter().find(|entry| !ours(entry)).or_else(unmarked) {
+        Some((name, _)) => Some(format!("a folder with other things in it than a report: {name:?}")),
+        None if marked && !is_report(&path.join(MARK)) => {
+            Some(format!("a folder with other things in it than a report: {MARK:?} is of something else"))
+        }
+        None => None,
+    }
+}
+
+/// What every report says, of a shop or of a user; any version that was ever written reads so.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "reading")]
+    _reading: ReadingHead,
+    totals: Option<IgnoredAny>,
+    groups: Option<IgnoredAny>,
+    user_id: Option<String>,
+    moments: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct ReadingHead {
+    #[serde(rename = "source")]
+    _source: String,
+    #[serde(rename = "events")]
+    _events: u64,
+}
+
+fn is_report(path: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(path) else { return false };
+    let Ok(head) = serde_json::from_reader::<_, Head>(BufReader::new(file)) else { return false };
+    (head.totals.is_some() && head.groups.is_some()) || (head.user_id.is_some() && head.moments.is_some())
+}
+
+/// Removes a folder of ours, whole or half written: its own files by name, then the folder if nothing else is in it.
+fn clear(folder: &Path) {
+    if folder.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+        for name in FILES {
+            let _ = std::fs::remove_file(folder.join(name));
+        }
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
+/// A folder that is removed again, whatever happens; once it was moved there is none.
 struct Leftover(PathBuf);
 
 impl Drop for Leftover {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        clear(&self.0);
     }
 }

@@ -417,6 +417,216 @@ async fn a_folder_is_a_report_or_what_was_there_before() {
     assert_eq!(std::fs::read_dir(out.parent().unwrap()).unwrap().count(), 1);
 }
 
+/// What is in a folder, by name.
+fn held(folder: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
+    let entry = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.unwrap();
+        let bytes = if entry.path().is_dir() { Vec::new() } else { std::fs::read(entry.path()).unwrap() };
+        (entry.file_name().into_string().unwrap(), bytes)
+    };
+    std::fs::read_dir(folder).unwrap().map(entry).collect()
+}
+
+#[tokio::test]
+async fn other_peoples_files_are_never_replaced() {
+    let log = filled(&visits(7)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut context = context(&log, Period::ALL).await;
+    let out = dir.path().join("report");
+    context.out = Some(out.clone());
+    report_once(&context).await.unwrap();
+    let whole = held(&out);
+    let user = UserId::parse("u1").unwrap();
+    // A file of somebody's beside a report, a folder, and a `report.json` of another program, alone or with our names.
+    for (name, bytes, only, said) in [
+        ("notes.txt", "mine", false, "notes.txt"),
+        (".keep", "", false, ".keep"),
+        ("photos/", "", false, "photos"),
+        ("report.json", "{\"tests\": 3, \"reading\": \"list\"}", true, "report.json"),
+        ("report.json", "not JSON", false, "report.json"),
+        ("report.json", "{\"groups\": [], \"totals\": {}}", false, "report.json"),
+        ("index.html", "a home page", true, "index.html"),
+    ] {
+        let theirs = dir.path().join("theirs");
+        std::fs::create_dir(&theirs).unwrap();
+        for (name, bytes) in whole.iter().filter(|_| !only) {
+            std::fs::write(theirs.join(name), bytes).unwrap();
+        }
+        match name.strip_suffix('/') {
+            Some(folder) => std::fs::create_dir(theirs.join(folder)).unwrap(),
+            None => std::fs::write(theirs.join(name), bytes).unwrap(),
+        }
+        let before = held(&theirs);
+        context.out = Some(theirs.clone());
+        let errors = [
+            report_once(&context).await.unwrap_err(),
+            why(&context, &user, Value::Null, Value::Null).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(&error, ReportError::Out { .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.contains("other things") && text.contains(said) && !error.passes(), "{text}");
+        }
+        assert_eq!(held(&theirs), before, "{name}");
+        assert_eq!(held(dir.path()).len(), 2, "nothing lies beside it");
+        std::fs::remove_dir_all(&theirs).unwrap();
+    }
+    // What comes while the report is made counts too.
+    context.out = Some(out.clone());
+    let late = Arc::new(Meanwhile(LogEvents(log.clone()), out.join("late.txt")));
+    context.events = late;
+    let error = report_once(&context).await.unwrap_err();
+    assert!(error.to_string().contains("late.txt"), "{error}");
+    assert_eq!(held(&out).len(), whole.len() + 1);
+    std::fs::remove_file(out.join("late.txt")).unwrap();
+    assert_eq!(held(&out), whole);
+    // Reports of both kinds replace each other.
+    context.events = Arc::new(LogEvents(log.clone()));
+    for _ in 0..2 {
+        why(&context, &user, Value::Null, Value::Null).await.unwrap();
+        assert_eq!(held(&out).len(), 3);
+        report_once(&context).await.unwrap();
+        assert_eq!(held(&out), whole);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_is_no_folder_of_ours() {
+    let log = filled(&visits(7)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut context = context(&log, Period::ALL).await;
+    let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+    context.out = Some(real.clone());
+    report_once(&context).await.unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let before = held(&real);
+    context.out = Some(link.clone());
+    assert!(report_once(&context).await.unwrap_err().to_string().contains("a link"));
+    assert!(link.is_symlink() && held(&real) == before);
+}
+
+#[tokio::test]
+async fn what_a_killed_publication_leaves_does_not_stop_the_next() {
+    let log = filled(&visits(7)).await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut context = context(&log, Period::ALL).await;
+    let out = dir.path().join("report");
+    context.out = Some(out.clone());
+    report_once(&context).await.unwrap();
+    let whole = held(&out);
+    // Between the two moves, by a process that had this one's number: in a container it always has.
+    let beside = |what: &str| dir.path().join(format!(".report.{what}-{}", std::process::id()));
+    std::fs::rename(&out, beside("old")).unwrap();
+    std::fs::create_dir(beside("new")).unwrap();
+    std::fs::write(beside("new").join("index.html"), "half").unwrap();
+    report_once(&context).await.unwrap();
+    assert_eq!(held(&out), whole);
+    assert_eq!(held(dir.path()).len(), 1, "nothing lies beside it");
+}
+
+/// A source during whose reading somebody puts a file into a folder.
+struct Meanwhile(LogEvents, std::path::PathBuf);
+
+#[async_trait]
+impl Events for Meanwhile {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    async fn groups(&self, period: Period) -> Result<Vec<EventGroup>, ReportError> {
+        std::fs::write(&self.1, "late").unwrap();
+        self.0.groups(period).await
+    }
+
+    async fn read(
+        &self,
+        group: &EventGroup,
+        period: Period,
+        take: &mut (dyn for<'a> FnMut(Seen<'a>) + Send),
+    ) -> Result<(), ReportError> {
+        self.0.read(group, period, take).await
+    }
+}
+
+#[test]
+fn what_would_only_repeat_itself_is_told_apart() {
+    use std::io::{Error, ErrorKind};
+
+    let unwritable =
+        |kind: ErrorKind| ReportError::Unwritable { path: "r".into(), source: Error::from(kind) };
+    let (unusable, reason) = ("of another version".to_owned(), "away".to_owned());
+    for (error, passes) in [
+        (ReportError::Out { path: "r".into(), reason: "which is no folder".to_owned() }, false),
+        (unwritable(ErrorKind::StorageFull), true),
+        (unwritable(ErrorKind::PermissionDenied), false),
+        (ReportError::Log(shoptide_log::LogError::Unavailable { reason: reason.clone() }), true),
+        (ReportError::Log(shoptide_log::LogError::Unusable(unusable.clone())), false),
+        (shoptide_store::StoreError::Unavailable { store: "MySQL", reason: reason.clone() }.into(), true),
+        (shoptide_store::StoreError::Unusable(unusable).into(), false),
+        (ReportError::Lake("a file is damaged".to_owned()), false),
+        (ReportError::LakeAway(reason), true),
+    ] {
+        assert_eq!(error.passes(), passes, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn groups_by_the_hundred_are_all_in_the_files_and_the_page_says_how_many() {
+    let log = log();
+    let mut sink = LogSink::new(log.clone());
+    let groups = 260;
+    let items =
+        (0..groups).map(|n| item(&format!("i{n}"), &format!("Item {n}"), &format!("category {n:03}")));
+    sink.send(items.collect()).await.unwrap();
+    let mut events = Vec::new();
+    for n in 0..groups {
+        let list = format!("p-1-{n:016x}-1-1");
+        let list = list_name(
+            &list,
+            1 + n as u64,
+            [(&ItemId::parse(&format!("i{n}")).unwrap(), SOURCES[n % 3])].into_iter(),
+        );
+        for what in ["recommendation_shown", "recommendation_clicked", "recommendation_feedback", "purchase"]
+        {
+            let told = WireEvent {
+                list_id: what.starts_with("rec").then(|| list.clone()),
+                feedback: what.ends_with("feedback").then(|| "like".to_owned()),
+                ..event(format!("{what}{n}"), what, n, n, NOW_MS - DAY_MS)
+            };
+            events.push(Outgoing::Event(told));
+        }
+    }
+    sink.send(events).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut context = context(&log, Period::ALL).await;
+    context.out = Some(dir.path().join("r"));
+    let report = report_once(&context).await.unwrap().report;
+    let total = report.of_dimension(Dimension::Total).next().unwrap();
+    assert_eq!((sums(total).0, total.like), (groups as u64, groups as u64));
+    for dimension in Dimension::ALL {
+        let of = |of: fn(&GroupRow) -> u64| report.of_dimension(dimension).map(of).sum::<u64>();
+        let sums = [of(|r| r.click_through.of), of(|r| r.conversion.n), of(|r| r.lines), of(|r| r.like)];
+        assert_eq!(sums, [groups as u64; 4], "{dimension:?}");
+    }
+    let table = std::fs::read_to_string(dir.path().join("r/groups.csv")).unwrap();
+    assert_eq!(table.lines().filter(|line| line.starts_with("category,")).count(), groups);
+    let page = std::fs::read_to_string(dir.path().join("r/index.html")).unwrap();
+    let (_, satisfaction) = page.split_once("<h2>Satisfaction</h2>").unwrap();
+    let (satisfaction, rest) = satisfaction.split_once("<h2>").unwrap();
+    for (kind, rows) in
+        [("total", 1), ("list", 1), ("source", 3), ("segment", 1), ("category", 50), ("model", 50)]
+    {
+        assert_eq!(satisfaction.matches(&format!("<tr><td>{kind}</td>")).count(), rows, "{kind}");
+    }
+    for kind in ["category", "model"] {
+        assert!(satisfaction.contains(&format!("210 more rows by {kind} in groups.csv.")), "{satisfaction}");
+    }
+    assert_eq!(page.matches("210 more rows in groups.csv.").count(), 2);
+    assert!(rest.contains("210 more rows in categories.csv.") && rest.contains("80 more rows in items.csv."));
+    assert_eq!(page.matches(" more rows").count(), 6, "nothing of tables that are whole");
+}
+
 #[tokio::test]
 async fn a_scheduled_report_is_of_whole_days_and_the_same_when_made_again() {
     use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
@@ -497,7 +707,19 @@ async fn segments_are_a_dimension_where_there_are_any() {
 async fn the_lake_gives_the_report_of_the_log() {
     use shoptide_lake::{Archiver, Lake, LakeOptions};
 
-    let log = filled(&visits(9)).await;
+    let mut visits = visits(9);
+    // Orders, what came back of them and of others, and what was said.
+    for n in 0..60 {
+        let at = NOW_MS - 9 * DAY_MS + n as i64 * 3_600_000;
+        for (what, order, later) in [("purchase", n % 7, 0), ("refund", n % 5, DAY_MS)] {
+            let told = event(format!("o{what}{n}"), what, n % 4, n % 3, at + later);
+            visits.events.push(WireEvent { order_id: Some(format!("G{order}")), ..told });
+        }
+        let told = event(format!("said{n}"), "recommendation_feedback", n % 4, n % 3, at);
+        let word = ["like", "dislike", "bought"][n % 3].to_owned();
+        visits.events.push(WireEvent { feedback: Some(word), list_id: Some("t-1-10".to_owned()), ..told });
+    }
+    let log = filled(&visits).await;
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(&LakeOptions::local(dir.path())).await.unwrap();
     assert!(LakeEvents::open(lake.clone()).await.unwrap().is_empty());

@@ -6,6 +6,7 @@ use shoptide_schemas::wire::OWN_ID_PREFIX;
 use shoptide_schemas::{Currency, EventKind, EventMs, EventType, Feedback, ItemId, ShopEvent, TimeVerdict};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128, xxh3_128_with_seed};
 
+use super::tally::OTHER_GROUPS;
 use crate::blend::Source;
 use crate::catalogue::Catalogue;
 use crate::list::{ListKind, ListName};
@@ -15,7 +16,6 @@ pub const NO_NUMBER: u32 = u32::MAX;
 /// Categories told apart by their first level; the others share one name.
 const CATEGORIES_MAX: usize = 1_000;
 const UNKNOWN_CATEGORY: &str = "unknown";
-const OTHER_CATEGORIES: &str = "other categories";
 
 /// An event as any reader of it has it: from the log or from a file.
 #[derive(Debug, Clone, Copy)]
@@ -190,7 +190,7 @@ pub struct Shelf {
 
 impl Shelf {
     pub fn of(catalogue: Arc<Catalogue>) -> Self {
-        let mut categories = vec![UNKNOWN_CATEGORY.to_owned(), OTHER_CATEGORIES.to_owned()];
+        let mut categories = vec![UNKNOWN_CATEGORY.to_owned(), OTHER_GROUPS.to_owned()];
         let mut known = std::collections::HashMap::<String, u16>::new();
         let mut of = Vec::with_capacity(catalogue.len() as usize);
         for (_, _, item) in catalogue.rows() {

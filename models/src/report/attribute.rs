@@ -140,7 +140,7 @@ pub struct Refunded {
     pub matched: u32,
 }
 
-/// What a user says of an item of a list: his last word.
+/// What a user says of an item of a list: his last word of the period.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Opinion {
     pub at: i64,
@@ -158,9 +158,11 @@ pub struct Journey {
     pub opinions: Vec<Opinion>,
     pub sold: Vec<Sold>,
     pub refunded: Vec<Refunded>,
-    /// Repeats of an event or of an order's line: they count once.
+    /// He did something in the period.
+    pub present: bool,
+    /// Repeats of an event or of an order's line in the period: they count once.
     pub repeats: u64,
-    /// Carts credited and not.
+    /// Carts of the period, credited and not.
     pub carts: u64,
     pub carts_credited: u64,
 }
@@ -171,7 +173,7 @@ pub fn attribute(acts: &mut [Act], rules: &Rules) -> Journey {
     let mut walk = Walk::new(rules);
     let mut ids = HashSet::with_capacity(acts.len());
     for act in acts.iter() {
-        if ids.insert(act.id) { walk.step(act) } else { walk.journey.repeats += 1 }
+        if ids.insert(act.id) { walk.step(act) } else { walk.repeat(act) }
     }
     for sold in &walk.journey.sold {
         let touch = sold.touch.and_then(|place| walk.journey.touches.get_mut(place));
@@ -195,7 +197,9 @@ struct Walk {
     opinions: HashMap<(u128, u128), usize>,
     lines: HashMap<u128, usize>,
     refunds: HashSet<u128>,
+    /// By item, and by order and item, the newest last.
     sold: HashMap<u128, Vec<usize>>,
+    sold_in: HashMap<(u64, u128), Vec<usize>>,
 }
 
 impl Walk {
@@ -211,13 +215,26 @@ impl Walk {
             lines: HashMap::new(),
             refunds: HashSet::new(),
             sold: HashMap::new(),
+            sold_in: HashMap::new(),
         }
     }
 
+    fn in_period(&self, act: &Act) -> bool {
+        self.rules.period.has(act.at)
+    }
+
+    fn repeat(&mut self, act: &Act) {
+        self.journey.repeats += u64::from(self.in_period(act));
+    }
+
     fn step(&mut self, act: &Act) {
+        let in_period = self.in_period(act);
+        self.journey.present |= in_period;
         match act.deed {
             Deed::Shown => self.show(act),
             Deed::Clicked => self.click(act),
+            // What he says later must not change what is known of a period that is over.
+            Deed::Opinion(_) if !in_period => {}
             Deed::Opinion(feedback) => {
                 let said = Opinion { at: act.at, tag: act.tag, number: act.number, feedback };
                 let place = self.opinions.entry((act.item, act.list)).or_insert(self.journey.opinions.len());
@@ -227,11 +244,11 @@ impl Walk {
                 }
             }
             Deed::Cart => {
-                self.journey.carts += 1;
+                self.journey.carts += u64::from(in_period);
                 let touch = self.touch_of(act);
                 if let Some(touch) = touch.and_then(|place| self.journey.touches.get_mut(place)) {
                     touch.carts += 1;
-                    self.journey.carts_credited += 1;
+                    self.journey.carts_credited += u64::from(in_period);
                 }
             }
             Deed::Bought => self.buy(act),
@@ -302,7 +319,7 @@ impl Walk {
     fn buy(&mut self, act: &Act) {
         let place = self.journey.sold.len();
         if act.line != 0 && self.lines.contains_key(&act.line) {
-            self.journey.repeats += 1;
+            self.repeat(act);
             return;
         }
         let touch = self.touch_of(act);
@@ -310,6 +327,9 @@ impl Walk {
             self.lines.insert(act.line, place);
         }
         self.sold.entry(act.item).or_default().push(place);
+        if act.order != 0 {
+            self.sold_in.entry((act.order, act.item)).or_default().push(place);
+        }
         self.journey.sold.push(Sold {
             at: act.at,
             number: act.number,
@@ -323,18 +343,23 @@ impl Walk {
         });
     }
 
-    /// Pieces come off the line that is named, else off the newest lines of the item.
+    /// Pieces come off the line that is named, else off the newest lines of the item: in the order that is named, in any if none is.
+    /// Another order's sale stands, even if the one that is named was never read.
     fn refund(&mut self, act: &Act) {
         if act.line != 0 && !self.refunds.insert(act.line) {
-            self.journey.repeats += 1;
+            self.repeat(act);
             return;
         }
         let mut left = act.quantity;
         let sold = &mut self.journey.sold;
+        let newest = match act.order {
+            0 => self.sold.get_mut(&act.item),
+            order => self.sold_in.get_mut(&(order, act.item)),
+        };
         let named = self.lines.get(&act.line).filter(|_| act.line != 0).copied();
         if let Some(line) = named.and_then(|place| sold.get_mut(place)).filter(|s| s.item == act.item) {
             left = take(line, left);
-        } else if let Some(places) = self.sold.get_mut(&act.item) {
+        } else if let Some(places) = newest {
             while 0 < left
                 && let Some(line) = places.last().and_then(|place| sold.get_mut(*place))
             {

@@ -18,4 +18,4 @@ pub use attribute::{
 pub use exposure::{CategoryExposure, ExposureShares, ItemCounts, ItemShown};
 pub use members::{MemberGroup, Members, MembersReport};
 pub use rate::{Rate, wilson};
-pub use tally::{Counts, Day, Dimension, GROUPS_MAX, Group, Money, Tallies, decimal};
+pub use tally::{Counts, Day, Dimension, GROUPS_MAX, Group, Money, OTHER_GROUPS, Tallies, decimal};

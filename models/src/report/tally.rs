@@ -12,7 +12,8 @@ use super::rate::Rate;
 
 /// Groups of one kind: models and segments there may be any number of; those that come later share one name.
 pub const GROUPS_MAX: usize = 1_000;
-const OTHER_GROUPS: &str = "others";
+/// No group of its own has this name: a category ends before its first slash.
+pub const OTHER_GROUPS: &str = "others / together";
 
 /// Micro-units by currency: there is no rate of exchange in a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -170,12 +171,15 @@ pub struct Tallies {
     pub refunds: u64,
     /// Pieces that came back of which no sale was read.
     pub pieces_unmatched: u64,
+    /// Additions to carts.
     pub carts: u64,
     pub carts_credited: u64,
     /// Lists shown without naming an item, and those of them that were clicked.
     pub whole_lists: u64,
     pub whole_lists_clicked: u64,
+    /// Repeats of an event or of an order's line in the period.
     pub repeats: u64,
+    /// Users who did something in the period.
     pub users: u64,
 }
 
@@ -185,9 +189,9 @@ impl Tallies {
         Self { items, ..Self::default() }
     }
 
-    /// Adds one user. `segment`: the name of his group, if groups are known.
+    /// Adds one user. `period`: that of the rules by which the journey was made. `segment`: the name of his group, if groups are known.
     pub fn add(&mut self, journey: &Journey, period: Period, segment: Option<&str>, shelf: &Shelf) {
-        self.users += 1;
+        self.users += u64::from(journey.present);
         self.repeats += journey.repeats;
         self.carts += journey.carts;
         self.carts_credited += journey.carts_credited;

@@ -125,7 +125,7 @@ impl Archiver {
         let base = self.lake.newest().await?;
         let ends = self.ends().await?;
         let planned =
-            plan(&base, &ends, |topic, generation| self.log.partitions_at(topic, first_offset(generation)));
+            plan(&base, &ends, |topic, generation| self.log.partitions_at(topic, first_offset(generation)))?;
         let behind = planned.iter().map(|next| behind(*next, &ends)).sum();
         let mut change = Change::new(Work::Archive, &base);
         let mut erased = Arc::new(ErasedUsers::clone(&base.erased));

@@ -26,6 +26,12 @@ pub enum LakeError {
          the lake stands at {cut}, the log begins at {first}"
     )]
     Gap { topic: Topic, partition: u32, cut: i64, first: i64 },
+    /// Stop: the log ends before what was archived of it: an older copy was restored, or it is another. Going on would
+    /// put other records under offsets that the lake has already.
+    #[error(
+        "this log is older than the lake, or another one: {topic} partition {partition} ends at {next}, the lake has it up to {cut}"
+    )]
+    Older { topic: Topic, partition: u32, cut: i64, next: i64 },
     /// Stop: an address, a key or a shape that cannot be used.
     #[error("{0}")]
     Unusable(String),

@@ -43,13 +43,17 @@ fn expired(file: &LakeFile, now_ms: i64, days: u32) -> bool {
 }
 
 impl Lake {
-    /// Drops what happened more than `days` days ago, in one commit; how many files that were.
+    /// Drops what happened more than `days` days before now or, if that is earlier, the newest append in the lake, in one commit;
+    /// how many files that were.
     ///
     /// # Errors
     /// [`LakeError::Conflict`] if another writer rewrote the same files: call again.
     pub async fn retire(&self, days: u32, now_ms: i64) -> Result<u64, LakeError> {
         let base = self.newest().await?;
         let mut change = Change::new(Work::Retire, &base);
+        // A clock that has jumped ahead would take everything away, and the right time would bring nothing back.
+        let newest_ms = base.files.iter().map(|file| file.appended_max).max().unwrap_or(now_ms);
+        let now_ms = now_ms.min(newest_ms);
         for file in base.files.iter().filter(|file| expired(file, now_ms, days)) {
             let (topic, partition) = (file.topic, file.partition);
             change.removed.push(file.path.clone());

@@ -53,6 +53,22 @@ async fn every_record_is_in_the_lake_once() {
     assert_eq!(rows(&again, &past).await.len(), 2_000);
 }
 
+/// Restored from a copy of before: what it gets next would stand under offsets that the lake has already.
+#[tokio::test]
+async fn a_log_that_ends_before_the_lake_is_refused() {
+    let (time, folder) = (Time::new(), tempfile::tempdir().unwrap());
+    let (log, older) = (memory_log(2, &time), memory_log(2, &time));
+    fill(&*log, 0, 200, 10).await;
+    fill(&*older, 0, 100, 10).await;
+    let lake = Lake::open(&LakeOptions::local(folder.path())).await.unwrap();
+    archiver(&lake, &log, &time).run().await.unwrap();
+    let before = lake.snapshot().await.unwrap();
+    let error = archiver(&lake, &older, &time).run().await.unwrap_err();
+    assert!(matches!(error, LakeError::Older { cut, next, .. } if next < cut), "{error}");
+    assert!(!error.passes());
+    assert_eq!(lake.snapshot().await.unwrap(), before);
+}
+
 #[tokio::test]
 async fn the_embedded_log_is_archived_too() {
     let (time, folder) = (Time::new(), tempfile::tempdir().unwrap());

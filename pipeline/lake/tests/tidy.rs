@@ -114,7 +114,13 @@ async fn days_beyond_the_retention_are_dropped() {
     assert!(0 < dropped && events(&after).all(|f| "2026-05-02" <= f.date.as_str()));
     let proof = lake.verify().await.unwrap();
     assert!(proof.ok && 0 < proof.retired && proof.rows + proof.retired == 300, "{proof:?}");
+    // A clock that is years ahead of everything that was appended takes nothing more.
+    assert_eq!(lake.retire(1, START_MS + 400 * DAY_MS).await.unwrap(), 0);
+    assert_eq!(lake.snapshot().await.unwrap(), after);
     // The catalogue's records stay, those that were refused go.
+    time.set(START_MS + 5 * DAY_MS);
+    log.append(vec![view(1_000, "anna", START_MS - 9 * DAY_MS)]).await.unwrap();
+    archiver(&lake, &log, &time).run().await.unwrap();
     lake.retire(1, START_MS + 5 * DAY_MS).await.unwrap();
     let after = lake.snapshot().await.unwrap();
     assert!(!after.files.is_empty() && after.files.iter().all(|f| f.topic == Topic::Catalogue));

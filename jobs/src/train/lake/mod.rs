@@ -118,6 +118,10 @@ async fn spans(log: &dyn Log, snapshot: &Snapshot, offsets: &[OffsetRow]) -> Res
                 return Err(gap(topic, partition, base, begins));
             }
             let tail = tally.map_or(base, |tally| tally.cut);
+            if marks.next < tail && generation_of(tail) == generation_of(marks.next) {
+                let older = LakeError::Older { topic, partition, cut: tail, next: marks.next };
+                return Err(older.into());
+            }
             // In a generation that the lake has not seen the log begins later than where the lake stands, with nothing between.
             if tail < marks.first && generation_of(tail) == generation_of(marks.first) && tail < marks.next {
                 return Err(gap(topic, partition, tail, marks.first));

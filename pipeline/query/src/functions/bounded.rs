@@ -159,7 +159,10 @@ fn result_bytes(name: &str, args: &[ColumnarValue], rows: usize) -> Result<u64> 
     })
 }
 
-fn range_bytes(args: &[Arg], sum: &dyn Fn(&dyn Fn(usize) -> u64) -> u64) -> Result<u64> {
+/// Adds up what each row of a batch takes.
+type Sum<'a> = &'a dyn Fn(&dyn Fn(usize) -> u64) -> u64;
+
+fn range_bytes(args: &[Arg], sum: Sum<'_>) -> Result<u64> {
     let of_time = |arg: &Arg| arg.array.data_type().is_temporal();
     let bound = |arg: &Arg| {
         let arg = if of_time(arg) {

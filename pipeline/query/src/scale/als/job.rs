@@ -113,7 +113,9 @@ async fn trained(
     let began = Instant::now();
     let raw = driver.write_query("strengths", &job.interactions_sql).await?;
     if raw.rows == 0 {
-        return Err(ScaleError::Refused("no interactions: there is nothing to train on".to_owned()));
+        let message = "no interactions in the lake: events that came more than 30 days late, of erased users, or without an item \
+            make none";
+        return Err(ScaleError::Refused(message.to_owned()));
     }
     let build_s = began.elapsed().as_secs_f64();
     observe("strengths from events", build_s);
