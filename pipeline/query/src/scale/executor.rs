@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::cluster::MESSAGE_BYTES_MAX;
-use super::jobs::UntilEnded;
+use super::jobs::{UntilEnded, yielding};
 use super::pool::Connections;
 use super::remote::{SchedulerAt, wait_for};
 use super::work_dir::WorkDir;
@@ -239,8 +239,9 @@ impl ExecutionEngine for Bounded {
                 self.bytes_max
             );
         }
+        let plan = yielding(plan)?;
         let part =
             self.engine.create_query_stage_exec(job.clone(), stage, task, outputs, plan, folder, config)?;
-        Ok(Arc::new(UntilEnded { part, job, scheduler: self.scheduler.clone() }))
+        Ok(Arc::new(UntilEnded::new(part, job, self.scheduler.clone())))
     }
 }

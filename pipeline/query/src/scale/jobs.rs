@@ -16,13 +16,18 @@ use ballista_core::serde::protobuf::{
 use ballista_executor::execution_engine::QueryStageExecutor;
 use datafusion::catalog::Session;
 use datafusion::common::exec_err;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion_proto::protobuf::LogicalPlanNode;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// Queries of a session that are remembered: more than it runs at a time.
@@ -99,33 +104,65 @@ impl QueryPlanner for Remembering {
 
 /// A part of a query, given up when the query has ended without it.
 pub(super) struct UntilEnded {
-    pub part: Arc<dyn QueryStageExecutor>,
-    pub job: JobId,
-    pub scheduler: String,
+    part: Arc<dyn QueryStageExecutor>,
+    ended: Arc<Notify>,
+    looks: JoinHandle<()>,
 }
 
 impl UntilEnded {
-    /// Resolves once the scheduler says so; one that is away says nothing.
-    async fn ended(&self) {
-        let mut client = None;
-        loop {
-            sleep(LOOK_EVERY).await;
-            if client.is_none() {
-                client = SchedulerGrpcClient::connect(self.scheduler.clone()).await.ok();
-            }
-            let Some(asked) = &mut client else { continue };
-            match asked.get_job_status(GetJobStatusParams { job_id: self.job.clone().into() }).await {
-                Ok(answer) => {
-                    let status = answer.into_inner().status.and_then(|job| job.status);
-                    // A scheduler that was started anew knows nothing of it.
-                    if matches!(status, None | Some(job_status::Status::Failed(_))) {
-                        return;
-                    }
+    /// The looks are taken by the runtime this is called in: those that run parts may all be at work.
+    pub fn new(part: Arc<dyn QueryStageExecutor>, job: JobId, scheduler: String) -> Self {
+        let ended = Arc::new(Notify::new());
+        let tell = ended.clone();
+        let looks = tokio::spawn(async move {
+            until_ended(&job, &scheduler).await;
+            tracing::info!(%job, "a part is given up: its query was ended");
+            tell.notify_one();
+        });
+        Self { part, ended, looks }
+    }
+}
+
+impl Drop for UntilEnded {
+    fn drop(&mut self) {
+        self.looks.abort();
+    }
+}
+
+/// Resolves once the scheduler says so; one that is away says nothing.
+async fn until_ended(job: &JobId, scheduler: &str) {
+    let mut client = None;
+    loop {
+        sleep(LOOK_EVERY).await;
+        if client.is_none() {
+            client = SchedulerGrpcClient::connect(scheduler.to_owned()).await.ok();
+        }
+        let Some(asked) = &mut client else { continue };
+        match asked.get_job_status(GetJobStatusParams { job_id: job.clone().into() }).await {
+            Ok(answer) => {
+                let status = answer.into_inner().status.and_then(|job| job.status);
+                // A scheduler that was started anew knows nothing of it.
+                if matches!(status, None | Some(job_status::Status::Failed(_))) {
+                    return;
                 }
-                Err(_) => client = None,
             }
+            Err(_) => client = None,
         }
     }
+}
+
+/// The same plan, whose joins let others run now and then: else one that makes many rows of few is never asked whether to stop.
+pub(super) fn yielding(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        let makes_many =
+            node.is::<CrossJoinExec>() || node.is::<NestedLoopJoinExec>() || node.is::<HashJoinExec>();
+        Ok(if makes_many {
+            Transformed::yes(Arc::new(CooperativeExec::new(node)) as _)
+        } else {
+            Transformed::no(node)
+        })
+    })
+    .data()
 }
 
 impl Debug for UntilEnded {
@@ -148,8 +185,9 @@ impl QueryStageExecutor for UntilEnded {
         context: Arc<TaskContext>,
     ) -> Result<Vec<ShuffleWritePartition>> {
         tokio::select! {
+            biased;
+            () = self.ended.notified() => exec_err!("the query was ended"),
             done = self.part.execute_query_stage(task, context) => done,
-            () = self.ended() => exec_err!("the query was ended"),
         }
     }
 

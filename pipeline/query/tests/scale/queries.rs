@@ -152,7 +152,12 @@ async fn a_query_that_is_ended_leaves_the_executors_to_others() {
         tokio::spawn(async move { session.sql(forever).await.unwrap().collect().await.map(|_| ()) })
     });
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    asked.iter().for_each(|asked| asked.abort());
+    for asked in asked {
+        if asked.is_finished() {
+            panic!("it was to go on for ever: {:?}", asked.await);
+        }
+        asked.abort();
+    }
     shop.cancel().await;
     let next = answer(session, "SELECT count(*) AS n FROM numbers WHERE n > 5");
     let next = tokio::time::timeout(std::time::Duration::from_secs(20), next).await;
