@@ -15,7 +15,7 @@ pub enum ScaleError {
     #[error("{0}")]
     Failed(String),
     #[error(transparent)]
-    Query(#[from] DataFusionError),
+    Query(DataFusionError),
     #[error(transparent)]
     Store(#[from] object_store::Error),
     #[error(transparent)]

@@ -30,6 +30,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::failed::said;
+
 /// Queries of a session that are remembered: more than it runs at a time.
 const REMEMBERED: usize = 16;
 /// For the scheduler to take note of all that has ended.
@@ -187,7 +189,7 @@ impl QueryStageExecutor for UntilEnded {
         tokio::select! {
             biased;
             () = self.ended.notified() => exec_err!("the query was ended"),
-            done = self.part.execute_query_stage(task, context) => done,
+            done = self.part.execute_query_stage(task, context) => done.map_err(said),
         }
     }
 

@@ -12,6 +12,7 @@ mod cluster;
 mod codec;
 mod error;
 mod executor;
+mod failed;
 mod interactions;
 mod jobs;
 mod pool;

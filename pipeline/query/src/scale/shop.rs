@@ -14,6 +14,7 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use shoptide_lake::{FileKind, LakeFile, Snapshot};
 
+use super::failed::query_error;
 use super::jobs::Jobs;
 use super::remote::{SchedulerAt, connect, refuse_other_tables};
 use super::{Cluster, ScaleError};
@@ -101,9 +102,10 @@ impl ClusterShop {
             LAKE_TABLES.contains(&table) || schema == Some("information_schema")
         };
         refuse_other_tables(&plan, &is_lake).map_err(|e| QueryError::Wrong(e.to_string()))?;
-        let batches = self.session.execute_logical_plan(plan).await?.execute_stream().await?;
+        let batches =
+            self.session.execute_logical_plan(plan).await?.execute_stream().await.map_err(query_error)?;
         let schema = batches.schema();
-        let batches = batches.map_err(QueryError::from).boxed();
+        let batches = batches.map_err(query_error).boxed();
         Ok(Answer { schema, batches: unless_alone(batches, self.scheduler.clone()) })
     }
 }

@@ -82,6 +82,19 @@ async fn a_cluster_answers_as_one_process_does() {
     let failed = session.sql("SELECT count(*) FROM mine").await.unwrap().collect().await.unwrap_err();
     assert!(failed.to_string().contains("is not of the lake"), "{failed}");
 
+    // What goes wrong on an executor is a sentence.
+    for (sql, told) in [
+        ("SELECT sum(1 / (n - n)) FROM numbers", "Divide by zero error"),
+        ("SELECT arrow_cast(n, 'Int8') FROM numbers", "Can't cast value"),
+        ("SELECT repeat('x', n * 1000000) FROM numbers", "its --memory-mib"),
+    ] {
+        let failed = session.sql(sql).await.unwrap().collect().await.unwrap_err();
+        let failed = ScaleError::from(failed);
+        let said =
+            matches!(&failed, ScaleError::Failed(said) if said.contains(told) && !said.contains("Error("));
+        assert!(said, "{sql}: {failed}");
+    }
+
     let plan = session.sql("SELECT 1 FROM numbers WHERE n IN (SELECT n FROM mine)").await.unwrap();
     let is_lake = |_: Option<&str>, name: &str| name == "numbers";
     let refused = refuse_other_tables(plan.logical_plan(), &is_lake).unwrap_err().to_string();
