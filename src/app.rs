@@ -332,6 +332,7 @@ pub fn train_context(
         params: Arc::new(TrainParams::of(config)),
         workers: Workers::all_cores()?,
         clock: system_clock(),
+        progress: Default::default(),
     })
 }
 
@@ -350,6 +351,7 @@ pub fn segment_context(
         runs_kept: config.segments.runs_kept,
         workers: Workers::all_cores()?,
         clock: system_clock(),
+        progress: Default::default(),
     })
 }
 

@@ -116,6 +116,7 @@ impl Folded {
             params: Arc::new(train_params(config)),
             workers: Workers::all_cores()?,
             clock: clock(),
+            progress: Default::default(),
         };
         Ok(Opened { context, _folder: folder })
     }

@@ -1,7 +1,6 @@
 //! How far a job by hand is, drawn on a terminal.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,8 +15,8 @@ pub struct Drawn(JoinHandle<()>);
 
 impl Drawn {
     /// The bar, and what a job tells it. `quiet`: none.
-    pub fn start(name: &str, quiet: bool) -> (Arc<Progress>, Self) {
-        let progress = Arc::new(Progress::default());
+    pub fn start(name: &str, quiet: bool) -> (Progress, Self) {
+        let progress = Progress::default();
         let drawn = tokio::spawn(draw(name.to_owned(), progress.clone(), quiet));
         (progress, Self(drawn))
     }
@@ -30,7 +29,7 @@ impl Drawn {
     }
 }
 
-async fn draw(name: String, progress: Arc<Progress>, quiet: bool) {
+async fn draw(name: String, progress: Progress, quiet: bool) {
     if quiet || !std::io::stderr().is_terminal() {
         return;
     }

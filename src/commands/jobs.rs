@@ -57,7 +57,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
     };
     let metrics = Arc::new(Metrics::new().context("metrics")?);
     let live = Live::start(log.clone(), truth.clone(), data.model_files(&config), metrics).await?;
-    let context = train_context(&config, &data, &log, &truth, &live)?;
+    let mut context = train_context(&config, &data, &log, &truth, &live)?;
     let mut code = ExitCode::SUCCESS;
     match job {
         Job::Train { from, mode, candidate, json } => {
@@ -68,7 +68,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
             };
             let options = TrainOptions { mode, candidate };
             let (progress, drawn) = Drawn::start("train", json);
-            progress.begin("reading, training, judging", 0);
+            context.progress = progress;
             let trained = match from.as_str() {
                 "lake" => from_lake(&config, &data, &context, options).await,
                 _ => train_as(&context, options).await.map_err(Into::into),
@@ -83,7 +83,7 @@ pub async fn run(args: Jobs) -> anyhow::Result<ExitCode> {
                 context.params = context.params.with_k(k as usize)?;
             }
             let (progress, drawn) = Drawn::start("segment", json);
-            progress.begin("finding segments", 0);
+            context.progress = progress;
             let found = segment_once(&context).await;
             drawn.end().await;
             segments::print(&found?, json)?;

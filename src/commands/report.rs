@@ -22,6 +22,7 @@ use shoptide_store::Truth;
 use crate::app::Refused;
 use crate::args;
 use crate::commands::ask::{escaped, found, list_table};
+use crate::commands::drawn::Drawn;
 use crate::commands::load_config;
 use crate::data_dir::DataDir;
 use crate::render::table;
@@ -51,20 +52,26 @@ pub async fn run(args: args::Report) -> anyhow::Result<ExitCode> {
     let log = services::open_log_patiently(&config, &data).await?;
     let asked = user.as_ref().zip(said.as_mut().map(|(_, list)| list));
     let (catalogue, truth) = known(&config, &data, &log, asked).await?;
+    let (progress, drawn) = Drawn::start("report", args.json);
     let context = ReportContext {
         events: events(&args, &config, &data, &log).await?,
         catalogue,
         segments: segments(truth.as_ref(), &log).await?,
         rules,
         out: args.out.clone(),
+        progress,
     };
     match user.zip(said) {
         Some((user, (profile, list))) => {
-            let why = why(&context, &user, profile, list).await?;
+            let why = why(&context, &user, profile, list).await;
+            drawn.end().await;
+            let why = why?;
             if args.json { outln!("{}", serde_json::to_string(&why)?)? } else { print_why(&why)? }
         }
         None => {
-            let outcome = report_once(&context).await?;
+            let outcome = report_once(&context).await;
+            drawn.end().await;
+            let outcome = outcome?;
             if args.json {
                 outln!("{}", serde_json::to_string(&outcome.report)?)?
             } else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shoptide_jobs::report::{Events, ReportError, report_of_days};
 use shoptide_jobs::schedule::{Job, JobContext, JobError, JobOutcome, Progress, Registry};
-use shoptide_jobs::segments::segment_once;
+use shoptide_jobs::segments::{SegmentContext, segment_once};
 
 use crate::app;
 use crate::data_dir::system_clock;
@@ -66,9 +66,9 @@ fn told(passes: bool, error: impl ToString) -> JobError {
 }
 
 async fn segment(context: &JobContext, progress: &Progress) -> Result<JobOutcome, JobError> {
-    progress.begin("finding segments", 0);
     let train = &context.train;
     let made = app::segment_context(&context.config, &train.truth, &train.live).map_err(JobError::never)?;
+    let made = SegmentContext { progress: progress.clone(), ..made };
     match segment_once(&made).await {
         Ok(done) => {
             let note = format!(
@@ -85,12 +85,11 @@ async fn segment(context: &JobContext, progress: &Progress) -> Result<JobOutcome
 }
 
 async fn report(context: &JobContext, progress: &Progress) -> Result<JobOutcome, JobError> {
-    progress.begin("reading events", 0);
     let (folder, train) = (context.data_dir.join(REPORTS), &context.train);
     // A run that catches up makes the report of the day it missed.
     let now_ms = progress.due_ms().unwrap_or_else(|| system_clock()());
     let (catalogue, events) = (train.live.catalogue(), lake_events(context).await?);
-    let made = report_of_days(&train.log, &train.truth, catalogue, events, &folder, now_ms).await;
+    let made = report_of_days(&train.log, &train.truth, catalogue, events, &folder, now_ms, progress).await;
     let made = made.map_err(unmade)?;
     Ok(JobOutcome { rows: made.rows, note: format!("in {}", folder.display()) })
 }

@@ -21,6 +21,8 @@ use crate::tables::Tables;
 const QUIET: Duration = Duration::from_secs(2);
 /// How long writes without events (a sweep after the last training) may go on.
 const QUIET_WITHIN: Duration = Duration::from_secs(90);
+/// For a new owner of a shard to bring what the one before left undone: it reads the log anew for that.
+const BROUGHT_WITHIN: Duration = Duration::from_secs(20);
 /// Before the list in a cached value: its version and the echo of its key.
 const VERSION_BYTES: usize = 41;
 const HEAD_BYTES: usize = 49;
@@ -126,10 +128,11 @@ fn same<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
     assert!(more.is_empty() && fewer.is_empty(), "{what}: {more:?} are there, {fewer:?} should be");
 }
 
-/// After two seconds without a write every cached value is the stored list, byte for byte. How many lists there are, and
+/// Without a write for two seconds, every cached value becomes the stored list, byte for byte. How many lists there are, and
 /// how many of them are cached.
 async fn quiet_cache(shop: &Shop, tables: &mut Tables) -> (usize, usize) {
     let until = Instant::now() + QUIET_WITHIN;
+    let mut behind_since = None;
     loop {
         let before = written(tables).await;
         tokio::time::sleep(QUIET).await;
@@ -137,7 +140,20 @@ async fn quiet_cache(shop: &Shop, tables: &mut Tables) -> (usize, usize) {
             let cached = tokio::task::block_in_place(|| cached(shop));
             let lists = tables.lists().await;
             if written(tables).await == before {
-                return (lists.len(), compare(&lists, &cached));
+                match compare(&lists, &cached) {
+                    Ok(held) => return (lists.len(), held),
+                    // What nobody brings stays wrong.
+                    Err(wrong)
+                        if behind_since.get_or_insert_with(Instant::now).elapsed() < BROUGHT_WITHIN =>
+                    {
+                        println!("{} cached lists are behind", wrong.len());
+                    }
+                    Err(wrong) => panic!(
+                        "{} of {} cached lists are not those of the truth: {wrong:#?}",
+                        wrong.len(),
+                        cached.len()
+                    ),
+                }
             }
         }
         assert!(Instant::now() < until, "lists are written without end");
@@ -152,7 +168,11 @@ async fn written(tables: &mut Tables) -> [i64; 3] {
     ]
 }
 
-fn compare(lists: &BTreeMap<(u32, Vec<u8>), Vec<u8>>, cached: &BTreeMap<(u32, Vec<u8>), Vec<u8>>) -> usize {
+/// How many cached lists are those of the truth; else what is wrong with the others.
+fn compare(
+    lists: &BTreeMap<(u32, Vec<u8>), Vec<u8>>,
+    cached: &BTreeMap<(u32, Vec<u8>), Vec<u8>>,
+) -> Result<usize, Vec<String>> {
     let mut held = 0;
     let mut wrong = Vec::new();
     for (key, value) in cached {
@@ -169,13 +189,7 @@ fn compare(lists: &BTreeMap<(u32, Vec<u8>), Vec<u8>>, cached: &BTreeMap<(u32, Ve
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {} cached lists are not those of the truth: {wrong:#?}",
-        wrong.len(),
-        cached.len()
-    );
-    held
+    if wrong.is_empty() { Ok(held) } else { Err(wrong) }
 }
 
 /// Every cached value of the shop by shard and user.

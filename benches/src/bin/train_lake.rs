@@ -124,6 +124,7 @@ async fn train(args: &Args) -> anyhow::Result<()> {
         params: Arc::new(train_params(&config)),
         workers: Workers::all_cores()?,
         clock: clock(),
+        progress: Default::default(),
     };
     let lake = Lake::open(&LakeOptions::local(args.lake.as_deref().context("--lake")?)).await?;
     let began = Instant::now();

@@ -175,6 +175,7 @@ async fn reported(log: &Arc<SqliteLog>, events: Arc<dyn Events>) -> anyhow::Resu
         segments: None,
         rules: Rules::new(Period::ALL, WINDOW_MS, Credit::LastClick)?,
         out: None,
+        progress: Default::default(),
     };
     Ok(report_once(&context).await?.report)
 }

@@ -80,6 +80,7 @@ pub async fn row(set: &[String]) -> anyhow::Result<Row> {
             params: Arc::new(train_params(&config)),
             workers: Workers::all_cores()?,
             clock: clock(),
+            progress: Default::default(),
         },
         stopped,
     );

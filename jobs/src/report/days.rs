@@ -10,6 +10,8 @@ use shoptide_schemas::time::DAY_MS;
 use shoptide_schemas::{EventMs, USER_TOPICS};
 use shoptide_store::Truth;
 
+use crate::schedule::Progress;
+
 use super::{
     Events, LogEvents, ReportContext, ReportError, ReportOutcome, Segments, StoredSegments, report_once,
 };
@@ -30,6 +32,7 @@ pub async fn report_of_days(
     events: Option<Arc<dyn Events>>,
     folder: &Path,
     now_ms: i64,
+    progress: &Progress,
 ) -> Result<ReportOutcome, ReportError> {
     let to = now_ms - now_ms.rem_euclid(DAY_MS);
     let period = Period { from: to - DAYS * DAY_MS, to };
@@ -41,6 +44,7 @@ pub async fn report_of_days(
         segments: segments.map(|segments| Arc::new(segments) as Arc<dyn Segments>),
         rules: Rules::new(period, WINDOW_MS, Credit::LastClick).map_err(ReportError::text)?,
         out: Some(folder.join(last)),
+        progress: progress.clone(),
     };
     report_once(&context).await
 }

@@ -4,17 +4,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use shoptide_models::report::{Act, Members, Rules, Shelf, Tallies, attribute};
+use shoptide_models::report::{Act, Members, Shelf, Tallies, attribute};
 use shoptide_schemas::{EventType, TimeVerdict, UserId};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::body::Reading;
-use super::{EventGroup, Events, ReportError, Segments};
+use super::{EventGroup, ReportContext, ReportError, Segments};
 
 /// Events held at once, of 160 bytes each; a pass over a group is for so many.
 const PASS_EVENTS: u64 = 1_000_000;
 /// Events of one user: whoever has more in a period is no shopper. What is beyond is counted, not attributed.
 const USER_EVENTS_MAX: usize = 500_000;
+/// Events between two words about the progress.
+const TELL_EVENTS: u64 = 4_096;
 /// Users asked for at once, of their groups.
 const SEGMENTS_AT_ONCE: usize = 10_000;
 
@@ -37,26 +39,25 @@ pub(super) struct Kept {
 ///
 /// # Errors
 /// [`ReportError`] if a source fails.
-pub async fn gather(
-    events: &dyn Events,
-    segments: Option<&dyn Segments>,
-    rules: &Rules,
-    shelf: &Arc<Shelf>,
-) -> Result<Gathered, ReportError> {
+pub async fn gather(context: &ReportContext, shelf: &Arc<Shelf>) -> Result<Gathered, ReportError> {
+    let ReportContext { events, segments, rules, progress, .. } = context;
     let mut gathered = Gathered {
         tallies: Tallies::new(shelf),
         members: Members::default(),
         reading: Reading { source: events.name(), ..Reading::default() },
     };
-    for group in events.groups(rules.reads()).await? {
-        let passes = group.events_max.div_ceil(PASS_EVENTS).max(1);
+    let groups = events.groups(rules.reads()).await?;
+    let passes = |group: &EventGroup| group.events_max.div_ceil(PASS_EVENTS).max(1);
+    progress.begin("reading events", groups.iter().map(|group| passes(group) * group.events_max).sum());
+    for group in groups {
+        let passes = passes(&group);
         for pass in 0..passes {
             let mine = |user: &[u8]| xxh3_64(user) % passes == pass;
-            let users = collect(events, &group, rules, shelf, &mine, &mut gathered.reading).await?;
+            let users = collect(context, &group, shelf, &mine, &mut gathered.reading).await?;
             let mut users: Vec<(UserId, Kept)> = users.into_iter().collect();
             // The same report from any source.
             users.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-            let named = named(segments, &users).await?;
+            let named = named(segments.as_deref(), &users).await?;
             let (rules, shelf) = (*rules, shelf.clone());
             gathered = tokio::task::spawn_blocking(move || {
                 for (place, (user, mut kept)) in users.into_iter().enumerate() {
@@ -80,16 +81,22 @@ pub async fn gather(
 
 /// The events of those users of a group that `mine` names.
 pub(super) async fn collect(
-    events: &dyn Events,
+    context: &ReportContext,
     group: &EventGroup,
-    rules: &Rules,
     shelf: &Shelf,
     mine: &(dyn Fn(&[u8]) -> bool + Sync),
     reading: &mut Reading,
 ) -> Result<HashMap<UserId, Kept>, ReportError> {
+    let ReportContext { events, rules, progress, .. } = context;
     let reads = rules.reads();
     let mut users: HashMap<UserId, Kept> = HashMap::new();
+    let (mut seen_of_group, mut told) = (0, 0);
     let mut take = |seen: shoptide_models::report::Seen<'_>| {
+        seen_of_group += 1;
+        if told + TELL_EVENTS <= seen_of_group {
+            progress.add(TELL_EVENTS);
+            told += TELL_EVENTS;
+        }
         if !mine(seen.user) {
             return;
         }
@@ -123,6 +130,8 @@ pub(super) async fn collect(
         }
     };
     events.read(group, reads, &mut take).await?;
+    // The others of the group were of no interest.
+    progress.add(group.events_max.saturating_sub(told));
     Ok(users)
 }
 

@@ -23,6 +23,8 @@ use std::sync::Arc;
 use shoptide_models::catalogue::Catalogue;
 use shoptide_models::report::{Rules, Shelf};
 
+use crate::schedule::Progress;
+
 pub use body::{GroupRow, Reading, Report};
 pub use days::report_of_days;
 pub use error::ReportError;
@@ -47,6 +49,8 @@ pub struct ReportContext {
     pub rules: Rules,
     /// Where the page and its tables go; nothing is written without.
     pub out: Option<PathBuf>,
+    /// For whoever waits.
+    pub progress: Progress,
 }
 
 /// What a run of the job came to.
@@ -64,10 +68,11 @@ pub struct ReportOutcome {
 pub async fn report_once(context: &ReportContext) -> Result<ReportOutcome, ReportError> {
     let folder = context.out.as_deref().map(Folder::begin).transpose()?;
     let shelf = Arc::new(Shelf::of(context.catalogue.clone()));
-    let gathered = gather(&*context.events, context.segments.as_deref(), &context.rules, &shelf).await?;
+    let gathered = gather(context, &shelf).await?;
     let rows = gathered.reading.events;
     let report = Report::of(&gathered, &context.rules, &shelf);
     if let Some(folder) = folder {
+        context.progress.begin("writing", 0);
         let mut files = vec![File::new("index.html", page(&report)?.into_bytes())];
         files.extend(tables(&report)?);
         files.push(File::new("report.json", serde_json::to_vec_pretty(&report).map_err(ReportError::text)?));

@@ -62,8 +62,7 @@ pub async fn why(
     let mine = |id: &[u8]| id == user.as_bytes();
     for group in context.events.groups(context.rules.reads()).await? {
         if context.events.holds(&group, user) {
-            let users =
-                collect(&*context.events, &group, &context.rules, &shelf, &mine, &mut reading).await?;
+            let users = collect(context, &group, &shelf, &mine, &mut reading).await?;
             for (_, kept) in users {
                 erased |= kept.erased;
                 acts.extend(kept.acts);

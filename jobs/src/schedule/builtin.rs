@@ -4,11 +4,17 @@
 //! - `evaluate`, `verify` and `verify_all` only read
 //! - `tidy` forgets what no list names, which is as gone the second time
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use shoptide_log::LogError;
 use shoptide_store::StoreError;
+use tempfile::TempDir;
 
 use super::{Job, JobContext, JobError, JobOutcome, Progress, Registry};
-use crate::train::{Outcome, Tables, TrainError, Trained, forget_unneeded, held_out, train_once};
+use crate::train::{
+    Outcome, Tables, TrainContext, TrainError, Trained, forget_unneeded, held_out, train_once,
+};
 use crate::verify::{Verify, VerifyError};
 
 impl Registry<JobContext> {
@@ -46,7 +52,7 @@ async fn train(context: &JobContext, progress: &Progress) -> Result<JobOutcome, 
         let before = context.train.truth.model_pointer().await.map_err(|e| training(e.into()))?;
         let trained = match &context.trainer {
             Some(trainer) => trainer.train_now().await,
-            None => train_once(&context.train).await,
+            None => train_once(&TrainContext { progress: progress.clone(), ..context.train.clone() }).await,
         };
         races += 1;
         // Another trainer published meanwhile: begun again from there.
@@ -98,8 +104,8 @@ async fn evaluate(context: &JobContext, progress: &Progress) -> Result<JobOutcom
 
 async fn verify(context: &JobContext, progress: &Progress, all: bool) -> Result<JobOutcome, JobError> {
     progress.begin(if all { "replaying" } else { "making lists again" }, 0);
-    let scratch =
-        tempfile::tempdir().map_err(|e| JobError::later(format!("no folder for the replay: {e}")))?;
+    let scratch = scratch(&context.data_dir.join("scratch").join(if all { "verify_all" } else { "verify" }))
+        .map_err(|e| JobError::later(format!("no folder for the replay: {e}")))?;
     let lists = context.config.list_params();
     let verify = Verify {
         log: &*context.train.log,
@@ -127,6 +133,16 @@ async fn verify(context: &JobContext, progress: &Progress, all: bool) -> Result<
     );
     let rows = if all { report.records.max(0) as u64 } else { lists.recomputed as u64 };
     Ok(JobOutcome { rows, note })
+}
+
+/// An empty folder in a parent of the job's own: of a job there is one run at a time, so what is there was left by one that was
+/// killed.
+fn scratch(parent: &Path) -> std::io::Result<TempDir> {
+    match std::fs::remove_dir_all(parent) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => std::fs::create_dir_all(parent)?,
+    }
+    TempDir::new_in(parent)
 }
 
 async fn tidy(context: &JobContext, progress: &Progress) -> Result<JobOutcome, JobError> {

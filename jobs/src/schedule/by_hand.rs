@@ -1,6 +1,5 @@
 //! A job that a person runs. It has a lease of its own, so that the same job is not run twice at once, and an entry in the history.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use shoptide_config::RunRules;
@@ -70,7 +69,7 @@ impl<C: Send + Sync + 'static> ByHand<C> {
     /// [`ByHandError`] if it could not begin, or its end could not be noted.
     pub async fn run(
         self,
-        progress: Arc<Progress>,
+        progress: Progress,
         told: impl Fn(Told),
         stop: impl Future<Output = ()>,
     ) -> Result<JobRun, ByHandError> {

@@ -37,12 +37,7 @@ impl Ended {
 }
 
 /// Runs a job until it ends or its time is over. What awaits is dropped then; what works in a thread of its own is asked to stop.
-pub(super) async fn attempt<C>(
-    job: Job<C>,
-    context: Arc<C>,
-    progress: Arc<Progress>,
-    timeout: Duration,
-) -> Ended {
+pub(super) async fn attempt<C>(job: Job<C>, context: Arc<C>, progress: Progress, timeout: Duration) -> Ended {
     match tokio::time::timeout(timeout, job.run(&context, &progress)).await {
         Ok(Ok(JobOutcome { rows, note })) => {
             Ended { status: RunStatus::Ok, rows, note, error: String::new() }

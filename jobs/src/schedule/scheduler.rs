@@ -53,7 +53,7 @@ impl<C> Parts<C> {
 /// A run of this process.
 struct Running {
     run: JobRun,
-    progress: Arc<Progress>,
+    progress: Progress,
     abort: AbortHandle,
 }
 

@@ -60,6 +60,7 @@ pub(super) async fn everybody(
         for same in page.chunk_by(|a, b| a.0 == b.0) {
             let Some((shard, _)) = same.first() else { continue };
             let users: Vec<UserId> = same.iter().map(|(_, user)| user.clone()).collect();
+            context.progress.add(users.len() as u64);
             let rows = context.truth.users(*shard, &users).await?;
             let before = context.truth.user_segments(*shard, &users).await?;
             let work = Work {

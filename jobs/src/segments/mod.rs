@@ -23,6 +23,7 @@ pub use report::{
 };
 pub(crate) use served::served;
 
+use crate::schedule::Progress;
 use crate::train::{TrainError, Workers};
 
 /// Two segments of two runs are one if they are alike by this much at least (cosine of what sets them apart): below it they have less
@@ -49,6 +50,8 @@ pub struct SegmentContext {
     pub workers: Workers,
     /// Milliseconds since 1970: stamps rows, decides nothing.
     pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// For whoever waits.
+    pub progress: Progress,
 }
 
 /// Why a run was not published.
@@ -85,15 +88,18 @@ pub async fn segment_once(context: &SegmentContext) -> Result<SegmentsReport, Se
         .await
         .map_err(SegmentJobError::Work)?;
     let space = Arc::new(space);
+    context.progress.begin("reading users", 0);
     let sample = sampled::read(context, &space.0, &space.1).await?;
     let (now_ms, cut, habits) = (sample.now_ms, sample.cut, sample.habits);
     let (params, learned, of_space) = (context.params, sample.learned, space.clone());
+    let (users, shown) = (sample.users, context.progress.clone());
+    shown.begin("finding segments", 0);
     let k_before = before.as_ref().map(|b| b.segments.len());
     let found = context
         .workers
         .run(move || {
-            let mut observe = |progress: shoptide_models::model::Progress| {
-                tracing::debug!(done = progress.done, total = progress.total, "numbers of segments tried");
+            let mut observe = |tried: shoptide_models::model::Progress| {
+                shown.set(tried.done as u64, tried.total as u64);
             };
             let term = |number| of_space.0.term(number);
             fit(&learned, of_space.0.n_terms(), term, &params, k_before, &mut observe)
@@ -102,6 +108,7 @@ pub async fn segment_once(context: &SegmentContext) -> Result<SegmentsReport, Se
         .map_err(SegmentJobError::Work)??;
     let who = identify(&found.centres, before.as_ref());
     let fitted = Arc::new(found.fitted);
+    context.progress.begin("assigning users", users);
     let assigned = assign::everybody(context, &space, &fitted, &who.ids, run, now_ms).await?;
     let report = report::made(report::Made {
         run,

@@ -14,6 +14,8 @@ use super::{SegmentContext, SegmentJobError};
 /// What the walk brought.
 pub(super) struct Sampled {
     pub learned: Sample,
+    /// Walked, the sample or not.
+    pub users: u64,
     /// By user of the sample.
     pub habits: Vec<Habits>,
     /// Greatest event time at the cut.
@@ -34,11 +36,13 @@ struct Smallest<'a> {
     space: &'a ItemSpace,
     shop: &'a Shop,
     by_hash: BTreeMap<(u64, UserId), One>,
+    users: u64,
     now_ms: i64,
 }
 
 impl Smallest<'_> {
     fn take(&mut self, user: UserId, state: &UserState) {
+        self.users += 1;
         let Some(last_ms) = state.last_ms() else { return };
         self.now_ms = self.now_ms.max(last_ms);
         if state.forward().is_some() {
@@ -68,7 +72,7 @@ pub(super) async fn read(
     space: &ItemSpace,
     shop: &Shop,
 ) -> Result<Sampled, SegmentJobError> {
-    let mut smallest = Smallest { context, space, shop, by_hash: BTreeMap::new(), now_ms: 0 };
+    let mut smallest = Smallest { context, space, shop, by_hash: BTreeMap::new(), users: 0, now_ms: 0 };
     let mut user: Option<(UserId, UserState)> = None;
     let mut damaged = None;
     // Parts of one user come one after another.
@@ -100,6 +104,7 @@ pub(super) async fn read(
     let now_ms = smallest.now_ms;
     let mut made = Sampled {
         learned: Sample::default(),
+        users: smallest.users,
         habits: Vec::with_capacity(smallest.by_hash.len()),
         now_ms,
         cut: offsets

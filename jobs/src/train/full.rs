@@ -10,6 +10,7 @@ use shoptide_models::snapshot::{Kind, Lineage, Snapshot, SnapshotParts};
 use super::report::GateReport;
 use super::tables::Tables;
 use super::{Measured, TrainError, TrainParams};
+use crate::schedule::Progress;
 
 /// Trains version `version` on what the tables hold. `parent`: the version it follows; `warm`: its factors are where it starts,
 /// if they are of these parameters; `segments`: of the run that counts, in the index of the tables.
@@ -24,6 +25,7 @@ pub(super) fn train(
     parent: Option<&Snapshot>,
     warm: bool,
     segments: Arc<ServedSegments>,
+    progress: &Progress,
 ) -> Result<Snapshot, TrainError> {
     let data = tables.interactions(&params.taste)?;
     if data.nnz() == 0 {
@@ -32,7 +34,9 @@ pub(super) fn train(
     let mut measured = Measured::new();
     let warm = parent.filter(|p| warm && p.side().n_items() != 0 && p.side().params() == &params.als);
     measured.insert("warm".to_owned(), f64::from(u8::from(warm.is_some())));
+    progress.begin("training", params.als.sweeps() as u64);
     let mut observe = |sweep: als::Sweep| {
+        progress.add(1);
         tracing::debug!(sweep = sweep.index, loss = sweep.loss, "training");
         measured.insert("loss".to_owned(), sweep.loss);
     };

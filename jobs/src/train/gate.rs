@@ -18,6 +18,7 @@ use super::held_out::{K, TRAIN_SHARE, list};
 use super::report::{Compared, GateReport, Verdict};
 use super::tables::Tables;
 use super::{Measured, TrainError, TrainParams};
+use crate::schedule::Progress;
 
 /// Standard errors of the difference that are taken for chance: one of forty equal trainings would be refused with fewer.
 const CHANCE: f64 = 2.0;
@@ -47,6 +48,7 @@ pub(super) fn judge(
     params: &TrainParams,
     gate: &GateConfig,
     served: &Served<'_>,
+    progress: &Progress,
 ) -> Result<GateReport, TrainError> {
     let cases = cases(tables, params, gate.users_max, served);
     let users = cases.iter().filter(|case| !case.hidden.is_empty()).count();
@@ -61,8 +63,10 @@ pub(super) fn judge(
             why: vec![why],
         });
     }
-    let ours = twin(tables, params, cases.iter().map(|case| case.seen.clone()))?;
-    let theirs = twin(tables, &served.params, cases.iter().map(|case| case.trained_by_served.clone()))?;
+    progress.begin("judging", (params.als.sweeps() + served.params.als.sweeps()) as u64);
+    let ours = twin(tables, params, cases.iter().map(|case| case.seen.clone()), progress)?;
+    let before = cases.iter().map(|case| case.trained_by_served.clone());
+    let theirs = twin(tables, &served.params, before, progress)?;
     let pairs = measure(&cases, &ours, &theirs, &params.lists.blend);
     let metrics: Vec<Compared> = GATE_METRICS.into_iter().map(|metric| compared(metric, &pairs)).collect();
     let why = refusals(&metrics, gate);
@@ -94,11 +98,13 @@ pub(super) fn twin(
     tables: &Tables,
     params: &TrainParams,
     rows: impl Iterator<Item = Vec<(u32, f32)>>,
+    progress: &Progress,
 ) -> Result<Snapshot, TrainError> {
     let numbers = |e: &dyn std::fmt::Display| TrainError::Numbers(e.to_string());
     let train = Interactions::from_rows(tables.item_ids().len(), rows).map_err(|e| numbers(&e))?;
     let quiet = als::Training { warm: None, losses: false };
-    let factors = als::train(&train, &params.als, quiet, &mut |_| {}).map_err(|e| numbers(&e))?;
+    let factors =
+        als::train(&train, &params.als, quiet, &mut |_| progress.add(1)).map_err(|e| numbers(&e))?;
     let mut popular = vec![0_f32; train.n_cols()];
     for row in 0..train.n_rows() {
         let (items, strengths) = train.row(row);

@@ -10,6 +10,7 @@ use super::feedback::SOURCES;
 use super::gate::twin;
 use super::tables::Tables;
 use super::{TrainError, TrainParams};
+use crate::schedule::Progress;
 
 /// Places of a list that count.
 pub(super) const K: usize = 20;
@@ -53,7 +54,7 @@ impl Cut {
         if hidden.iter().all(Vec::is_empty) {
             return Err(TrainError::Nothing);
         }
-        let model = twin(tables, params, rows.iter().cloned())?;
+        let model = twin(tables, params, rows.iter().cloned(), &Progress::default())?;
         Ok(Self { model, rows, hidden })
     }
 

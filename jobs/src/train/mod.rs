@@ -36,6 +36,8 @@ use shoptide_models::snapshot::SnapshotError;
 use shoptide_models::state::TasteParams;
 use shoptide_store::{StoreError, Truth};
 
+use crate::schedule::Progress;
+
 pub use compare::{Comparison, compare};
 pub use feedback::Learned;
 pub use held_out::{HeldOut, held_out};
@@ -151,6 +153,8 @@ pub struct TrainContext {
     pub workers: Workers,
     /// Milliseconds since 1970: stamps rows, decides nothing.
     pub clock: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// For whoever waits.
+    pub progress: Progress,
 }
 
 impl TrainContext {

@@ -281,6 +281,7 @@ impl Trainer {
 
     /// Reads what is to be trained on.
     async fn read(&mut self) -> Result<(), TrainError> {
+        self.context.progress.begin("reading users", 0);
         #[cfg(feature = "lake")]
         if let Some(folded) = &self.folded {
             return self.tables.fill(&*self.context.truth, &folded.rows, &folded.cut).await;
@@ -340,6 +341,7 @@ impl Trainer {
         let parent = self.model.clone().filter(|_| !new_chain);
         let segments = self.segments(None).await?;
         let (tables, params) = (std::mem::take(&mut self.tables), self.context.params.clone());
+        let progress = self.context.progress.clone();
         let served_params = params.shaped_as(&self.root.config);
         // Training is work for the cores, not for the runtime's workers.
         let (tables, trained, links) = self
@@ -348,12 +350,13 @@ impl Trainer {
             .run(move || {
                 let trained = (|| {
                     let warm = options.mode != Mode::Full;
-                    let model = full::train(&tables, &params, version, parent.as_deref(), warm, segments)?;
+                    let model =
+                        full::train(&tables, &params, version, parent.as_deref(), warm, segments, &progress)?;
                     let judged = params.gate.promote != Promote::Always;
                     let Some(served) = parent.as_deref().filter(|_| judged) else { return Ok((model, None)) };
                     let params_of = TrainParams { als: *served.side().params(), ..served_params };
                     let served = Served { model: served, params: params_of };
-                    let gate = gate::judge(&tables, &params, &params.gate, &served)?;
+                    let gate = gate::judge(&tables, &params, &params.gate, &served, &progress)?;
                     Ok::<_, TrainError>((full::measured(model, &gate)?, Some(gate)))
                 })();
                 let links = tables.links();

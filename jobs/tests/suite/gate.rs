@@ -72,9 +72,12 @@ async fn train_until(shop: &Shop, version: u64) {
 async fn a_worse_training_waits_and_what_is_served_goes_on() {
     let mut shop = shop().await;
     let first = train_once(&shop.context).await.unwrap();
-    assert_eq!((first.outcome, first.gate), (Outcome::Published, None));
+    assert_eq!((&first.outcome, &first.gate), (&Outcome::Published, &None));
     worse(&mut shop);
     let second = train_once(&shop.context).await.unwrap();
+    let shown = shop.context.progress.look();
+    let sweeps = (shop.context.params.als.sweeps() + first.model.side().params().sweeps()) as u64;
+    assert_eq!((shown.phase.as_str(), shown.done, shown.total), ("judging", sweeps, sweeps));
     let Outcome::Candidate { number: 1, why } = &second.outcome else { panic!("{:?}", second.outcome) };
     let gate = second.gate.as_ref().unwrap();
     assert_eq!((gate.verdict, gate.served, gate.users), (Verdict::Refused, Some(1), 60));

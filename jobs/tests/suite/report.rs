@@ -177,6 +177,7 @@ async fn context(log: &Arc<MemoryLog>, period: Period) -> ReportContext {
         segments: None,
         rules: Rules::new(period, WINDOW, Credit::LastClick).unwrap(),
         out: None,
+        progress: Default::default(),
     }
 }
 
@@ -193,7 +194,11 @@ async fn the_sums_of_a_shop_are_those_of_another_count() {
         let log = filled(&visits).await;
         let some = Period { from: NOW_MS - 8 * DAY_MS, to: NOW_MS - 4 * DAY_MS };
         for period in [Period::ALL, some] {
-            let outcome = report_once(&context(&log, period).await).await.unwrap();
+            let context = context(&log, period).await;
+            let outcome = report_once(&context).await.unwrap();
+            let shown = context.progress.look();
+            assert_eq!(shown.phase, "reading events");
+            assert!(0 < shown.done && shown.done == shown.total, "{shown:?}");
             let total = outcome.report.of_dimension(Dimension::Total).next().unwrap();
             assert_eq!(sums(total), counted(&visits, period, &|_, _| true));
             assert!(0 < total.lines && total.conversion.n < total.conversion.of);
@@ -638,7 +643,8 @@ async fn a_scheduled_report_is_of_whole_days_and_the_same_when_made_again() {
     let (truth, log): (Arc<dyn Truth>, Arc<dyn Log>) = (truth, filled.clone());
     let catalogue = Arc::new(catalogue_of(&*log).await.unwrap());
     let folder = dir.path().join("reports");
-    let make = |now_ms| report_of_days(&log, &truth, catalogue.clone(), None, &folder, now_ms);
+    let progress = shoptide_jobs::schedule::Progress::default();
+    let make = |now_ms| report_of_days(&log, &truth, catalogue.clone(), None, &folder, now_ms, &progress);
     let morning = make(NOW_MS - 3 * DAY_MS).await.unwrap().report;
     let noon = NOW_MS - NOW_MS.rem_euclid(DAY_MS) - 3 * DAY_MS;
     assert_eq!(make(noon + DAY_MS - 1).await.unwrap().report, morning, "the same day");

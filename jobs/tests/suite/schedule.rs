@@ -318,7 +318,7 @@ async fn a_run_is_told_which_instant_it_stands_for() {
     assert_eq!(told, days.map(|due| Some(T0 + due)), "{:?}", world.statuses().await);
     process.stop().await;
     let by_hand = ByHand::new(world.parts("b").await, "work").unwrap();
-    by_hand.run(Arc::default(), |_| {}, std::future::pending()).await.unwrap();
+    by_hand.run(Progress::default(), |_| {}, std::future::pending()).await.unwrap();
     assert_eq!(world.script.due.lock().unwrap().last(), Some(&None));
 }
 
@@ -436,7 +436,7 @@ async fn by_hand_a_job_runs_once_at_a_time_and_a_dead_hand_is_noticed() {
     let never = std::future::pending::<()>;
     let unknown = ByHand::new(world.parts("x").await, "nothing").err().unwrap();
     assert_eq!(unknown.to_string(), "there is no schedule and no job nothing; there are s, work");
-    let run = by_hand("one").await.run(Arc::default(), |_| {}, never()).await.unwrap();
+    let run = by_hand("one").await.run(Progress::default(), |_| {}, never()).await.unwrap();
     assert_eq!((run.status, run.rows, run.key.by_hand), (RunStatus::Ok, 3, true));
     world.pass(10);
 
@@ -457,7 +457,7 @@ async fn by_hand_a_job_runs_once_at_a_time_and_a_dead_hand_is_noticed() {
         }
     };
     let refused = tokio::select! {
-        refused = by_hand("two").await.run(Arc::default(), |_| {}, never()) => refused,
+        refused = by_hand("two").await.run(Progress::default(), |_| {}, never()) => refused,
         () = alive => unreachable!(),
     };
     assert!(matches!(&refused, Err(ByHandError::Runs { holder, .. }) if holder == "dead"), "{refused:?}");
@@ -480,7 +480,7 @@ async fn by_hand_a_job_runs_once_at_a_time_and_a_dead_hand_is_noticed() {
     // A person may stop it.
     world.ways(&[Way::Forever]);
     world.pass(10);
-    let stopped = by_hand("three").await.run(Arc::default(), |_| {}, async {
+    let stopped = by_hand("three").await.run(Progress::default(), |_| {}, async {
         while world.began() < 3 {
             tokio::task::yield_now().await;
         }

@@ -56,6 +56,7 @@ async fn context(shop: &Shop) -> SegmentContext {
         runs_kept: config.segments.runs_kept,
         workers: Workers::new(2).unwrap(),
         clock: Arc::new(|| NOW_MS),
+        progress: Default::default(),
     }
 }
 
@@ -81,7 +82,11 @@ async fn agreement(shop: &Shop, made: &Generated) -> (f64, BTreeMap<u32, Group>)
 async fn the_groups_of_the_generated_shop_are_found_and_named() {
     for seed in [1, 42, 2026] {
         let (shop, made) = generated(seed, 400, 12_000).await;
-        let report = segment_once(&context(&shop).await).await.unwrap();
+        let context = context(&shop).await;
+        let report = segment_once(&context).await.unwrap();
+        let shown = context.progress.look();
+        assert_eq!((shown.phase.as_str(), shown.done), ("assigning users", shown.total));
+        assert!(report.run.assigned <= shown.total && 0 < shown.total);
         let (index, groups) = agreement(&shop, &made).await;
         println!("seed {seed}: adjusted Rand index {index:.4}, tried {:?}", report.run.tried);
         assert!(0.9 <= index, "seed {seed}: {index}");

@@ -87,6 +87,9 @@ async fn the_first_version_does_not_depend_on_how_often_the_tables_were_read() {
         straight.fold(some).await;
     }
     let expected = train_once(&straight.context).await.unwrap();
+    let sweeps = straight.context.params.als.sweeps() as u64;
+    let shown = straight.context.progress.look();
+    assert_eq!((shown.phase.as_str(), shown.done, shown.total), ("training", sweeps, sweeps));
     // A trainer that looks before there is enough, and again.
     let mut slow = Shop::new().await;
     slow.params(|p| (p.first_after_events, p.refresh_every_ms) = (102, 1));

@@ -229,6 +229,9 @@ async fn the_folded_parts_are_those_of_the_truth() {
     two.of.settle(&*two.lake.log, file_max, NOW_MS).await.unwrap();
     two.fold(&acts(900, 200)).await;
     let folded = fold_lake(&two.lake.context, &two.of).await.unwrap();
+    let shown = two.lake.context.progress.look();
+    assert_eq!((shown.phase.as_str(), shown.done), ("reading events", folded.records));
+    assert!(folded.records <= shown.total && shown.total < folded.records + 50, "{shown:?}");
     assert!(0 < folded.tail && folded.tail < folded.records, "{} of {}", folded.tail, folded.records);
     // What training reads of a part: prices, queries and the window of ids are not asked for.
     let bare = |data: &[u8]| {

@@ -1,7 +1,6 @@
 //! The archiver: reads what the log has beyond the lake's cut, puts it as files, and publishes them in one commit.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use shoptide_log::{Clock, Log, LogError, ReadMax, first_offset};
@@ -15,6 +14,7 @@ use crate::encode::{Encoded, FileMax, encode};
 use crate::erased::ErasedUsers;
 use crate::file::LakeFile;
 use crate::lake::{Lake, token};
+use crate::pace::Pace;
 use crate::plan::{End, Next, after_generation, plan};
 use crate::portion::{Group, Portion};
 use crate::snapshot::Snapshot;
@@ -23,8 +23,6 @@ use crate::snapshot::Snapshot;
 const READ: ReadMax = ReadMax { records: 8_192, bytes: 4 * 1024 * 1024 };
 /// Files on their way to the store at a time: enough to hide its answer times.
 const PUTS_AT_ONCE: usize = 4;
-/// A step that took longer may meet a sweep of what it put: it is given up and done again.
-pub(crate) const STEP_MAX: Duration = Duration::from_secs(20 * 60);
 /// Steps that others may win, one after the other, before a run says so.
 const CONFLICTS_MAX: usize = 64;
 
@@ -121,7 +119,7 @@ impl Archiver {
     }
 
     async fn step_with(&self, watch: Watch<'_>) -> Result<Archived, LakeError> {
-        let began = Instant::now();
+        let pace = Pace::new((self.clock)());
         let base = self.lake.newest().await?;
         let ends = self.ends().await?;
         let planned =
@@ -168,10 +166,7 @@ impl Archiver {
         if change.steps.is_empty() {
             return Ok(done);
         }
-        if STEP_MAX < began.elapsed() {
-            let reason = format!("a step took longer than {} s and is done again", STEP_MAX.as_secs());
-            return Err(LakeError::Unavailable { reason });
-        }
+        pace.in_time()?;
         self.lake.publish(&change, (self.clock)()).await?;
         done.rows = change.added.iter().map(|f| f.rows).sum();
         done.bytes = change.added.iter().map(|f| f.bytes).sum();

@@ -1,13 +1,11 @@
 //! Small files of one place become larger ones, in one commit; readers of older snapshots keep the old files for the grace period.
 
-use std::time::Instant;
-
 use crate::LakeError;
-use crate::archive::STEP_MAX;
 use crate::commit::{Change, Work};
 use crate::encode::FileMax;
 use crate::file::LakeFile;
 use crate::lake::Lake;
+use crate::pace::Pace;
 use crate::snapshot::Snapshot;
 
 /// Files of one commit: what a conflict makes to be done again.
@@ -89,7 +87,7 @@ impl Lake {
         let mut sum = Compacted::default();
         let base = self.newest().await?;
         let mut change = Change::new(Work::Compact, &base);
-        let (mut bytes, mut began) = (0, Instant::now());
+        let (mut bytes, mut pace) = (0, Pace::new(now_ms));
         let max = FileMax { rows: limits.file_rows.max(1), bytes: limits.file_bytes.saturating_mul(2) };
         let found = runs(&base, limits, closed);
         let last = found.len().saturating_sub(1);
@@ -97,16 +95,17 @@ impl Lake {
             change.added.extend(self.rewrite(run, max, &Ok).await?);
             change.removed.extend(run.iter().map(|f| f.path.clone()));
             bytes += run.iter().map(|f| f.bytes).sum::<u64>();
-            let full = COMMIT_FILES_MAX <= change.removed.len()
-                || COMMIT_BYTES_MAX <= bytes
-                || STEP_MAX / 2 < began.elapsed();
+            let full =
+                COMMIT_FILES_MAX <= change.removed.len() || COMMIT_BYTES_MAX <= bytes || pace.is_long();
             if full || place == last {
-                self.publish(&change, now_ms).await?;
+                pace.in_time()?;
+                self.publish(&change, pace.now_ms()).await?;
                 sum.files_before += change.removed.len() as u64;
                 sum.files_after += change.added.len() as u64;
                 sum.commits += 1;
                 change = Change::new(Work::Compact, &base);
-                (bytes, began) = (0, Instant::now());
+                pace.step();
+                bytes = 0;
             }
         }
         Ok(sum)

@@ -1,5 +1,6 @@
 //! The lake's own log: commits by number, each made by a put that succeeds only once.
 
+use std::io::ErrorKind;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,6 +13,7 @@ use crate::commit::{Change, Commit, FORMAT};
 use crate::file::LakeFile;
 use crate::proven::{NOT_AS_WRITTEN, Proven};
 use crate::snapshot::{Checkpoint, Snapshot};
+use crate::whole;
 use crate::{LakeError, LakeOptions};
 
 /// A checkpoint each so many commits: opening a lake reads one checkpoint and fewer commits than this.
@@ -180,6 +182,17 @@ impl Lake {
     }
 
     async fn create(&self, path: &str, bytes: Bytes) -> Result<(), object_store::Error> {
+        if let Some(root) = &self.core.folder {
+            let file = root.join(path);
+            let created = tokio::task::spawn_blocking(move || whole::create(&file, &bytes)).await;
+            return created.map_err(std::io::Error::from).flatten().map_err(|error| {
+                let (path, source) = (path.to_owned(), Box::new(error));
+                match source.kind() {
+                    ErrorKind::AlreadyExists => object_store::Error::AlreadyExists { path, source },
+                    _ => object_store::Error::Generic { store: "lake", source },
+                }
+            });
+        }
         let options = PutOptions::from(PutMode::Create);
         self.core.store.put_opts(&Path::from(path), PutPayload::from(bytes), options).await.map(drop)
     }

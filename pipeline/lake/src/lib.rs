@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod lake;
 mod options;
+mod pace;
 mod plan;
 mod portion;
 mod proven;
@@ -21,6 +22,7 @@ mod rewrite;
 mod settle;
 mod snapshot;
 mod verify;
+mod whole;
 
 pub use archive::{ArchiveLimits, Archived, Archiver, Watch};
 pub use commit::{Change, Commit, Lost, Step, Work};

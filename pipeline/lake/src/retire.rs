@@ -11,10 +11,11 @@ use shoptide_schemas::time::DAY_MS;
 use shoptide_schemas::{EventMs, Topic};
 
 use crate::LakeError;
-use crate::archive::{STEP_MAX, lost_task};
+use crate::archive::lost_task;
 use crate::commit::{Change, Lost, Work};
 use crate::file::{FileKind, LakeFile, date_name};
 use crate::lake::{CHECKPOINT_EVERY, Lake, checkpoint_path, numbers};
+use crate::pace::STEP_MAX;
 use crate::snapshot::Snapshot;
 
 /// The newest checkpoints, of which one must be readable; older ones stay only each [`CHECKPOINT_SPARSE`] commits.
@@ -127,8 +128,8 @@ impl Lake {
     }
 }
 
-/// What a killed process had not finished writing: `object_store` writes beside the file, under its name and `#` and a number,
-/// and does not list these.
+/// What a killed process had not finished writing: it lies beside the file, under its name and `#` and a number, and is not
+/// listed.
 fn sweep_staged(folder: &FsPath, until: SystemTime) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {

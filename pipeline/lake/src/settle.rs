@@ -5,7 +5,6 @@
 //! hold a row of his are rewritten. One pass serves all erasures that are pending.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{BooleanArray, RecordBatch};
@@ -15,12 +14,13 @@ use shoptide_log::Log;
 use shoptide_schemas::{EventType, Topic};
 
 use crate::LakeError;
-use crate::archive::{STEP_MAX, shape};
+use crate::archive::shape;
 use crate::commit::{Change, Lost, Work};
 use crate::encode::FileMax;
 use crate::erased::{ErasedUsers, UserHash, user_hash};
 use crate::file::{FileKind, LakeFile};
 use crate::lake::Lake;
+use crate::pace::Pace;
 use crate::portion::{names_erased, redact, unnamed};
 
 /// Bytes rewritten for one commit: what a conflict makes to be done again.
@@ -62,12 +62,21 @@ impl Lake {
             of.partitions.push(erasure.partition);
         }
         let mut change = Change::new(Work::Erase, &base);
-        let (mut bytes, mut began) = (0, Instant::now());
+        let (mut bytes, mut pace) = (0, Pace::new(now_ms));
         for file in &base.files {
+            // Before each file that is only read, too: what was put waits.
+            if COMMIT_BYTES_MAX <= bytes || (!change.is_empty() && pace.is_long()) {
+                pace.in_time()?;
+                self.publish(&change, pace.now_ms()).await?;
+                (change, bytes) = (Change::new(Work::Erase, &base), 0);
+            }
             let Some(wanted) = wanted.get(&file.topic).filter(|w| w.may_lie_in(file, log)) else { continue };
             sum.files_read += 1;
             if !self.holds(file, wanted).await? {
                 continue;
+            }
+            if change.is_empty() {
+                pace.step();
             }
             let made = self.without(file, &base.erased, max).await?;
             let erased = file.rows - made.iter().map(|f| f.rows).sum::<u64>();
@@ -79,15 +88,13 @@ impl Lake {
             change.removed.push(file.path.clone());
             (sum.files_rewritten, sum.rows) = (sum.files_rewritten + 1, sum.rows + erased);
             bytes += file.bytes;
-            if COMMIT_BYTES_MAX <= bytes || STEP_MAX / 2 < began.elapsed() {
-                self.publish(&change, now_ms).await?;
-                change = Change::new(Work::Erase, &base);
-                (bytes, began) = (0, Instant::now());
-            }
+        }
+        if !change.is_empty() {
+            pace.in_time()?;
         }
         sum.erasures = base.pending.len() as u64;
         change.settled.clone_from(&base.pending);
-        self.publish(&change, now_ms).await?;
+        self.publish(&change, pace.now_ms()).await?;
         Ok(sum)
     }
 

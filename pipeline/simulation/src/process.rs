@@ -208,6 +208,7 @@ async fn live_on(parts: Parts) {
         params: Arc::new(train),
         workers,
         clock: clock.clone(),
+        progress: Default::default(),
     };
     *up.lock().unwrap() = Some(Up { router: router(serve), train });
     let context = StreamContext {

@@ -9,6 +9,7 @@ use shoptide_query::output::{Format, Rows, sink};
 use shoptide_query::{Answer, QueryError};
 use tempfile::NamedTempFile;
 
+use super::leftovers::Leftovers;
 use crate::app::Refused;
 use crate::render::{OutputClosed, table};
 use crate::{out, outln};
@@ -22,6 +23,8 @@ pub struct Target {
     /// Whether a file that is there may be replaced.
     pub force: bool,
     pub rows_max: usize,
+    /// Where a file that is being written is named until it is whole.
+    pub leftovers: Leftovers,
 }
 
 impl Target {
@@ -67,6 +70,7 @@ impl Target {
         };
         let temporary = NamedTempFile::new_in(folder)
             .map_err(|error| Refused(format!("--output {shown} cannot be written: {error}")))?;
+        self.leftovers.add(temporary.path());
         let handle = temporary.reopen().with_context(|| format!("--output {shown}"))?;
         pour(answer, format, Box::new(BufWriter::new(handle))).await?;
         temporary.as_file().sync_all().with_context(|| format!("--output {shown}"))?;

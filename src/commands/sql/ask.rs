@@ -3,11 +3,14 @@
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
+use shoptide_config::Config;
 use shoptide_query::output::Format;
 use shoptide_query::ready::{READY, Ready};
 use shoptide_query::{QueryError, SessionOptions, Shop, Statement, watch_memory};
+use tempfile::TempDir;
 
 use super::answer::Target;
+use super::leftovers::Leftovers;
 use super::{open_shop, shell};
 use crate::app::Refused;
 use crate::args::Sql;
@@ -24,12 +27,13 @@ pub async fn run(args: Sql) -> anyhow::Result<ExitCode> {
         out!("{}", table(&["name", "what it tells"], &rows))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let config = load_config(args.place.config.as_deref())?;
+    let mut config = load_config(args.place.config.as_deref())?;
     let target = Target {
         format: format_of(&args),
         file: args.output.clone(),
         force: args.force,
         rows_max: config.sql.table_rows_max,
+        leftovers: Leftovers::default(),
     };
     target.check()?;
     let text = match (&args.query, &args.file, &args.ready) {
@@ -57,8 +61,15 @@ pub async fn run(args: Sql) -> anyhow::Result<ExitCode> {
         };
     }
     let memory_bytes = SessionOptions::from(&config.sql).memory_bytes;
-    watch_memory(memory_bytes, |why| {
+    let spill = spill_folder(&config);
+    if let Some(folder) = &spill {
+        config.sql.spill_dir = Some(folder.path().to_owned());
+        target.leftovers.add(folder.path());
+    }
+    let leftovers = target.leftovers.clone();
+    watch_memory(memory_bytes, move |why| {
         eprintln!("shoptide: {why}");
+        leftovers.remove();
         // What holds it is in the middle of a call.
         std::process::exit(1);
     });
@@ -75,6 +86,16 @@ pub async fn run(args: Sql) -> anyhow::Result<ExitCode> {
         None => shell::run(shop, target).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A folder of this process's own for what is spilled; where there can be none, who spills says so.
+fn spill_folder(config: &Config) -> Option<TempDir> {
+    if config.sql.spill_bytes == 0 {
+        return None;
+    }
+    let parent = config.sql.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+    std::fs::create_dir_all(&parent).ok()?;
+    tempfile::Builder::new().prefix("shoptide-sql-").tempdir_in(parent).ok()
 }
 
 /// One answer, unless Ctrl-C ends it: what it holds on the disk goes with it.

@@ -7,6 +7,8 @@ mod ask;
 #[cfg(feature = "lake")]
 mod cluster;
 #[cfg(feature = "lake")]
+mod leftovers;
+#[cfg(feature = "lake")]
 mod shell;
 #[cfg(feature = "lake")]
 mod sources;

@@ -1,7 +1,6 @@
 //! What is due, begun: in the store first, then here.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use shoptide_config::ScheduleConfig;
 use shoptide_store::{JobRun, JobWrite, Lease, RunKey, RunPage, RunStatus, ScheduleRow, StoreError};
@@ -107,7 +106,7 @@ impl<C: Send + Sync + 'static> Scheduler<C> {
             return Err(StoreError::Unusable(error));
         };
         self.parts.truth.job_write(JobWrite::Start(run.clone())).await?;
-        let progress = Arc::new(Progress::of_run_due(run.key.scheduled_ms));
+        let progress = Progress::of_run_due(run.key.scheduled_ms);
         let context = self.parts.context.clone();
         let clock = self.parts.clock.clone();
         let work = attempt(job, context, progress.clone(), schedule.rules.timeout);

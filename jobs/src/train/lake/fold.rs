@@ -13,6 +13,9 @@ use super::rows::{Next, Rows};
 use super::{Common, Span};
 use crate::train::TrainError;
 
+/// Between two words about the progress.
+const TELL_RECORDS: u64 = 4_096;
+
 /// Partitions of one topic that share no user with others.
 pub struct Group {
     pub spans: Vec<Span>,
@@ -59,11 +62,15 @@ impl Group {
             for (span, rows) in &mut streams {
                 while let Some(next) = rows.next(before).await? {
                     records += 1;
+                    if records % TELL_RECORDS == 0 {
+                        common.progress.add(TELL_RECORDS);
+                    }
                     tail += u64::from(next.tail);
                     users.take(common, span, next);
                 }
             }
         }
+        common.progress.add(records % TELL_RECORDS);
         let topic = self.spans.first().map(|span| span.topic);
         let Some(topic) = topic else { return Ok(Folded { rows: Vec::new(), records, tail }) };
         let end = self.spans.iter().map(|span| span.end).max().unwrap_or(0);

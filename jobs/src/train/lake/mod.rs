@@ -20,6 +20,7 @@ use shoptide_store::{OffsetRow, PartRow};
 use self::fold::Group;
 use super::tables::Cut;
 use super::{TrainContext, TrainError};
+use crate::schedule::Progress;
 
 /// The folded parts at a cut.
 pub struct FoldedLake {
@@ -48,11 +49,21 @@ pub(super) struct Span {
     pub end: i64,
 }
 
+impl Span {
+    /// Of the lake and of the log.
+    fn records(&self) -> u64 {
+        let of_log =
+            if generation_of(self.tail) == generation_of(self.end) { self.end - self.tail } else { 0 };
+        self.files.iter().map(|file| file.rows).sum::<u64>() + of_log.unsigned_abs()
+    }
+}
+
 /// What all groups share.
 pub(super) struct Common {
     pub lake: Lake,
     pub log: Arc<dyn Log>,
     pub snapshot: Snapshot,
+    pub progress: Progress,
 }
 
 /// Folds the lake's newest commit and what the log has beyond it, up to where the log ends now.
@@ -76,8 +87,9 @@ pub async fn fold_lake(context: &TrainContext, lake: &Lake) -> Result<FoldedLake
         groups.entry((span.topic, span.partition % first)).or_default().push(span);
     }
     cut.sort_unstable();
-    let commit = snapshot.commit;
-    let common = Arc::new(Common { lake: lake.clone(), log: context.log.clone(), snapshot });
+    let (commit, progress) = (snapshot.commit, context.progress.clone());
+    progress.begin("reading events", groups.values().flatten().map(Span::records).sum());
+    let common = Arc::new(Common { lake: lake.clone(), log: context.log.clone(), snapshot, progress });
     let mut groups: Vec<Group> = groups.into_values().map(|spans| Group { spans }).collect();
     // The largest first, so that no thread begins with it last.
     groups.sort_by_key(|group| std::cmp::Reverse(group.weight()));

@@ -70,6 +70,7 @@ impl Shop {
             params: Arc::new(params),
             workers: Workers::new(2).unwrap(),
             clock: Arc::new(|| NOW_MS),
+            progress: Default::default(),
         };
         Self { log, truth, live, context, dir }
     }
