@@ -139,7 +139,7 @@ impl Shard {
 
     async fn late_chunk(&mut self) -> Result<(), StreamError> {
         let users = self.late.next(Instant::now());
-        if users.is_empty() || !self.remake(users.clone(), LATE).await? {
+        if users.is_empty() || !self.remake(users.clone(), LATE).await?.is_stored() {
             return Ok(());
         }
         self.late.made(users.iter(), Instant::now());

@@ -15,6 +15,7 @@ use shoptide_store::{CacheEntry, StoreError, UserRow};
 use tokio::time::Instant;
 
 use crate::shard::{RETRY_FIRST, Shard};
+use crate::sweep::Remade;
 use crate::{StreamContext, StreamError};
 
 /// Users of one step: few enough that an event waits for at most some milliseconds.
@@ -125,9 +126,9 @@ impl Publisher {
         self.settled.iter().take(CHUNK).cloned().collect()
     }
 
-    /// They went.
-    pub(crate) fn forget_settled(&mut self, gone: &[UserId]) {
-        gone.iter().for_each(|user| {
+    /// Their rows went, or are written anew: what the cache had of them is older.
+    pub(crate) fn unsettle(&mut self, users: &[UserId]) {
+        users.iter().for_each(|user| {
             self.settled.remove(user);
         });
     }
@@ -306,7 +307,7 @@ impl Shard {
         Ok(next)
     }
 
-    /// Makes the cache hold what the truth holds of these users. False if memory was dropped on the way: ask again.
+    /// Makes the cache hold what the truth holds of these users. False if it does not hold all of it: ask again.
     async fn bring(&mut self, users: &[UserId]) -> Result<bool, StreamError> {
         if users.is_empty() {
             return Ok(true);
@@ -325,7 +326,8 @@ impl Shard {
             }
         }
         kept(self.context.cache.set_if_newer(entries).await)?;
-        if !self.remake(stale, "owed").await? {
+        // Lists made just now that the cache did not take are owed like all others.
+        if self.remake(stale, "owed").await? != Remade::Told {
             return Ok(false);
         }
         self.publisher.settle(users);

@@ -19,6 +19,23 @@ const CHUNK: usize = 64;
 /// A step that is this late goes between two batches of a log that never runs dry.
 const OVERDUE: Duration = Duration::from_millis(200);
 
+/// What became of lists that were made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remade {
+    /// Memory was dropped: the same users are to be asked for again.
+    Dropped,
+    /// Stored, and the cache is owed them.
+    Owed,
+    /// Stored, and the cache has them.
+    Told,
+}
+
+impl Remade {
+    pub(crate) fn is_stored(self) -> bool {
+        self != Self::Dropped
+    }
+}
+
 /// What is to be swept.
 #[derive(Debug)]
 pub(crate) struct Sweep {
@@ -107,7 +124,7 @@ impl Shard {
             let users = self.context.truth.todo(shard, CHUNK).await?;
             let more = users.len() == CHUNK;
             // Only what is done is forgotten: the rows stay, but nobody else would look for them.
-            if self.remake(users, "todo").await? {
+            if self.remake(users, "todo").await?.is_stored() {
                 self.sweep.todo = more;
             }
             return Ok(());
@@ -128,16 +145,16 @@ impl Shard {
                 .extend(page.into_iter().filter(|h| h.model_version < self.sweep.fresh_from).map(|h| h.user));
         }
         // A page that failed is read again.
-        if self.remake(users, "sweep").await? {
+        if self.remake(users, "sweep").await?.is_stored() {
             self.sweep.page = next_page;
         }
         Ok(())
     }
 
-    /// Whether the lists are stored; if not, memory was dropped and the same users are to be asked for again.
-    pub(crate) async fn remake(&mut self, users: Vec<UserId>, cause: &str) -> Result<bool, StreamError> {
+    /// Makes the lists of these users anew and stores them.
+    pub(crate) async fn remake(&mut self, users: Vec<UserId>, cause: &str) -> Result<Remade, StreamError> {
         if users.is_empty() {
-            return Ok(true);
+            return Ok(Remade::Told);
         }
         let shard = self.fold.shard();
         let unknown: Vec<UserId> = users.iter().filter(|u| !self.fold.holds(u)).cloned().collect();
@@ -146,9 +163,9 @@ impl Shard {
             self.fold.admit(rows).map_err(|e| StreamError::Damaged { shard, reason: e.to_string() })?;
         }
         let Some((code, at)) = self.fold.positions().first_key_value().map(|(c, o)| (*c, *o)) else {
-            return Ok(true);
+            return Ok(Remade::Told);
         };
-        let Some(topic) = Topic::from_code(i64::from(code)) else { return Ok(true) };
+        let Some(topic) = Topic::from_code(i64::from(code)) else { return Ok(Remade::Told) };
         // A step of nothing: the lists change only while the epoch is ours.
         let stand = OffsetMove { topic, from: at, to: at, append_ms: 0, tally: Tally::default() };
         let mut commit =
@@ -167,22 +184,26 @@ impl Shard {
             commit.owed = commit.lists.iter().map(|list| list.user.clone()).collect();
         }
         let owed = commit.owed.clone();
+        self.publisher.unsettle(&owed);
         let settled = self.publisher.settled();
         commit.owed_done.clone_from(&settled);
         let made = commit.lists.len() as u64;
-        let stored = self.commit_surely(commit).await?;
-        if stored {
+        let remade = if self.commit_surely(commit).await? {
             self.metrics().lists_made.with_label_values(&[cause]).inc_by(made);
-            self.publisher.forget_settled(&settled);
+            self.publisher.unsettle(&settled);
             if self.publish(cache, &[]).await {
                 self.publisher.settle(&owed);
+                Remade::Told
+            } else {
+                Remade::Owed
             }
         } else {
             // Such a commit moves no offset, so nobody can tell whether it arrived. If it did, its users are no longer to be done:
             // whatever the truth has of them now is brought.
             self.publisher.owe(users, false);
-        }
+            Remade::Dropped
+        };
         self.fold.trim();
-        Ok(stored)
+        Ok(remade)
     }
 }
