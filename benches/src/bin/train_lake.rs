@@ -17,7 +17,7 @@ use shoptide_jobs::import::LogSink;
 use shoptide_jobs::train::{Mode, TrainContext, TrainOptions, Workers, fold_lake, train_from_lake};
 use shoptide_lake::{ArchiveLimits, Archiver, Lake, LakeOptions};
 use shoptide_live::{Live, Metrics, ModelFiles};
-use shoptide_log::{Log, MemoryLog, MemoryLogOptions};
+use shoptide_log::{Log, LogCopy, MemoryLog, MemoryLogOptions, SqliteLog, SqliteLogOptions};
 use shoptide_schemas::{Topic, USER_TOPICS};
 use shoptide_store::{SqliteTruth, SqliteTruthOptions, Truth};
 
@@ -108,10 +108,24 @@ async fn make(args: &Args, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A log whose retention has dropped all that the lake has.
+async fn behind(lake: &Lake, partitions: u32, path: &Path) -> anyhow::Result<Arc<dyn Log>> {
+    let (snapshot, mut made) = (lake.snapshot().await?, LogCopy::create(path, partitions).await?);
+    for topic in USER_TOPICS {
+        for partition in 0..partitions {
+            let cut = snapshot.cut_of(topic, partition).unwrap_or(0);
+            made.head(topic, partition, cut, cut, 0).await?;
+        }
+    }
+    made.finish().await?;
+    Ok(SqliteLog::open(SqliteLogOptions::new(path, partitions, clock())).await?)
+}
+
 async fn train(args: &Args) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let config = config(&args.set)?;
-    let log = memory(args.partitions);
+    let lake = Lake::open(&LakeOptions::local(args.lake.as_deref().context("--lake")?)).await?;
+    let log = behind(&lake, args.partitions, &folder.path().join("log.db")).await?;
     let truth: Arc<dyn Truth> =
         SqliteTruth::open(SqliteTruthOptions::new(folder.path().join("truth.db"))).await?;
     let models = folder.path().join("models");
@@ -126,7 +140,6 @@ async fn train(args: &Args) -> anyhow::Result<()> {
         clock: clock(),
         progress: Default::default(),
     };
-    let lake = Lake::open(&LakeOptions::local(args.lake.as_deref().context("--lake")?)).await?;
     let began = Instant::now();
     if args.fold {
         let folded = fold_lake(&context, &lake).await?;
