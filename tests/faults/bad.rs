@@ -39,7 +39,7 @@ async fn an_event_that_panics_the_fold_is_buried_alone() {
     let foreign = Foreign::new(&shop, &load.ledger);
     let view = |id: String, user: &str| json!({ "event_id": id, "type": "view_item", "user_id": user, "item_id": "A", "occurred_at": now_ms() });
     for round in 0..30 {
-        load.answered(Duration::from_secs(20)).await;
+        load.answered(Duration::from_secs(60)).await;
         // Several in a row, and between good events of the same user.
         for n in 0..1 + round % 3 {
             let user = format!("shaken-{}", dice.below(4));
@@ -98,7 +98,7 @@ async fn bad_records_become_exactly_their_dead_letters() {
     }
     // One of twenty, for a while.
     for _ in 0..40 {
-        load.answered(Duration::from_secs(20)).await;
+        load.answered(Duration::from_secs(60)).await;
         foreign.some(&mut dice, 2);
     }
     foreign.flush();

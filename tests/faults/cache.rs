@@ -48,7 +48,7 @@ async fn readers_never_notice_what_the_cache_does() {
     let (serve, _stream, _jobs) = (shop.start("serve"), shop.start("stream"), shop.start("jobs"));
     let load = Load::start(&mut dice, 100, &serve.url);
     for _ in 0..20 {
-        load.answered(Duration::from_secs(20)).await;
+        load.answered(Duration::from_secs(60)).await;
     }
     let users = load.ledger.known().users.clone();
     let address = own.servers.redis.clone();

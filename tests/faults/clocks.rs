@@ -93,7 +93,7 @@ async fn wrong_clocks_change_nothing_that_is_stored() {
         seen_wrong(&role.process.err.all(), wrong_s);
     }
     let load = Load::start(&mut dice, 200, &roles[3].url);
-    load.answered(Duration::from_secs(20)).await;
+    load.answered(Duration::from_secs(60)).await;
     let sampler = Sampler::start(&shop, &load.ledger).await;
     let user = load.ledger.known().users[0].clone();
     let url = format!("{}/v1/users/{user}/recommendations", roles[3].url);
@@ -102,7 +102,7 @@ async fn wrong_clocks_change_nothing_that_is_stored() {
         let (who, wrong) = (dice.below(4) as usize, dice.below(WRONG_S.len() as u64) as usize);
         clocks[who].jump(WRONG_S[wrong]);
         tokio::time::sleep(dice.moment(100, 1_500)).await;
-        load.answered(Duration::from_secs(20)).await;
+        load.answered(Duration::from_secs(60)).await;
         assert_eq!(client().get(&url).send().await.unwrap().status(), 200, "a reader");
     }
     // Somebody is started anew while its clock is wrong.
@@ -110,7 +110,7 @@ async fn wrong_clocks_change_nothing_that_is_stored() {
     tokio::task::block_in_place(|| stream.process.stop());
     clocks[0].jump(-10 * DAY_S);
     roles.push(shop.start_by(&clocks[0].way, "stream"));
-    load.answered(Duration::from_secs(20)).await;
+    load.answered(Duration::from_secs(60)).await;
     let looks = sampler.finish().await;
     let ledger = load.finish().await;
     let proof = oracle::all(&shop, &ledger).await;

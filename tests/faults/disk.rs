@@ -126,7 +126,7 @@ async fn a_mysql_without_room_makes_events_wait() {
     let (mut stream, serve) = (shop.start("stream"), shop.start("serve"));
     let load = Load::start(&mut dice, 200, &serve.url);
     for _ in 0..20 {
-        load.answered(Duration::from_secs(20)).await;
+        load.answered(Duration::from_secs(60)).await;
     }
     let folded = async || Some(Tables::again(&shop.servers, &shop.database).await?.number(FOLDED).await);
     for round in 1..=2 {
@@ -134,7 +134,7 @@ async fn a_mysql_without_room_makes_events_wait() {
         let filled = tokio::task::block_in_place(|| disk.fill());
         let (full, mut moved, mut last) = (Instant::now(), Instant::now(), None);
         while moved.elapsed() < STANDS {
-            load.answered(Duration::from_secs(20)).await;
+            load.answered(Duration::from_secs(60)).await;
             // The server may have ended, for that is what InnoDB does if it cannot write a page.
             let now = if own.runs_again("mariadb") { folded().await } else { None };
             if now.is_some() && now != last {

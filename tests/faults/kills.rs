@@ -53,7 +53,7 @@ async fn killed(servers: &Servers, mut dice: Dice, kills: usize, streams: usize)
     let load = Load::start(&mut dice, 150, &serve.url);
     let foreign = Foreign::new(&shop, &load.ledger);
     let mut tables = shop.tables().await;
-    load.answered(Duration::from_secs(20)).await;
+    load.answered(Duration::from_secs(60)).await;
     first_commit(&mut tables, 0).await;
     let sampler = Sampler::start(&shop, &load.ledger).await;
     let mut longest = Duration::ZERO;
@@ -127,7 +127,7 @@ async fn a_killed_collector_loses_nothing_that_it_acknowledged() {
     let mut serve = shop.start("serve");
     let load = Load::start(&mut dice, 400, &serve.url);
     for _ in 0..count("SHOPTIDE_COLLECTOR_KILLS", 10) {
-        load.answered(Duration::from_secs(20)).await;
+        load.answered(Duration::from_secs(60)).await;
         tokio::time::sleep(dice.moment(20, 1_000)).await;
         serve.process.kill();
         let process = shop.spawn("serve");
@@ -135,7 +135,7 @@ async fn a_killed_collector_loses_nothing_that_it_acknowledged() {
         serve = Role { process, url };
         load.aim(&serve.url);
     }
-    load.answered(Duration::from_secs(20)).await;
+    load.answered(Duration::from_secs(60)).await;
     let silent = load.ledger.known().silent;
     let ledger = load.finish().await;
     println!("collector killed: {silent} requests without an answer, {}", oracle::all(&shop, &ledger).await);

@@ -148,7 +148,7 @@ async fn a_broken_network_makes_no_second_truth() {
     }
     let load = Load::start(&mut dice, 150, &roles[SERVE - 1].url);
     for _ in 0..20 {
-        load.answered(Duration::from_secs(20)).await;
+        load.answered(Duration::from_secs(60)).await;
     }
     recovered(&shop, &load, "the beginning").await;
     let sampler = Sampler::start(&shop, &load.ledger).await;

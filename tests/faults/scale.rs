@@ -43,7 +43,7 @@ async fn two_share_a_third_joins_and_one_is_killed() {
     let mut second = shop.start("stream").process;
     let load = Load::start(&mut dice, 400, &serve.url);
     let two = shared(&shop, &[&first, &second]).await;
-    load.answered(Duration::from_secs(20)).await;
+    load.answered(Duration::from_secs(60)).await;
     let sampler = Sampler::start(&shop, &load.ledger).await;
     let began = Instant::now();
     let third = shop.start("stream").process;
@@ -67,7 +67,7 @@ async fn two_share_a_third_joins_and_one_is_killed() {
     }
     let looks = sampler.finish().await;
     let ledger = load.finish().await;
-    let zero = shop.caught_up(Duration::from_secs(10)).await;
+    let zero = shop.caught_up(Duration::from_secs(60)).await;
     let proof = oracle::all(&shop, &ledger).await;
     println!("scale-out: lag zero {zero:.1?} after the last event; {proof}; {looks} looks");
     drop((first, third, serve));
@@ -86,7 +86,7 @@ async fn storm(name: &str, lasts: Duration, refusals_min: usize) {
     let (mut refused, mut changes) = (0, 0);
     let refusals =
         |process: &Running| process.err.all().iter().filter(|line| line.contains("is not at offset")).count();
-    load.answered(Duration::from_secs(20)).await;
+    load.answered(Duration::from_secs(60)).await;
     let sampler = Sampler::start(&shop, &load.ledger).await;
     let began = Instant::now();
     // Whether a process falls asleep in the middle of a commit stays chance: the storm goes on until enough did.
@@ -120,7 +120,7 @@ async fn storm(name: &str, lasts: Duration, refusals_min: usize) {
                 // Who owns nothing, as in the middle of a rebalance, wakes up as nobody's zombie.
                 let Some(owner) = awake.iter().position(owns_shards) else { continue };
                 let process = awake.remove(owner);
-                load.rush(RUSHED, Duration::from_secs(20)).await;
+                load.rush(RUSHED, Duration::from_secs(60)).await;
                 process.signal("STOP");
                 asleep.push((Instant::now(), process));
             }

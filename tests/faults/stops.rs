@@ -40,7 +40,7 @@ async fn a_signal_always_ends_a_process() {
         ("serve", &["TERM", "INT"]),
     ] {
         let process = shop.start(role).process;
-        load.answered(Duration::from_secs(20)).await;
+        load.answered(Duration::from_secs(60)).await;
         tokio::time::sleep(dice.moment(200, 2_000)).await;
         let (took, code) = tokio::task::block_in_place(|| stopped(process, signals));
         println!("{role} after {signals:?}: {took:.1?}, code {code:?}");
@@ -51,7 +51,7 @@ async fn a_signal_always_ends_a_process() {
     assert_eq!(code, Some(0), "after {took:?}");
     serve = shop.start("serve");
     load.aim(&serve.url);
-    load.answered(Duration::from_secs(20)).await;
+    load.answered(Duration::from_secs(60)).await;
     // One server after the other is away, or does not answer.
     for (server, signal) in [
         ("kafka-1", "KILL"),
